@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From records to a report, off the hot path: a bounded queue and one writer thread that symbolizes,
+// renders and writes.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <memory>
+#include <string>
+
+#include "events/record.h"
+
+namespace kebound::report {
+
+enum class Format : uint8_t {
+  Text,   // for people: one block per new place, repeats counted, a summary at the end
+  Jsonl,  // for programs: one JSON object per record (docs/protocol.md)
+  None,   // nothing is written; records are only counted
+};
+
+struct Options {
+  Format format = Format::Text;
+  // Where the report goes. Borrowed: must stay open until finish() returned; never closed here. Its
+  // flags are left alone (it may be shared with the target); a non-blocking one is waited for.
+  int fd = 2;
+  // Text: ANSI colours. The caller decides (terminal, NO_COLOR); JSON is never coloured.
+  bool colour = false;
+  // Text: programs that start and exit, drivers that come and go, and every repeated exception on a line of its own.
+  bool verbose = false;
+  // Text: Intel instead of AT&T syntax for instructions.
+  bool intel_syntax = false;
+  // Debug files by build ID or .gnu_debuglink are looked for here; colon-separated directories.
+  std::string debug_path = "/usr/lib/debug";
+  // Records that may wait for the writer; accept() blocks at that many. At least 2 are used.
+  size_t queue_capacity = 4096;
+};
+
+// What a whole run came to; counted for every format.
+struct Totals {
+  uint64_t exceptions = 0;  // handled + propagated + terminated
+  uint64_t handled = 0;
+  uint64_t propagated = 0;
+  uint64_t terminated = 0;
+  uint64_t bug_checks = 0;
+  uint64_t verifier = 0;
+};
+
+struct FinishResult {
+  bool ok = true;   // every record was written
+  int error = 0;    // errno of the first write that failed, 0 if ok
+  std::string why;  // "cannot write the report: No space left on device (3 of 812 records are missing)"; empty if ok
+  Totals totals;
+};
+
+// Context: construct and finish() on one thread; accept() and flush() on any thread, never in a signal handler.
+// The writer thread has every signal blocked. Not to be used across fork().
+class Reporter final : public events::Sink {
+ public:
+  // Starts the writer thread (none for Format::None). Throws std::system_error if no thread can be had.
+  explicit Reporter(const Options& options);
+  Reporter(const Reporter&) = delete;
+  Reporter& operator=(const Reporter&) = delete;
+  // finish() if that was not called.
+  ~Reporter() override;
+
+  // Queues one record; what was accepted is written within about 100 ms. Blocks while the queue is
+  // full: nothing is dropped. A BugCheckRecord returns only when all records up to it are written, since the
+  // process may end right after. After finish(), or after a failed write, records are counted and discarded.
+  void accept(events::Record&& record) override;
+
+  // Waits until everything accepted before the call is written; false if writing has failed.
+  bool flush();
+
+  // Drains, writes the summary, ends the writer thread. Idempotent: later calls return the same result.
+  FinishResult finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace kebound::report
