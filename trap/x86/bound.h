@@ -23,20 +23,20 @@ inline constexpr uint8_t kNoRegister = 0xff;
 
 // One decoded BOUND.
 struct BoundInstruction {
-  uint8_t length = 0;         // prefixes included, 2..15
-  uint8_t operand_bits = 0;   // 16 or 32
-  uint8_t address_bits = 0;   // 16 or 32
-  uint8_t index_register = 0; // Gpr 0..7
+  uint8_t length = 0;          // prefixes included, 2..15
+  uint8_t operand_bits = 0;    // 16 or 32
+  uint8_t address_bits = 0;    // 16 or 32
+  uint8_t index_register = 0;  // Gpr 0..7
   Segment segment = Segment::Ds;
   uint8_t base = kNoRegister;  // Gpr or kNoRegister
   uint8_t index = kNoRegister;
-  uint8_t scale = 1;           // 1, 2, 4, 8
+  uint8_t scale = 1;  // 1, 2, 4, 8
   int32_t displacement = 0;
 };
 
-// True when `code` (`size` readable bytes from the instruction pointer on) begins with a BOUND that a
-// processor would execute; false for anything else: too short, over 15 bytes with its prefixes,
-// register operand (EVEX), LOCK prefix.
+// True when `code` (`size` readable bytes from the instruction pointer on) begins with a BOUND that
+// a processor would execute; false for anything else: too short, over 15 bytes with its prefixes,
+// register operand (EVEX), LOCK prefix. `out` is written only then. Context: anywhere.
 [[nodiscard]] bool decode_bound(const uint8_t* code, size_t size, CodeSize code_size,
                                 BoundInstruction& out) noexcept;
 
@@ -48,13 +48,19 @@ enum class BoundVerdict : uint8_t {
   Unsupported,  // needs the base of a segment that is not known (LDT)
 };
 
-// The linear address of the pair of bounds, false if a segment's base is unknown or the segment is
-// null (in 32-bit code a null DS or ES raises #GP).
-[[nodiscard]] bool effective_address(const BoundInstruction& instruction, const Registers& registers,
-                                     uint32_t& linear) noexcept;
+// The linear address of the lower bound, false if a segment's base is unknown or the segment is
+// null (in 32-bit code, using a null segment raises #GP). Context: anywhere.
+[[nodiscard]] bool effective_address(const BoundInstruction& instruction,
+                                     const Registers& registers, uint32_t& linear) noexcept;
 
 // Decides by decoding and evaluating again what a stop with these registers is; fills `event` when
-// Exceeded. 32-bit code with a flat code segment (selector 0x23), anything else is NotBound or Unsupported.
+// Exceeded, and leaves it alone otherwise. 32-bit code with a flat code segment (selector 0x23),
+// anything else is NotBound or Unsupported. The caller has excluded page faults: a stop with a
+// fault address is none of BOUND's. docs/decoding.md has the table of conditions.
+// The event is Certain, with one exception: the index is below the lower bound and the upper one
+// cannot be read, which processors never get to; then it is Likely and `upper` is the greatest
+// possible.
+// Context: anywhere, signal handlers included, as far as `memory` allows. Does not block.
 [[nodiscard]] BoundVerdict evaluate_bound(const Registers& registers, MemoryReader memory,
                                           BoundEvent& event) noexcept;
 

@@ -84,15 +84,50 @@ int32_t sign_extend(uint32_t value, unsigned bits) noexcept {
   return bits == 16 ? static_cast<int16_t>(value) : static_cast<int32_t>(value);
 }
 
-// One of the two bounds; false where any of its bytes cannot be read.
-bool read_bound(const MemoryReader& memory, uint32_t linear, unsigned bits, int32_t& out) noexcept {
-  uint8_t bytes[4] = {};
-  const unsigned size = bits / 8;
-  if (linear + uint64_t{size} > kAddressEnd || !memory.read(linear, bytes, size)) return false;
+int32_t bound_at(const uint8_t* bytes, unsigned bits) noexcept {
   uint32_t value = 0;
-  for (unsigned i = 0; i < size; ++i) value |= uint32_t{bytes[i]} << (8 * i);
-  out = sign_extend(value, bits);
-  return true;
+  for (unsigned i = 0; i < bits / 8; ++i) value |= uint32_t{bytes[i]} << (8 * i);
+  return sign_extend(value, bits);
+}
+
+// Where the two bounds are. The processor makes two accesses and computes the offset of each, so
+// that with the pair across the end of the offsets (64 KiB or 4 GiB) the upper bound is at offset 0
+// or so. One access is never split: it stays inside the segment or faults.
+struct Pair {
+  uint32_t linear[2] = {};
+  bool inside_segment[2] = {};
+
+  Pair(const BoundInstruction& instruction, uint32_t base, uint32_t offset) noexcept {
+    const uint32_t width = instruction.operand_bits / 8;
+    const uint32_t mask = instruction.address_bits == 16 ? 0xffff : 0xffffffff;
+    for (unsigned i = 0; i < 2; ++i) {
+      const uint32_t at = (offset + i * width) & mask;
+      linear[i] = base + at;
+      inside_segment[i] =
+          at + uint64_t{width} <= kAddressEnd && linear[i] + uint64_t{width} <= kAddressEnd;
+    }
+  }
+};
+
+// Reads the bounds; returns how many of the two are readable, the lower one first.
+unsigned read_bounds(const MemoryReader& memory, const Pair& pair, unsigned bits,
+                     int32_t (&bounds)[2]) noexcept {
+  const uint32_t width = bits / 8;
+  if (!pair.inside_segment[0]) return 0;
+  uint8_t bytes[8] = {};
+  const bool together =
+      pair.inside_segment[1] && pair.linear[1] == pair.linear[0] + uint64_t{width};
+  if (together) {  // one access to another process' memory costs less than two
+    const size_t readable = memory.read_some(memory.self, pair.linear[0], bytes, size_t{2} * width);
+    bounds[0] = bound_at(bytes, bits);
+    bounds[1] = bound_at(bytes + width, bits);
+    return readable >= size_t{2} * width ? 2 : readable >= width ? 1 : 0;
+  }
+  if (!memory.read(pair.linear[0], bytes, width)) return 0;
+  bounds[0] = bound_at(bytes, bits);
+  if (!pair.inside_segment[1] || !memory.read(pair.linear[1], bytes, width)) return 1;
+  bounds[1] = bound_at(bytes, bits);
+  return 2;
 }
 
 }  // namespace
@@ -129,29 +164,34 @@ BoundVerdict evaluate_bound(const Registers& registers, MemoryReader memory,
       break;
   }
   const unsigned bits = instruction.operand_bits;
-  const uint32_t linear = base + effective_offset(instruction, registers);
-  const uint32_t width = bits / 8;
-  if ((registers.rflags & kRflagsAc) != 0 && linear % width != 0) return BoundVerdict::NotBound;
-  int32_t lower = 0;
-  int32_t upper = 0;
-  if (linear + uint64_t{2 * width} > kAddressEnd || !read_bound(memory, linear, bits, lower) ||
-      !read_bound(memory, linear + width, bits, upper)) {
-    return BoundVerdict::Unreadable;
-  }
+  const Pair pair(instruction, base, effective_offset(instruction, registers));
+  const bool aligned = pair.linear[0] % (bits / 8) == 0;
+  if ((registers.rflags & kRflagsAc) != 0 && !aligned) return BoundVerdict::NotBound;
+
   const int32_t index = sign_extend(register32(registers, instruction.index_register), bits);
-  if (index >= lower && index <= upper) return BoundVerdict::InRange;
+  int32_t bounds[2] = {};
+  const unsigned known = read_bounds(memory, pair, bits, bounds);
+  if (known == 0) return BoundVerdict::Unreadable;
+  const bool below = index < bounds[0];
+  if (known == 1) {
+    // Processors compare with the lower bound before they touch the upper one.
+    if (!below) return BoundVerdict::Unreadable;
+    bounds[1] = bits == 16 ? INT16_MAX : INT32_MAX;
+  } else if (!below && index <= bounds[1]) {
+    return BoundVerdict::InRange;
+  }
 
   event = BoundEvent{};
   event.source = BoundSource::X86Bound;
-  event.confidence = Confidence::Certain;
+  event.confidence = known == 2 ? Confidence::Certain : Confidence::Likely;
   event.instruction_length = instruction.length;
   event.index_register = instruction.index_register;
   event.index_width = instruction.operand_bits;
   event.ip = registers.rip;
   event.index = index;
-  event.lower = lower;
-  event.upper = upper;
-  event.bounds_address = linear;
+  event.lower = bounds[0];
+  event.upper = bounds[1];
+  event.bounds_address = pair.linear[0];
   return BoundVerdict::Exceeded;
 }
 
