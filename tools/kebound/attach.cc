@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// kebound attach: joins a running process. It survives us.
+#include <stdlib.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <charconv>
+
+#include "tools/kebound/command.h"
+#include "tools/kebound/exit_status.h"
+#include "tools/kebound/session.h"
+
+namespace kebound::tool {
+namespace {
+
+constexpr Syntax kSyntax{
+    "attach", "PID", "Join the running process PID; ask the callbacks about its bound exceptions.",
+    "SIGTERM or SIGHUP to kebound: detach, PID goes on. Exit status: 0 detached; PID's,\n"
+    "if it ended first; N of --error-exitcode; 123 bug check; 124 a driver could not be\n"
+    "loaded; 125 usage error, or kebound or its report failed; 126 PID cannot be attached\n"
+    "to; 127 no such process. KEBOUND_OPTIONS holds more options. Manual: man kebound\n"};
+
+}  // namespace
+
+int attach_main(const std::vector<std::string>& words) {
+  ParseResult parsed = parse_command_line(kSyntax, words, getenv("KEBOUND_OPTIONS"));
+  if (const auto* help = std::get_if<HelpText>(&parsed)) return print_help(help->text);
+  if (const auto* wrong = std::get_if<Message>(&parsed)) {
+    print_message(*wrong);
+    return kStatusFailure;
+  }
+  const CommandLine& command_line = std::get<CommandLine>(parsed);
+  const char* const see_help = "see 'kebound attach --help'";
+  if (command_line.operands.size() != 1) {
+    print_message({"PID",
+                   command_line.operands.empty() ? "none is given" : "more than one is given",
+                   see_help});
+    return kStatusFailure;
+  }
+  const std::string& text = command_line.operands[0];
+  pid_t pid = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, pid);
+  if (error != std::errc{} || stop != end || pid <= 0) {
+    print_message({"PID", "'" + text + "' is not a process number", see_help});
+    return kStatusFailure;
+  }
+  if (pid == getpid()) {
+    print_message({"PID", text + " is kebound itself", "give another process"});
+    return kStatusFailure;
+  }
+  Job job;
+  job.what = "process " + text;
+  job.start = [&](supervisor::Supervisor& supervisor) { return supervisor.attach(pid); };
+  return run_session(command_line.options, job);
+}
+
+}  // namespace kebound::tool

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// kebound run: starts a program and stays with it and its descendants.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tools/kebound/command.h"
+#include "tools/kebound/exit_status.h"
+#include "tools/kebound/session.h"
+
+namespace kebound::tool {
+namespace {
+
+constexpr Syntax kSyntax{
+    "run", "[--] PROGRAM [ARG]...",
+    "Run PROGRAM; ask the bound callbacks about each of its bound exceptions.",
+    "Exit status: PROGRAM's (the same signal if it died of one); N of --error-exitcode;\n"
+    "123 bug check; 124 a driver could not be loaded; 125 usage error, or kebound or\n"
+    "its report failed; 126 PROGRAM cannot be executed; 127 PROGRAM not found.\n"
+    "KEBOUND_OPTIONS holds options that come before these. Manual: man kebound\n"};
+
+}  // namespace
+
+int run_main(const std::vector<std::string>& words) {
+  ParseResult parsed = parse_command_line(kSyntax, words, getenv("KEBOUND_OPTIONS"));
+  if (const auto* help = std::get_if<HelpText>(&parsed)) return print_help(help->text);
+  if (const auto* wrong = std::get_if<Message>(&parsed)) {
+    print_message(*wrong);
+    return kStatusFailure;
+  }
+  CommandLine& command_line = std::get<CommandLine>(parsed);
+  if (command_line.operands.empty()) {
+    print_message({"PROGRAM", "none is given", "see 'kebound run --help'"});
+    return kStatusFailure;
+  }
+  const supervisor::LaunchSpec spec{command_line.operands[0], command_line.operands};
+  Job job;
+  job.what = spec.program;
+  job.start = [&](supervisor::Supervisor& supervisor) { return supervisor.run(spec); };
+  job.explain = [&] { return explain_program(spec.program, getenv("PATH")); };
+  return run_session(command_line.options, job);
+}
+
+}  // namespace kebound::tool

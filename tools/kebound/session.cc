@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/kebound/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <memory>
+#include <utility>
+
+#include "hosts/driver/builtin_driver.h"
+#include "hosts/driver/native_driver.h"
+#include "nt/facility.h"
+#include "report/reporter.h"
+#include "tools/kebound/exit_status.h"
+#include "tools/kebound/message.h"
+#include "tools/kebound/signals.h"
+
+namespace kebound::tool {
+namespace {
+
+using supervisor::Outcome;
+using supervisor::Supervisor;
+
+// Where the report goes. Never inherited by the target.
+class ReportFile {
+ public:
+  [[nodiscard]] bool open(const std::optional<std::string>& output) {
+    name_ = !output ? "standard error" : *output == "-" ? "standard output" : *output;
+    fd_ = !output ? fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)
+          : *output == "-"
+              ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
+              : ::open(output->c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd_ >= 0) return true;
+    print_message({name_, "the report cannot be written there: " + error_text(errno),
+                   "choose another file with --output"});
+    return false;
+  }
+  ReportFile() = default;
+  ReportFile(const ReportFile&) = delete;
+  ReportFile& operator=(const ReportFile&) = delete;
+  ~ReportFile() {
+    if (fd_ >= 0) close(fd_);
+  }
+  [[nodiscard]] int fd() const { return fd_; }
+  [[nodiscard]] const std::string& name() const { return name_; }
+  // Colour is for terminals, and only where nobody objects (no-color.org).
+  [[nodiscard]] bool wants_colour() const {
+    const char* no_color = getenv("NO_COLOR");
+    const char* terminal = getenv("TERM");
+    return isatty(fd_) == 1 && (no_color == nullptr || *no_color == '\0') && terminal != nullptr &&
+           strcmp(terminal, "dumb") != 0;
+  }
+
+ private:
+  int fd_ = -1;
+  std::string name_;
+};
+
+report::Options report_options(const TraceOptions& options, const ReportFile& file) {
+  report::Options report;
+  switch (options.report) {
+    case ReportFormat::Text:
+      report.format = report::Format::Text;
+      break;
+    case ReportFormat::JsonLines:
+      report.format = report::Format::Jsonl;
+      break;
+    case ReportFormat::None:
+      report.format = report::Format::None;
+      break;
+  }
+  report.fd = file.fd();
+  report.colour = file.wants_colour();
+  report.verbose = options.verbose;
+  return report;
+}
+
+supervisor::Options supervisor_options(const TraceOptions& options, events::Sink* sink) {
+  supervisor::Options result;
+  result.sink = sink;
+  result.livelock_limit = options.livelock_limit;
+  result.callback_threads = options.callback_threads;
+  result.pin = options.pin;
+  result.pin_cpu = options.pin_cpu;
+  result.backtraces = options.backtraces;
+  return result;
+}
+
+// Runs `fn` as NT code. False: a bug check ended the host meanwhile, and `fn` did not finish.
+template <class Fn>
+[[nodiscard]] bool as_driver_code(Supervisor& supervisor, Fn&& fn) {
+  return supervisor.run_driver_code(
+      [](void* argument) { (*static_cast<std::remove_reference_t<Fn>*>(argument))(); }, &fn);
+}
+
+// Everything that is registered for one run, in the order in which it was.
+class Drivers {
+ public:
+  explicit Drivers(Supervisor& supervisor) : supervisor_(supervisor) {}
+  Drivers(const Drivers&) = delete;
+  Drivers& operator=(const Drivers&) = delete;
+  // After a bug check nothing of a driver may run again: its images stay until the process ends.
+  ~Drivers() { abandon(); }
+
+  // 0, or the exit status with which to end.
+  [[nodiscard]] int load(const TraceOptions& options) {
+    if (options.drivers.empty() || options.on_bound) {
+      const auto policy = options.on_bound.value_or(driver::OnBound::Propagate);
+      if (!as_driver_code(supervisor_,
+                          [&] { builtin_ = driver::install_builtin_driver(policy); })) {
+        return kStatusBugCheck;
+      }
+      if (!builtin_) {
+        print_message({"--on-bound", "the built-in callback could not be registered", ""});
+        return kStatusFailure;
+      }
+    }
+    for (const std::string& path : options.drivers) {
+      std::unique_ptr<driver::NativeDriver> loaded;
+      driver::LoadError error;
+      if (!as_driver_code(supervisor_, [&] { loaded = driver::NativeDriver::load(path, error); })) {
+        return kStatusBugCheck;
+      }
+      if (!loaded) {
+        print_message({path, error.why, error.remedy});
+        return unload() ? kStatusDriver : kStatusBugCheck;
+      }
+      loaded_.push_back(std::move(loaded));
+    }
+    return 0;
+  }
+
+  // In reverse order. False: a bug check.
+  [[nodiscard]] bool unload() {
+    while (!loaded_.empty()) {
+      bool gone = false;
+      if (!as_driver_code(supervisor_, [&] { gone = loaded_.back()->unload(); })) return false;
+      // As on NT, a driver without DriverUnload stays until the host ends.
+      if (!gone) static_cast<void>(loaded_.back().release());
+      loaded_.pop_back();
+    }
+    return !builtin_ || as_driver_code(supervisor_, [&] {
+      driver::remove_builtin_driver();
+      builtin_ = false;
+    });
+  }
+
+ private:
+  void abandon() {
+    for (auto& driver : loaded_) static_cast<void>(driver.release());
+    loaded_.clear();
+  }
+
+  Supervisor& supervisor_;
+  bool builtin_ = false;
+  std::vector<std::unique_ptr<driver::NativeDriver>> loaded_;
+};
+
+int report_failure(const Job& job, const Outcome& outcome) {
+  if (job.explain) {
+    if (const std::optional<Explanation> better = job.explain()) {
+      print_message({job.what, better->why, better->remedy});
+      return better->not_found ? kStatusNotFound : kStatusCannotExecute;
+    }
+  }
+  print_message({job.what, outcome.why, outcome.remedy});
+  return outcome.not_found ? kStatusNotFound : kStatusCannotExecute;
+}
+
+struct End {
+  int status = 0;
+  int signal = 0;  // not 0: the target died of it
+};
+
+End end_of(const TraceOptions& options, const Job& job, const Outcome& outcome) {
+  if (outcome.kind == Outcome::Kind::BugCheck) return {kStatusBugCheck};
+  if (outcome.kind == Outcome::Kind::Failed) return {report_failure(job, outcome)};
+  if (options.error_exitcode && outcome.exceptions > 0) return {*options.error_exitcode};
+  if (outcome.kind == Outcome::Kind::Signaled) return {0, outcome.status};
+  return {outcome.kind == Outcome::Kind::Exited ? outcome.status : 0};
+}
+
+End trace(const TraceOptions& options, const Job& job, events::Sink* sink) {
+  Supervisor supervisor(supervisor_options(options, sink));
+  const ScopedSignals signals(supervisor);
+  Drivers drivers(supervisor);
+  if (const int status = drivers.load(options); status != 0) return {status};
+  const Outcome outcome = job.start(supervisor);
+  const End end = end_of(options, job, outcome);
+  if (outcome.kind != Outcome::Kind::BugCheck && !drivers.unload()) return {kStatusBugCheck};
+  return end;
+}
+
+}  // namespace
+
+int run_session(const TraceOptions& options, const Job& job) {
+  ReportFile file;
+  if (!file.open(options.output)) return kStatusFailure;
+  report::Reporter reporter(report_options(options, file));
+  nt::Facility::configure(options.profile);
+  // Without a report the supervisor builds no records at all.
+  const bool reports = options.report != ReportFormat::None;
+  End end = trace(options, job, reports ? &reporter : nullptr);
+  const report::FinishResult result = reporter.finish();
+  if (end.status == kStatusBugCheck && end.signal == 0 && !reports) {
+    print_message({job.what, "a driver stopped the host with a bug check",
+                   "leave out '--report none' to see which and why"});
+  }
+  if (!result.ok) {
+    print_message({file.name(), result.why, "choose another file with --output"});
+    if (end.status != kStatusBugCheck) end = {kStatusFailure};
+  }
+  if (end.signal != 0) die_of_signal(end.signal);
+  return end.status;
+}
+
+}  // namespace kebound::tool

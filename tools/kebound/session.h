@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One run from open report to exit status: what `run` and `attach` have in common.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "hosts/supervisor/supervisor.h"
+#include "tools/kebound/options.h"
+#include "tools/kebound/program_check.h"
+
+namespace kebound::tool {
+
+struct Job {
+  std::string what;  // the program or process, as messages call it
+  std::function<supervisor::Outcome(supervisor::Supervisor&)> start;
+  // A better reason than the kernel's errno for a start that failed, if there is one. May be null.
+  std::function<std::optional<Explanation>()> explain;
+};
+
+// Opens the report, loads the drivers, does the job, unloads, finishes the report. Returns the exit
+// status; does not return if the target died of a signal: then this process does too. Context: the
+// main thread, once per process.
+[[nodiscard]] int run_session(const TraceOptions& options, const Job& job);
+
+}  // namespace kebound::tool

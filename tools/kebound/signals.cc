@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/kebound/signals.h"
+
+#include <signal.h>
+
+#include <atomic>
+
+#include "hosts/supervisor/supervisor.h"
+
+namespace kebound::tool {
+namespace {
+
+std::atomic<supervisor::Supervisor*> active{nullptr};
+static_assert(std::atomic<supervisor::Supervisor*>::is_always_lock_free);
+
+void leave_it_to_the_target(int) {}
+
+void stop(int) {
+  if (supervisor::Supervisor* supervisor = active.load(std::memory_order_acquire)) {
+    supervisor->request_stop();
+  }
+}
+
+// What was ignored at our start (nohup, background jobs) stays ignored, for the target too.
+void handle(int signal, void (*handler)(int)) {
+  struct sigaction previous {};
+  if (sigaction(signal, nullptr, &previous) == 0 && previous.sa_handler == SIG_IGN) return;
+  struct sigaction action {};
+  action.sa_handler = handler;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  sigaction(signal, &action, nullptr);
+}
+
+}  // namespace
+
+ScopedSignals::ScopedSignals(supervisor::Supervisor& supervisor) {
+  active.store(&supervisor, std::memory_order_release);
+  handle(SIGINT, leave_it_to_the_target);
+  handle(SIGQUIT, leave_it_to_the_target);
+  handle(SIGPIPE, leave_it_to_the_target);
+  handle(SIGTERM, stop);
+  handle(SIGHUP, stop);
+}
+
+ScopedSignals::~ScopedSignals() { active.store(nullptr, std::memory_order_release); }
+
+}  // namespace kebound::tool
