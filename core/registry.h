@@ -1,28 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The registry of bound callbacks: registration, dispatch and rundown. Freestanding, lock-free, valid
-// when zeroed, all memory caller-owned. docs/memory-model.md has the proof at length; the sketch:
+// The registry of bound callbacks: registration, dispatch and rundown. Freestanding, lock-free,
+// valid when zeroed, all memory caller-owned. docs/memory-model.md has the proof at length; the
+// sketch:
 //
-//   Every thread that dispatches owns a DispatchContext, on cache lines of its own; a context runs at
-//   most one callback at a time, because a bound exception inside a callback is never dispatched.
-//   A registration is an id, unique for the life of the registry, in one of `capacity` slots.
+//   Every thread that dispatches owns a DispatchContext, on cache lines of its own; a context runs
+//   at most one callback at a time, because a bound exception inside a callback is never
+//   dispatched. A registration is an id, unique for the life of the registry, in one of `capacity`
+//   slots.
 //
 //   dispatch                                   deregister(h)
 //     D1 active = 1              (seq_cst RMW)   R1 slot.id: h -> 0       (seq_cst CAS; the winner)
 //     D2 order[] = slots, newest first           R2 slot is free for a new registration
-//     for each entry e:                          R3 for each context c != self:
-//       D3 current = e.id        (plain store)        c.active == 0  -> nothing to wait for
+//     for each entry e:                          R3 for each context c != self:    (seq_cst load)
+//       D3 current = e.id        (release)            c.active == 0  -> nothing to wait for
 //       D4 light barrier                         R4 heavy barrier, once, if somebody is active
-//       D5 slot.id == e.id ? call : skip         R5 while c.current == h: wait
-//       D6 current = 0           (release)
+//       D5 slot.id == e.id ? call : skip         R5 while c.current == h: wait     (acquire load)
+//                                (seq_cst load)
+//       D6 current = 0           (release), and wake whoever waits, called or skipped
 //     D7 active = 0              (release)
 //
-//   D1/D2 against R1/R3 is Dekker's pattern on seq_cst operations: if R3 sees active == 0, every later
-//   load in D2 and D5 sees the slot dead. D3/D5 against R1/R5 is the same pattern with the cost moved
-//   to the deregistering side: the heavy barrier R4 happens either before D3, then D5 sees the dead slot
-//   and skips, or after it, then R5 sees current == h and waits for D6. Ids are never reused, so a
-//   new tenant of the slot is never mistaken for the old one on either side.
-//   Dispatch takes no lock, loops over at most `capacity` entries and never waits: it is wait-free.
+//   D1/D5 against R1/R3 is Dekker's pattern on seq_cst operations: if R3 sees active == 0, every
+//   later D5 sees the slot dead. D3/D5 against R1/R5 is the same pattern with the cost moved to the
+//   deregistering side: the heavy barrier R4 happens either before D3, then D5 sees the dead slot
+//   and skips, or after it, then R5 sees current == h or what replaced it, and waits for D6. Ids
+//   are never reused, so a new tenant of the slot is never mistaken for the old one on either side.
+//   D3 and D6 are releases, so that whatever R5 reads once h is left, the callback happened before
+//   it. Dispatch takes no lock, loops over at most `capacity` entries and never waits: it is
+//   wait-free.
 #pragma once
 
 #include <stddef.h>
@@ -56,9 +61,11 @@ enum class DeregisterStatus : uint8_t {
 
 struct DeregisterOutcome {
   DeregisterStatus status = DeregisterStatus::InvalidHandle;
-  bool from_inside_itself = false;  // called from the callback being removed; own frame not waited for
-  bool broke_deadlock = false;      // a thread inside the callback waits for the caller's; not waited for
-  Handle deadlocked_with = 0;       // the handle that thread is deregistering
+  bool from_inside_itself =
+      false;  // called from the callback being removed; own frame not waited for
+  bool broke_deadlock =
+      false;  // a thread inside the callback waits for the caller's; not waited for
+  Handle deadlocked_with = 0;  // the handle that thread is deregistering
 };
 
 template <class System>
@@ -80,7 +87,8 @@ struct alignas(kCacheLine) BasicDispatchContext {
   // For pools of contexts that threads come to and leave (in-process, kernel): true for one caller
   // until release(). Context: anywhere, signal handlers included.
   [[nodiscard]] bool try_claim() noexcept {
-    return claimed_.load(MemoryOrder::Relaxed) == 0 && claimed_.exchange(1, MemoryOrder::Acquire) == 0;
+    return claimed_.load(MemoryOrder::Relaxed) == 0 &&
+           claimed_.exchange(1, MemoryOrder::Acquire) == 0;
   }
   void release() noexcept { claimed_.store(0, MemoryOrder::Release); }
 
@@ -90,21 +98,17 @@ struct alignas(kCacheLine) BasicDispatchContext {
   using Atomic = typename System::template Atomic<T>;
 
   // Read by deregistering threads, written by the owner.
-  Atomic<uint64_t> current_{};      // D3, D6
+  Atomic<uint64_t> current_{};      // D3, D6; 0 between callbacks
   Atomic<uint32_t> active_{};       // D1, D7
   Atomic<uint32_t> waiters_{};      // deregistrations that wait for current_ to change
   Atomic<uint64_t> waiting_for_{};  // the handle this thread's own deregistration waits for
   Atomic<BasicDispatchContext*> next_{};
   Atomic<uint32_t> claimed_{};
 
-  // The owner's own: the slots in dispatch order as of version_.
-  struct Entry {
-    Registration registration;
-    uint32_t slot;
-  };
+  // The owner's own: the live registrations in dispatch order as of version_.
   alignas(kCacheLine) uint64_t version_ = 0;
   uint32_t count_ = 0;
-  Entry order_[kMaxRegistrations] = {};
+  alignas(kCacheLine) Registration order_[kMaxRegistrations] = {};
 };
 
 // How a dispatch ended and who ended it.
@@ -124,19 +128,25 @@ class BasicRegistry {
   BasicRegistry(const BasicRegistry&) = delete;
   BasicRegistry& operator=(const BasicRegistry&) = delete;
 
-  // Before first use, if at all. `capacity` 1..64 (0 means 64); `instance_tag` tells this registry's
-  // handles from those of others.
-  void configure(uint32_t capacity, uint16_t instance_tag) noexcept;
+  // Before first use, if at all. `capacity` 1..64 (0 and more than 64 mean 64); `instance_tag`
+  // tells this registry's handles from those of others. `generations_used` is for a registry that
+  // succeeds one with the same tag: that one's handles stay invalid if it is at least the number of
+  // registrations that one ever made.
+  void configure(uint32_t capacity, uint16_t instance_tag, uint64_t generations_used = 0) noexcept;
 
-  // Makes the context part of the registry, for good. Lock-free. Context: any thread.
+  // Makes the context part of the registry, for good; once per context, before its first dispatch
+  // or remove. Lock-free. Context: any thread.
   void attach(Context& context) noexcept;
 
   // Returns the new handle, or 0 when routine is null, all slots are taken, or the generations are
-  // used up; then nothing has changed. Lock-free, does not wait. Context: any thread, also inside a callback.
+  // used up; then nothing has changed. Lock-free, does not wait. Context: any thread, also inside a
+  // callback.
   [[nodiscard]] Handle add(void* routine, void* context, void* call_site) noexcept;
 
-  // CONTRACT, Deregister 1 to 4. `self` is the caller's context; null for a thread that never dispatches.
-  // Waits for running invocations of that registration only. Context: may block.
+  // CONTRACT, Deregister 1 to 4. `self` is the caller's context; null for a thread that never
+  // dispatches. Waits for running invocations of that registration only. InvalidHandle: the handle
+  // is 0, garbage, another registry's, removed before, or another remove() won it; that answer
+  // never waits. Context: may block.
   DeregisterOutcome remove(Handle handle, Context* self) noexcept;
 
   // Asks the callbacks, newest first, until one answers other than ContinueSearch.
@@ -147,7 +157,8 @@ class BasicRegistry {
 
   // The registration behind a handle that is live now. Context: any thread.
   [[nodiscard]] bool find(Handle handle, Registration& out) const noexcept;
-  // Copies up to kMaxRegistrations live registrations, newest first; returns how many.
+  // Copies the live registrations, newest first; returns how many. Each was live at some moment of
+  // the call, not all at the same one. Context: any thread.
   [[nodiscard]] uint32_t list(Registration (&out)[kMaxRegistrations]) const noexcept;
 
  private:
@@ -169,11 +180,25 @@ class BasicRegistry {
     return capacity_ == 0 || capacity_ >= kMaxRegistrations ? ~uint64_t{0}
                                                             : (uint64_t{1} << capacity_) - 1;
   }
+  [[nodiscard]] static constexpr uint32_t slot_of(Handle handle) noexcept {
+    return static_cast<uint32_t>(handle & (kMaxRegistrations - 1));
+  }
+  // Greater means newer.
+  [[nodiscard]] static constexpr uint64_t generation_of(Handle handle) noexcept {
+    return handle >> kSlotBits & (kGenerationLimit - 1);
+  }
+  static void insert_newest_first(Registration* order, uint32_t count,
+                                  const Registration& registration) noexcept;
   [[nodiscard]] bool read_slot(uint32_t index, Registration& out) const noexcept;
   void refresh_order(Context& self, uint64_t version) noexcept;
+  static void leave_callback(Context& self) noexcept;
+  [[nodiscard]] bool others_dispatch(const Context* self) const noexcept;
   void drain(Handle handle, Context* self, DeregisterOutcome& outcome) noexcept;
-  [[nodiscard]] bool waits_for(const Context& thread, const Context& self, Handle self_current,
-                               uint32_t depth) const noexcept;
+  static void wait_until_left(Context& thread, Handle handle) noexcept;
+  [[nodiscard]] const Context* announce_wait(Context& self, Handle handle,
+                                             DeregisterOutcome& outcome) noexcept;
+  [[nodiscard]] const Context* find_cycle(const Context& self, Handle handle) const noexcept;
+  [[nodiscard]] const Context* waiter_for(Handle handle) const noexcept;
   void lock_waits() noexcept;
   void unlock_waits() noexcept;
 
@@ -182,7 +207,8 @@ class BasicRegistry {
   // Registration side and dispatch side on lines of their own: a dispatch only reads the second.
   alignas(kCacheLine) Atomic<uint64_t> used_{};  // bit i: slot i is taken
   Atomic<uint64_t> generation_{};
-  Atomic<uint64_t> waits_lock_{};  // 0 free, 1 held, 2 held and waited for; deregistration's slow path
+  Atomic<uint64_t>
+      waits_lock_{};  // 0 free, 1 held, 2 held and waited for; deregistration's slow path
   alignas(kCacheLine) Atomic<uint64_t> version_{};  // bumped after each change of a slot's id
   Atomic<Context*> contexts_{};
   alignas(kCacheLine) Slot slots_[kMaxRegistrations] = {};

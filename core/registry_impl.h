@@ -8,9 +8,13 @@
 namespace kebound {
 
 template <class System>
-void BasicRegistry<System>::configure(uint32_t capacity, uint16_t instance_tag) noexcept {
+void BasicRegistry<System>::configure(uint32_t capacity, uint16_t instance_tag,
+                                      uint64_t generations_used) noexcept {
   capacity_ = capacity;
   instance_tag_ = instance_tag;
+  // One below the limit is where a registry that has used them all stands.
+  generation_.store(generations_used < kGenerationLimit ? generations_used : kGenerationLimit - 1,
+                    MemoryOrder::Relaxed);
 }
 
 template <class System>
@@ -18,7 +22,8 @@ void BasicRegistry<System>::attach(Context& context) noexcept {
   Context* head = contexts_.load(MemoryOrder::Relaxed);
   do {
     context.next_.store(head, MemoryOrder::Relaxed);
-    // seq_cst: a context that dispatches after this is seen by every R3 that follows the R1 it could miss.
+    // seq_cst, pairs with R3's load of contexts_: a walk that misses this context comes before its
+    // D1 and D5, which then see the walk's R1. Release for next_: pairs with the same load.
   } while (!contexts_.compare_exchange(head, &context, MemoryOrder::SeqCst));
 }
 
@@ -40,14 +45,16 @@ Handle BasicRegistry<System>::add(void* routine, void* context, void* call_site)
     used_.fetch_and(~(uint64_t{1} << index), MemoryOrder::Release);
     return 0;
   }
-  const Handle handle = uint64_t{instance_tag_} << (kSlotBits + kGenerationBits) |
-                        generation << kSlotBits | index;
+  const Handle handle =
+      uint64_t{instance_tag_} << (kSlotBits + kGenerationBits) | generation << kSlotBits | index;
   Slot& slot = slots_[index];
-  slot.routine.store(routine, MemoryOrder::Relaxed);
-  slot.context.store(context, MemoryOrder::Relaxed);
-  slot.call_site.store(call_site, MemoryOrder::Relaxed);
-  slot.id.store(handle, MemoryOrder::Release);     // pairs with read_slot's acquire
-  version_.fetch_add(1, MemoryOrder::Release);     // pairs with dispatch's acquire of version_
+  // Releases, pair with read_slot's acquires: who sees one of these sees that the last tenant's id
+  // is gone.
+  slot.routine.store(routine, MemoryOrder::Release);
+  slot.context.store(context, MemoryOrder::Release);
+  slot.call_site.store(call_site, MemoryOrder::Release);
+  slot.id.store(handle, MemoryOrder::Release);  // pairs with read_slot's first acquire
+  version_.fetch_add(1, MemoryOrder::Release);  // pairs with D2's acquire of version_
   return handle;
 }
 
@@ -56,8 +63,8 @@ bool BasicRegistry<System>::read_slot(uint32_t index, Registration& out) const n
   const Slot& slot = slots_[index];
   const uint64_t before = slot.id.load(MemoryOrder::Acquire);  // pairs with add's release of id
   if (before == 0) return false;
-  // Acquire keeps these loads before the second look at id; a slot that was refilled meanwhile has
-  // another id, because the refill is ordered after R1's change of id.
+  // Acquires, pair with add's releases: one that reads a later tenant's value makes the second look
+  // at id see that the first tenant is gone, because a slot is refilled only after R1 and R2.
   out.routine = slot.routine.load(MemoryOrder::Acquire);
   out.context = slot.context.load(MemoryOrder::Acquire);
   out.call_site = slot.call_site.load(MemoryOrder::Acquire);
@@ -66,25 +73,38 @@ bool BasicRegistry<System>::read_slot(uint32_t index, Registration& out) const n
 }
 
 template <class System>
+void BasicRegistry<System>::insert_newest_first(Registration* order, uint32_t count,
+                                                const Registration& registration) noexcept {
+  const uint64_t key = generation_of(registration.handle);
+  uint32_t place = count;
+  for (; place > 0 && generation_of(order[place - 1].handle) < key; --place) {
+    order[place] = order[place - 1];
+  }
+  order[place] = registration;
+}
+
+template <class System>
 void BasicRegistry<System>::refresh_order(Context& self, uint64_t version) noexcept {
   uint32_t count = 0;
-  uint64_t used = used_.load(MemoryOrder::Acquire);
-  while (used != 0) {
-    const auto index = static_cast<uint32_t>(__builtin_ctzll(used));
-    used &= used - 1;
-    typename Context::Entry entry;
-    entry.slot = index;
-    if (!read_slot(index, entry.registration)) continue;
-    // Insertion sort, newest (greatest generation) first.
-    uint32_t place = count++;
-    const uint64_t key = entry.registration.handle >> kSlotBits;
-    for (; place > 0 && self.order_[place - 1].registration.handle >> kSlotBits < key; --place) {
-      self.order_[place] = self.order_[place - 1];
-    }
-    self.order_[place] = entry;
+  // What version_'s acquire made visible is in used_ as well: add sets the bit before it fills the
+  // slot.
+  for (uint64_t used = used_.load(MemoryOrder::Relaxed); used != 0; used &= used - 1) {
+    Registration found;
+    if (!read_slot(static_cast<uint32_t>(__builtin_ctzll(used)), found)) continue;
+    insert_newest_first(self.order_, count++, found);
   }
   self.count_ = count;
   self.version_ = version;
+}
+
+// D6. Also for a callback that was skipped: its deregistration may have seen D3 and be asleep, and
+// must not have to wait for the next one's callback.
+template <class System>
+void BasicRegistry<System>::leave_callback(Context& self) noexcept {
+  self.current_.store(0, MemoryOrder::Release);  // pairs with R5
+  System::light_barrier();  // current_ before waiters_: pairs with the heavy barrier in
+                            // wait_until_left
+  if (self.waiters_.load(MemoryOrder::Relaxed) != 0) System::wake_all(self.current_);
 }
 
 template <class System>
@@ -97,93 +117,78 @@ DispatchOutcome BasicRegistry<System>::dispatch(Context& self, Asker&& ask) noex
   const uint64_t version = version_.load(MemoryOrder::Acquire);
   if (version != self.version_) refresh_order(self, version);
   for (uint32_t i = 0; i < self.count_; ++i) {
-    const typename Context::Entry& entry = self.order_[i];
-    const Handle handle = entry.registration.handle;
-    self.current_.store(handle, MemoryOrder::Relaxed);  // D3, pairs with R5 through R4
-    System::light_barrier();                            // D4
-    if (slots_[entry.slot].id.load(MemoryOrder::Acquire) != handle) continue;  // D5
-    const RawAnswer answer = ask(entry.registration);
-    ++outcome.asked;
-    if (answer == kAnswerContinueSearch) {
-      // D6 for this callback. The store of the next D3 would do for R5, but a waiter has to be woken.
-      self.current_.store(0, MemoryOrder::Release);
-      System::light_barrier();  // current_ before waiters_: pairs with the heavy barrier in drain()
-      if (self.waiters_.load(MemoryOrder::Relaxed) != 0) System::wake_all(self.current_);
+    const Registration& entry = self.order_[i];
+    self.current_.store(entry.handle, MemoryOrder::Release);  // D3, pairs with R5 through R4
+    System::light_barrier();                                  // D4, pairs with R4
+    // D5. seq_cst, pairs with R1: after D1 it must not see a slot alive that R1 ended before R3 saw
+    // us idle.
+    if (slots_[slot_of(entry.handle)].id.load(MemoryOrder::SeqCst) != entry.handle) {
+      leave_callback(self);
       continue;
     }
+    const RawAnswer answer = ask(entry);
+    leave_callback(self);
+    ++outcome.asked;
+    if (answer == kAnswerContinueSearch) continue;
     outcome.answer = answer;
-    outcome.decided_by = entry.registration;
+    outcome.decided_by = entry;
     outcome.verdict = answer == kAnswerHandled ? Verdict::Handled
                       : answer == kAnswerError ? Verdict::Error
                                                : Verdict::InvalidAnswer;
     break;
   }
-  self.current_.store(0, MemoryOrder::Release);  // D6
-  System::light_barrier();
-  if (self.waiters_.load(MemoryOrder::Relaxed) != 0) System::wake_all(self.current_);
-  self.active_.store(0, MemoryOrder::Release);  // D7
+  self.active_.store(0, MemoryOrder::Release);  // D7, pairs with R3
   return outcome;
 }
 
 template <class System>
 DeregisterOutcome BasicRegistry<System>::remove(Handle handle, Context* self) noexcept {
   DeregisterOutcome outcome;
-  const uint32_t index = handle & (kMaxRegistrations - 1);
+  Slot& slot = slots_[slot_of(handle)];
+  // No live slot has id 0, but a free one has. The look before the CAS keeps those who hammer us
+  // with garbage from taking the slot's line away from dispatch.
+  if (handle == 0 || slot.id.load(MemoryOrder::Relaxed) != handle) return outcome;
+  // R1. Exactly one of racing calls wins; a loser returns at once.
   uint64_t expected = handle;
-  // R1. Exactly one of racing calls wins; a loser returns at once. No live slot has id 0.
-  if (handle == 0 || !slots_[index].id.compare_exchange(expected, 0, MemoryOrder::SeqCst)) {
-    return outcome;
-  }
+  if (!slot.id.compare_exchange(expected, 0, MemoryOrder::SeqCst)) return outcome;
   outcome.status = DeregisterStatus::Removed;
-  version_.fetch_add(1, MemoryOrder::Release);
-  used_.fetch_and(~(uint64_t{1} << index), MemoryOrder::Release);  // R2, pairs with add's acquire
+  version_.fetch_add(1, MemoryOrder::Release);                               // pairs with D2
+  used_.fetch_and(~(uint64_t{1} << slot_of(handle)), MemoryOrder::Release);  // R2, pairs with add
   drain(handle, self, outcome);
   return outcome;
 }
 
 template <class System>
-void BasicRegistry<System>::drain(Handle handle, Context* self, DeregisterOutcome& outcome) noexcept {
-  outcome.from_inside_itself = self != nullptr && self->current_.load(MemoryOrder::Relaxed) == handle;
-
-  bool somebody_active = false;
-  for (Context* c = contexts_.load(MemoryOrder::SeqCst); c != nullptr;
+bool BasicRegistry<System>::others_dispatch(const Context* self) const noexcept {
+  for (const Context* c = contexts_.load(MemoryOrder::SeqCst); c != nullptr;
        c = c->next_.load(MemoryOrder::Relaxed)) {
-    if (c != self && c->active_.load(MemoryOrder::SeqCst) != 0) {  // R3
-      somebody_active = true;
-      break;
-    }
+    if (c != self && c->active_.load(MemoryOrder::SeqCst) != 0)
+      return true;  // R3, pairs with D1, D7
   }
-  if (!somebody_active) return;
-  System::heavy_barrier();  // R4
+  return false;
+}
 
-  const Handle self_current = self != nullptr ? self->current_.load(MemoryOrder::Relaxed) : 0;
+template <class System>
+void BasicRegistry<System>::drain(Handle handle, Context* self,
+                                  DeregisterOutcome& outcome) noexcept {
+  const Handle inside = self != nullptr ? self->current_.load(MemoryOrder::Relaxed) : 0;
+  outcome.from_inside_itself = inside == handle;
+  if (!others_dispatch(self)) return;
+  System::heavy_barrier();  // R4, pairs with D4
+
+  // Only a thread inside a callback can be waited for; and nobody but us removes `handle`.
+  const bool could_deadlock = inside != 0 && inside != handle;
   bool announced = false;
+  const Context* excused = nullptr;
   for (Context* c = contexts_.load(MemoryOrder::SeqCst); c != nullptr;
        c = c->next_.load(MemoryOrder::Relaxed)) {
-    if (c == self || c->current_.load(MemoryOrder::Acquire) != handle) continue;  // R5, pairs with D6
-    if (self_current != 0) {
-      // Inside a callback: whoever waits for ours may be the one we are about to wait for. The edge is
-      // announced and the graph searched under one lock, so that of the waits that close a cycle
-      // exactly one sees it closed. New edges come only from new waits: handle is dead, nobody enters it.
-      lock_waits();
-      if (!announced) {
-        self->waiting_for_.store(handle, MemoryOrder::Relaxed);
-        announced = true;
-      }
-      const bool deadlock = waits_for(*c, *self, self_current, 0);
-      if (deadlock) {
-        outcome.broke_deadlock = true;
-        outcome.deadlocked_with = c->waiting_for_.load(MemoryOrder::Relaxed);
-      }
-      unlock_waits();
-      if (deadlock) continue;
+    if (c == self || c->current_.load(MemoryOrder::Acquire) != handle)
+      continue;  // R5, pairs with D3, D6
+    if (could_deadlock && !announced) {
+      excused = announce_wait(*self, handle, outcome);
+      announced = true;
     }
-    c->waiters_.fetch_add(1, MemoryOrder::SeqCst);
-    System::heavy_barrier();  // waiters_ before current_: pairs with the light barrier after D6
-    while (c->current_.load(MemoryOrder::Acquire) == handle) {
-      System::wait_while_equal(c->current_, handle);
-    }
-    c->waiters_.fetch_add(~uint32_t{0}, MemoryOrder::Relaxed);
+    if (c != excused) wait_until_left(*c, handle);
   }
   if (announced) {
     lock_waits();
@@ -192,29 +197,77 @@ void BasicRegistry<System>::drain(Handle handle, Context* self, DeregisterOutcom
   }
 }
 
-// True when `thread`, inside the callback that self wants gone, waits (over others perhaps) for the
-// callback that self is inside. Called with the waits lock held, so that all edges stand still. The depth
-// bound stops at a cycle that self is no part of: at most capacity registrations are dying at once
-// in a simple path that matters.
+// Sleeps until the thread is out of the callback; it cannot come back, because the registration is
+// dead.
 template <class System>
-bool BasicRegistry<System>::waits_for(const Context& thread, const Context& self, Handle self_current,
-                                      uint32_t depth) const noexcept {
-  const Handle target = thread.waiting_for_.load(MemoryOrder::Relaxed);
-  if (target == 0 || depth > kMaxRegistrations) return false;
-  if (target == self_current) return true;
-  for (Context* c = contexts_.load(MemoryOrder::SeqCst); c != nullptr;
-       c = c->next_.load(MemoryOrder::Relaxed)) {
-    if (c == &self || c == &thread || c->current_.load(MemoryOrder::Relaxed) != target) continue;
-    if (waits_for(*c, self, self_current, depth + 1)) return true;
+void BasicRegistry<System>::wait_until_left(Context& thread, Handle handle) noexcept {
+  for (unsigned spin = 0; spin < System::kSpins; ++spin) {
+    if (thread.current_.load(MemoryOrder::Acquire) != handle) return;  // pairs with D3, D6
+    System::relax();
   }
-  return false;
+  thread.waiters_.fetch_add(1, MemoryOrder::SeqCst);
+  System::heavy_barrier();  // waiters_ before current_: pairs with the light barrier in
+                            // leave_callback
+  while (thread.current_.load(MemoryOrder::Acquire) == handle) {  // pairs with D3, D6
+    System::wait_while_equal(thread.current_, handle);
+  }
+  thread.waiters_.fetch_add(~uint32_t{0}, MemoryOrder::Relaxed);
+}
+
+// Says that self, inside a callback, waits for all that run `handle`, and returns the one among
+// them that waits for self (over others perhaps) if there is one. Both under one lock: of the waits
+// that close a cycle exactly the last one sees it closed. One search will do: nobody enters
+// `handle` any more, and a thread inside it that starts to wait later finds us announced.
+template <class System>
+auto BasicRegistry<System>::announce_wait(Context& self, Handle handle,
+                                          DeregisterOutcome& outcome) noexcept -> const Context* {
+  lock_waits();
+  self.waiting_for_.store(handle, MemoryOrder::Relaxed);
+  const Context* closing = find_cycle(self, handle);
+  if (closing != nullptr) {
+    outcome.broke_deadlock = true;
+    outcome.deadlocked_with = closing->waiting_for_.load(MemoryOrder::Relaxed);
+  }
+  unlock_waits();
+  return closing;
+}
+
+// A thread is inside one callback, and a registration has one remover: at most one thread waits for
+// a given thread. So the waiters behind self form a line, and there is a cycle if somebody in it
+// runs `handle`. Called with the waits lock held: whoever has announced a wait stands still until
+// it takes the lock again.
+template <class System>
+auto BasicRegistry<System>::find_cycle(const Context& self, Handle handle) const noexcept
+    -> const Context* {
+  const Context* waited_for = &self;
+  // The line may run into a cycle that was broken before and has not dissolved yet; it is not
+  // longer than the list of contexts.
+  for (const Context* bound = contexts_.load(MemoryOrder::SeqCst); bound != nullptr;
+       bound = bound->next_.load(MemoryOrder::Relaxed)) {
+    const Context* waiter = waiter_for(waited_for->current_.load(MemoryOrder::Relaxed));
+    if (waiter == nullptr) return nullptr;
+    if (waiter->current_.load(MemoryOrder::Relaxed) == handle) return waiter;
+    waited_for = waiter;
+  }
+  return nullptr;
+}
+
+template <class System>
+auto BasicRegistry<System>::waiter_for(Handle handle) const noexcept -> const Context* {
+  for (const Context* c = contexts_.load(MemoryOrder::SeqCst); c != nullptr;
+       c = c->next_.load(MemoryOrder::Relaxed)) {
+    if (c->waiting_for_.load(MemoryOrder::Relaxed) == handle) return c;
+  }
+  return nullptr;
 }
 
 template <class System>
 void BasicRegistry<System>::lock_waits() noexcept {
   uint64_t expected = 0;
-  if (waits_lock_.compare_exchange(expected, 1, MemoryOrder::Acquire)) return;
-  while (waits_lock_.exchange(2, MemoryOrder::Acquire) != 0) System::wait_while_equal(waits_lock_, 2);
+  if (waits_lock_.compare_exchange(expected, 1, MemoryOrder::Acquire))
+    return;  // pairs with unlock_waits
+  while (waits_lock_.exchange(2, MemoryOrder::Acquire) != 0)
+    System::wait_while_equal(waits_lock_, 2);
 }
 
 template <class System>
@@ -224,7 +277,10 @@ void BasicRegistry<System>::unlock_waits() noexcept {
 
 template <class System>
 bool BasicRegistry<System>::find(Handle handle, Registration& out) const noexcept {
-  return handle != 0 && read_slot(handle & (kMaxRegistrations - 1), out) && out.handle == handle;
+  Registration found;
+  if (handle == 0 || !read_slot(slot_of(handle), found) || found.handle != handle) return false;
+  out = found;
+  return true;
 }
 
 template <class System>
@@ -232,12 +288,7 @@ uint32_t BasicRegistry<System>::list(Registration (&out)[kMaxRegistrations]) con
   uint32_t count = 0;
   for (uint32_t index = 0; index < kMaxRegistrations; ++index) {
     Registration found;
-    if (!read_slot(index, found)) continue;
-    uint32_t place = count++;
-    for (; place > 0 && out[place - 1].handle >> kSlotBits < found.handle >> kSlotBits; --place) {
-      out[place] = out[place - 1];
-    }
-    out[place] = found;
+    if (read_slot(index, found)) insert_newest_first(out, count++, found);
   }
   return count;
 }

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/livelock.h"
+
+#include <gmock/gmock.h>
+
+namespace kebound {
+namespace {
+
+TEST(LivelockGuard, says_so_at_the_limit_and_not_before) {
+  LivelockGuard<int> guard;
+  for (int i = 1; i < 100; ++i) EXPECT_FALSE(guard.observe(7, 100)) << i;
+  EXPECT_TRUE(guard.observe(7, 100));
+}
+
+TEST(LivelockGuard, starts_over_when_the_state_changes) {
+  LivelockGuard<int> guard;
+  EXPECT_FALSE(guard.observe(7, 3));
+  EXPECT_FALSE(guard.observe(7, 3));
+  EXPECT_FALSE(guard.observe(8, 3));
+  EXPECT_FALSE(guard.observe(7, 3));
+  EXPECT_FALSE(guard.observe(7, 3));
+  EXPECT_TRUE(guard.observe(7, 3));
+}
+
+TEST(LivelockGuard, counts_a_first_state_that_equals_the_zeroed_one) {
+  LivelockGuard<int> guard;
+  EXPECT_FALSE(guard.observe(0, 2));
+  EXPECT_TRUE(guard.observe(0, 2));
+}
+
+TEST(LivelockGuard, with_limit_one_the_first_exception_is_one_too_many) {
+  LivelockGuard<int> guard;
+  EXPECT_TRUE(guard.observe(1, 1));
+}
+
+TEST(LivelockGuard, with_limit_zero_never_says_so) {
+  LivelockGuard<int> guard;
+  for (uint64_t i = 0; i < 2 * kDefaultLivelockLimit; ++i) EXPECT_FALSE(guard.observe(1, 0));
+}
+
+TEST(LivelockGuard, limit_defaults_to_ten_thousand) { EXPECT_EQ(kDefaultLivelockLimit, 10'000u); }
+
+}  // namespace
+}  // namespace kebound
