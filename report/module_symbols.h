@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The symbols and debug information of one ELF file, through libdwfl. Walks DIEs itself, with limits:
+// libdw's own scope functions recurse as deep as the file says.
+#pragma once
+
+#include <elfutils/libdwfl.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "report/elf_file.h"
+#include "report/location.h"
+
+namespace kebound::report {
+
+// Opens `file`'s bytes as libelf sees them; null if it refuses. The bytes must outlive the result.
+struct ElfCloser {
+  void operator()(Elf* elf) const noexcept { elf_end(elf); }
+};
+using ScopedElf = std::unique_ptr<Elf, ElfCloser>;
+[[nodiscard]] ScopedElf open_elf(const ElfFile& file);
+
+struct DwflCloser {
+  void operator()(Dwfl* dwfl) const noexcept { dwfl_end(dwfl); }
+};
+using ScopedDwfl = std::unique_ptr<Dwfl, DwflCloser>;
+
+class ModuleSymbols {
+ public:
+  // `open_path`, `target_path`: where its debug file is looked for.
+  ModuleSymbols(std::shared_ptr<const ElfFile> file, std::string open_path, std::string target_path,
+                std::string debug_path);
+  ModuleSymbols(const ModuleSymbols&) = delete;
+  ModuleSymbols& operator=(const ModuleSymbols&) = delete;
+  ~ModuleSymbols();
+
+  // The functions at the file's own address, innermost first.
+  [[nodiscard]] std::vector<SourceFrame> frames_at(uint64_t address);
+
+ private:
+  static int find_elf(Dwfl_Module*, void** userdata, const char*, Dwarf_Addr, char**, Elf** elf);
+  static int find_debuginfo(Dwfl_Module*, void** userdata, const char*, Dwarf_Addr, const char*,
+                            const char*, GElf_Word, char**);
+  static const Dwfl_Callbacks kCallbacks;
+
+  Dwarf_Die* unit_of(Dwarf_Addr address, Dwarf_Addr* bias);
+  bool add_debug_frames(uint64_t address, std::vector<SourceFrame>& frames);
+
+  std::shared_ptr<const ElfFile> file_;
+  std::string open_path_;
+  std::string target_path_;
+  std::string debug_path_;
+  ScopedDwfl dwfl_;
+  Dwfl_Module* module_ = nullptr;
+};
+
+}  // namespace kebound::report

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/symbolizer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "report/module_symbols.h"
+#include "report/vdso.h"
+
+namespace kebound::report {
+namespace {
+
+constexpr size_t kMaxModules = 256;
+constexpr size_t kMaxCachedPlaces = 65'536;
+
+}  // namespace
+
+struct Symbolizer::Module {
+  std::shared_ptr<const ElfFile> file;
+  ModuleSymbols symbols;
+  std::unordered_map<uint64_t, std::vector<SourceFrame>> places;
+  uint64_t used = 0;
+
+  Module(std::shared_ptr<const ElfFile> elf, const events::Mapping& mapping,
+         const std::string& debug_path)
+      : file(elf), symbols(std::move(elf), mapping.open_path, mapping.path, debug_path) {}
+};
+
+Symbolizer::Symbolizer(std::string debug_path) : debug_path_(std::move(debug_path)) {}
+Symbolizer::~Symbolizer() = default;
+
+const events::Mapping* find_mapping(const events::ModuleMap& modules, uint64_t address) noexcept {
+  const auto& mappings = modules.mappings;
+  auto after = std::upper_bound(mappings.begin(), mappings.end(), address,
+                                [](uint64_t value, const auto& mapping) { return value < mapping.begin; });
+  if (after == mappings.begin()) return nullptr;
+  --after;
+  return address < after->end ? &*after : nullptr;
+}
+
+bool is_module(const events::Mapping& mapping) noexcept {
+  return !mapping.path.empty() && (mapping.path[0] != '[' || mapping.path == "[vdso]");
+}
+
+std::shared_ptr<const ElfFile> Symbolizer::file_of(const events::ModuleMap& modules,
+                                                   const events::Mapping& mapping) {
+  if (mapping.path == "[vdso]") return vdso_file(modules.is_64bit, mapping.end - mapping.begin);
+  if (!is_module(mapping)) return nullptr;
+  if (modules.generation != generation_) {
+    identities_.clear();
+    generation_ = modules.generation;
+  }
+  const auto [known, is_new] = identities_.try_emplace(&mapping);
+  if (is_new) known->second = identify_file(mapping.open_path).value_or(FileId{});
+  if (known->second == FileId{}) return nullptr;
+  return files_.open(mapping.open_path, known->second);
+}
+
+Symbolizer::Module* Symbolizer::module_of(const events::ModuleMap& modules,
+                                          const events::Mapping& mapping) {
+  auto file = file_of(modules, mapping);
+  if (!file) return nullptr;
+  // The vdso has no identity of its own: a device that no file has.
+  const FileId id = mapping.path == "[vdso]" ? FileId{~uint64_t{0}, modules.is_64bit, 0, 0}
+                                             : identities_.at(&mapping);
+  auto& slot = modules_[id];
+  if (!slot) slot = std::make_unique<Module>(std::move(file), mapping, debug_path_);
+  slot->used = ++clock_;
+  Module* const module = slot.get();
+  if (modules_.size() > kMaxModules) {
+    modules_.erase(std::min_element(modules_.begin(), modules_.end(), [](const auto& a, const auto& b) {
+      return a.second->used < b.second->used;
+    }));
+  }
+  return module;
+}
+
+Location Symbolizer::locate(const events::ModuleMap& modules, uint64_t address, bool is_return_address) {
+  Location location;
+  const auto* mapping = find_mapping(modules, address);
+  if (mapping == nullptr || !is_module(*mapping)) return location;
+  location.module = mapping->path;
+  Module* const module = module_of(modules, *mapping);
+  if (module == nullptr) return location;
+  location.offset =
+      module->file->address_of(address - mapping->begin + mapping->file_offset, mapping->executable);
+  if (!location.offset) return location;
+  const uint64_t wanted = *location.offset - (is_return_address ? 1 : 0);
+  if (module->places.size() >= kMaxCachedPlaces) module->places.clear();
+  const auto [place, is_new] = module->places.try_emplace(wanted);
+  if (is_new) place->second = module->symbols.frames_at(wanted);
+  location.frames = place->second;
+  return location;
+}
+
+}  // namespace kebound::report

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From a code address to function, file and line, with elfutils. Everything is cached: by map generation,
+// and below that by file, since many generations share their files.
+#pragma once
+
+#include <stdint.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "events/record.h"
+#include "report/elf_file.h"
+#include "report/location.h"
+
+namespace kebound::report {
+
+class ModuleSymbols;
+
+// Not thread-safe: the writer's own.
+class Symbolizer {
+ public:
+  explicit Symbolizer(std::string debug_path = "/usr/lib/debug");
+  Symbolizer(const Symbolizer&) = delete;
+  Symbolizer& operator=(const Symbolizer&) = delete;
+  ~Symbolizer();
+
+  // What is at `address`; with `is_return_address`, what the call before it belongs to (the offset is still that of
+  // `address`). Missing, changed, malformed and oversized files give a Location without frames, never an error.
+  [[nodiscard]] Location locate(const events::ModuleMap& modules, uint64_t address,
+                                bool is_return_address = false);
+
+  // The checked copy of the file behind a mapping; null if there is none.
+  [[nodiscard]] std::shared_ptr<const ElfFile> file_of(const events::ModuleMap& modules,
+                                                       const events::Mapping& mapping);
+
+ private:
+  struct Module;
+  Module* module_of(const events::ModuleMap& modules, const events::Mapping& mapping);
+
+  std::string debug_path_;
+  ElfCache files_;
+  std::map<FileId, std::unique_ptr<Module>> modules_;
+  // The mapping's file, resolved once per generation; of the last generation only.
+  uint64_t generation_ = ~uint64_t{0};
+  std::unordered_map<const events::Mapping*, FileId> identities_;
+  uint64_t clock_ = 0;
+};
+
+// The mapping that contains `address`, null if none does.
+[[nodiscard]] const events::Mapping* find_mapping(const events::ModuleMap& modules,
+                                                  uint64_t address) noexcept;
+// True for mappings of files (and the vdso), false for "[stack]", anonymous memory and the like.
+[[nodiscard]] bool is_module(const events::Mapping& mapping) noexcept;
+
+}  // namespace kebound::report
