@@ -1,0 +1,57 @@
+# bash completion for kebound                              -*- shell-script -*-
+# SPDX-License-Identifier: Apache-2.0
+
+_kebound() {
+  local cur prev words cword
+  _init_completion -n = || return
+
+  # The subcommand is the first word that is there; PROGRAM is the first one behind it that is neither an
+  # option nor an option's value.
+  local command=${words[1]-} i program=0
+  for ((i = 2; i < cword && program == 0; ++i)); do
+    case ${words[i]} in
+      --) program=$((i + 1)) ;;
+      --driver | --on-bound | --profile | --report | -o | --output | --error-exitcode | \
+        --livelock-limit | --callback-threads | --pin | --backtraces) ((++i)) ;;
+      -*) ;;
+      *) program=$i ;;
+    esac
+  done
+
+  if ((cword == 1)); then
+    COMPREPLY=($(compgen -W 'run attach --help --version' -- "$cur"))
+    return
+  fi
+  if ((program > 0 && cword >= program)); then
+    [[ $command == run ]] && _command_offset "$program"
+    return
+  fi
+  # --option=value completes like --option value.
+  if [[ $cur == --*=* ]]; then
+    prev=${cur%%=*}
+    cur=${cur#*=}
+  fi
+  case $prev in
+    --driver) _filedir so; return ;;
+    -o | --output) _filedir; return ;;
+    --on-bound) COMPREPLY=($(compgen -W 'propagate clamp skip terminate' -- "$cur")); return ;;
+    --profile) COMPREPLY=($(compgen -W 'default windows' -- "$cur")); return ;;
+    --report) COMPREPLY=($(compgen -W 'text jsonl none' -- "$cur")); return ;;
+    --pin) COMPREPLY=($(compgen -W "follow none $(seq 0 $(($(nproc) - 1)))" -- "$cur")); return ;;
+    --backtraces) COMPREPLY=($(compgen -W 'first all none' -- "$cur")); return ;;
+    --error-exitcode | --livelock-limit | --callback-threads) return ;;
+  esac
+  case $command in
+    run | attach) ;;
+    *) return ;;
+  esac
+  if [[ $cur == -* ]]; then
+    COMPREPLY=($(compgen -W '--driver --on-bound --profile --report --output --error-exitcode
+      --livelock-limit --callback-threads --pin --backtraces --verbose --help' -- "$cur"))
+  elif [[ $command == run ]]; then
+    _command_offset "$cword"
+  else
+    _pids
+  fi
+} &&
+  complete -F _kebound kebound
