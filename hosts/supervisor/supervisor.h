@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The ptrace host: runs or attaches to programs, decides which stops are bound exceptions, asks the registered
-// callbacks, carries their answer out. docs/architecture.md describes its parts.
+// The ptrace host: runs or attaches to programs, decides which stops are bound exceptions, asks the
+// registered callbacks, carries their answer out. docs/architecture.md describes its parts.
 #pragma once
 
 #include <stdint.h>
@@ -20,14 +20,14 @@ struct Options {
   events::Sink* sink = nullptr;
   // CONTRACT's livelock guard: exceptions in a row; 0 = never.
   uint64_t livelock_limit = 10'000;
-  // Callbacks run on fibers of the tracing thread, or with N > 0 on N worker threads (for callbacks that block by
-  // other means than the NT face's waits).
+  // Callbacks run on fibers of the tracing thread, or with N > 0 on N worker threads (for callbacks
+  // that block by other means than the NT face's waits).
   unsigned callback_threads = 0;
   // Which processor the tracing thread keeps to.
   enum class Pin : uint8_t {
     Follow,  // the one that the target runs on (default)
     None,
-    Fixed,   // pin_cpu
+    Fixed,  // pin_cpu
   };
   Pin pin = Pin::Follow;
   int pin_cpu = 0;
@@ -41,7 +41,7 @@ struct Options {
 };
 
 struct LaunchSpec {
-  std::string program;               // as given: looked up in PATH when it has no slash
+  std::string program;                 // as given: looked up in PATH when it has no slash
   std::vector<std::string> arguments;  // argv, [0] included
 };
 
@@ -52,18 +52,21 @@ struct Outcome {
     Signaled,  // it died of a signal: status
     Detached,  // attach: detached on request or because the process went on without us
     BugCheck,  // the host stopped; targets were terminated
-    Failed,    // the program could not be started, or the process not attached to: error, remedy, not_found
+    Failed,    // the program could not be started, or the process not attached to: error, remedy,
+               // not_found
   };
   Kind kind = Kind::Exited;
   int status = 0;
-  bool not_found = false;  // Failed: the program does not exist (status 127), else it cannot be executed (126)
-  std::string why;         // Failed
-  std::string remedy;      // Failed
+  bool not_found =
+      false;  // Failed: the program does not exist (status 127), else it cannot be executed (126)
+  std::string why;          // Failed
+  std::string remedy;       // Failed
   uint64_t exceptions = 0;  // bound exceptions taken, whatever became of them
 };
 
-// One per process. The thread that constructs it is the tracing thread and must be the one that calls run()/attach().
-// Sets itself as nt::host(). Drivers are loaded after construction and before run(), on the same thread.
+// One per process. The thread that constructs it is the tracing thread and must be the one that
+// calls run()/attach(). Sets itself as nt::host(). Drivers are loaded after construction and before
+// run(), on the same thread.
 class Supervisor {
  public:
   explicit Supervisor(const Options& options);
@@ -71,12 +74,14 @@ class Supervisor {
   Supervisor& operator=(const Supervisor&) = delete;
   ~Supervisor();
 
-  // Runs `fn` as NT code on the tracing thread's fiber (DriverEntry, DriverUnload). False if a bug check ended it.
+  // Runs `fn` as NT code on the tracing thread's fiber (DriverEntry, DriverUnload). False if a bug
+  // check ended it.
   bool run_driver_code(void (*fn)(void*), void* argument);
 
   // Starts the program and traces it and all its descendants until the last one is gone.
   [[nodiscard]] Outcome run(const LaunchSpec& spec);
-  // Attaches to all threads of a running process, and to its future descendants. The targets survive us.
+  // Attaches to all threads of a running process, and to its future descendants. The targets
+  // survive us.
   [[nodiscard]] Outcome attach(pid_t pid);
 
   // Ends run()/attach() soon: attach detaches, run forwards SIGTERM. Context: signal handlers too.

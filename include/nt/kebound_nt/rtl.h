@@ -6,17 +6,13 @@
 #ifndef KEBOUND_NT_RTL_H_
 #define KEBOUND_NT_RTL_H_
 
+#include <string.h> /* mem*: the compiler makes calls of these itself; a .sys imports them */
+
 #include "sal.h"
 #include "status.h"
 #include "types.h"
 
 KEBOUND_NT_BEGIN
-
-// The C compiler makes calls of these itself; a .sys imports them.
-void* memcpy(void* destination, const void* source, size_t length);
-void* memmove(void* destination, const void* source, size_t length);
-void* memset(void* destination, int value, size_t length);
-int memcmp(const void* first, const void* second, size_t length);
 
 #define RtlCopyMemory(Destination, Source, Length) memcpy((Destination), (Source), (Length))
 #define RtlMoveMemory(Destination, Source, Length) memmove((Destination), (Source), (Length))

@@ -177,7 +177,9 @@ typedef struct _FILE_OBJECT* PFILE_OBJECT;
 #define ARRAYSIZE(array) RTL_NUMBER_OF(array)
 #define UNREFERENCED_PARAMETER(P) ((void)(P))
 #define DBG_UNREFERENCED_PARAMETER(P) ((void)(P))
+#ifndef PAGE_SIZE /* <sys/user.h> has it too */
 #define PAGE_SIZE 0x1000
+#endif
 #define PAGE_SHIFT 12
 #define PAGE_ALIGN(Va) ((PVOID)((ULONG_PTR)(Va) & ~(ULONG_PTR)(PAGE_SIZE - 1)))
 #define BYTE_OFFSET(Va) ((ULONG)((ULONG_PTR)(Va) & (PAGE_SIZE - 1)))

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hosts/supervisor/exception_desk.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include <utility>
+
+#include "hosts/supervisor/ptrace.h"
+#include "hosts/supervisor/tracing_thread.h"
+#include "nt/host.h"
+#include "nt/trap_frame.h"
+#include "trap/x86/bound.h"
+
+namespace kebound::supervisor {
+namespace {
+
+// Enough for some 200 frames of ordinary code; what lies beyond is reported as the end of the
+// backtrace.
+constexpr size_t kStackSnapshotSize = 32 * 1024;
+// The signal state of a thread is looked at on its first exception and then every so often.
+constexpr uint64_t kSignalStateInterval = 4096;
+// A program that makes up new code all the time does not make us remember all of it.
+constexpr size_t kMaxCapturedPlaces = 65536;
+
+int64_t realtime_ns() noexcept {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+// The target's memory, with the bytes at the instruction pointer already here: they are read once,
+// for the decision and for the record.
+struct CodeCachingReader {
+  const TargetMemory& memory;
+  uint64_t code_address;
+  const uint8_t* code;
+  size_t code_size;
+
+  MemoryReader reader() noexcept {
+    return {this, [](void* self, uint64_t address, void* buffer, size_t size) noexcept {
+              const auto& cache = *static_cast<CodeCachingReader*>(self);
+              if (address != cache.code_address || size > sizeof BoundStop::code) {
+                return cache.memory.read_some(address, buffer, size);
+              }
+              const size_t count = size < cache.code_size ? size : cache.code_size;
+              memcpy(buffer, cache.code, count);
+              return count;
+            }};
+  }
+};
+
+}  // namespace
+
+ExceptionDesk::ExceptionDesk(const Options& options, FiberScheduler& scheduler, UserWindow& window)
+    : options_(options), scheduler_(scheduler) {
+  if (options.callback_threads != 0) {
+    threads_ = std::make_unique<CallbackThreads>(options.callback_threads, window, run_callbacks,
+                                                 wake_tracing_thread);
+  }
+}
+
+ExceptionDesk::~ExceptionDesk() = default;
+
+// ptrace shows neither the trap number nor the error code: a #BR, a #GP and a forged signal look
+// alike. What tells them apart is the instruction, decoded and evaluated again on the stopped
+// thread's registers and memory.
+bool ExceptionDesk::is_bound_exception(Tracee& tracee, BoundStop& stop) const {
+  siginfo_t info;
+  if (ptrace_signal_info(tracee.tid, info) != PtraceResult::Ok || info.si_code != SI_KERNEL)
+    return false;
+  if (ptrace_get_registers(tracee.tid, stop.user) != PtraceResult::Ok) return false;
+  stop.before = from_user_regs(stop.user);
+  constexpr uint64_t kCode64 = 0x33;
+  if (stop.user.cs == kCode64) return false;
+  const TargetMemory& memory = tracee.process->memory;
+  stop.code_size =
+      static_cast<uint8_t>(memory.read_some(stop.before.rip, stop.code, sizeof stop.code));
+  CodeCachingReader cache{memory, stop.before.rip, stop.code, stop.code_size};
+  return x86::evaluate_bound(stop.before, cache.reader(), stop.event) ==
+         x86::BoundVerdict::Exceeded;
+}
+
+std::unique_ptr<BoundStop> ExceptionDesk::new_stop() {
+  if (spare_.empty()) return std::make_unique<BoundStop>();
+  std::unique_ptr<BoundStop> stop = std::move(spare_.back());
+  spare_.pop_back();
+  return stop;
+}
+
+bool ExceptionDesk::take(const std::shared_ptr<Tracee>& tracee, int signal) {
+  if (signal != SIGSEGV) return false;
+  std::unique_ptr<BoundStop> stop = new_stop();
+  if (!is_bound_exception(*tracee, *stop)) {
+    spare_.push_back(std::move(stop));
+    return false;
+  }
+  if (options_.pin == Options::Pin::Follow) {
+    follower_.saw_exception(tracee->process->pid, tracee->tid);
+  }
+  ++exceptions_;
+  if (tracee->exceptions++ % kSignalStateInterval == 0) {
+    watch_signal_state(*tracee->process, tracee->tid);
+  }
+  stop->desk = this;
+  stop->space = &tracee->process->space;
+  stop->ended = fiber_task_ended;
+  stop->signal = signal;
+  stop->tracee = tracee;
+  stop->answers.count = 0;
+  tracee->in_callback = true;
+  nt::fill_trap_frame(stop->before, stop->frame);
+  if (options_.sink != nullptr) capture(*stop);
+  ++outstanding_;
+  if (threads_ != nullptr) {
+    threads_->submit(std::move(stop));
+  } else {
+    // On its way as a bare pointer until fiber_task_ended().
+    scheduler_.start(fiber_task, static_cast<DriverTask*>(stop.release()));
+  }
+  return true;
+}
+
+void ExceptionDesk::run_callbacks(BoundStop& stop, nt::Thread& thread) {
+  thread.client_pid = static_cast<uint64_t>(stop.tracee->process->pid);
+  thread.client_tid = static_cast<uint64_t>(stop.tracee->tid);
+  stop.outcome = nt::Facility::dispatch(thread, stop.event, stop.frame, &stop.answers);
+}
+
+void ExceptionDesk::fiber_task(Fiber& fiber, void* task) {
+  run_callbacks(static_cast<BoundStop&>(*static_cast<DriverTask*>(task)), fiber.thread());
+}
+
+void ExceptionDesk::fiber_task_ended(DriverTask& task) {
+  auto& stop = static_cast<BoundStop&>(task);
+  stop.desk->finish(std::unique_ptr<BoundStop>(&stop));
+}
+
+void ExceptionDesk::collect_answers() {
+  if (threads_ == nullptr) return;
+  for (std::unique_ptr<BoundStop>& stop : threads_->take_finished()) finish(std::move(stop));
+}
+
+void ExceptionDesk::finish(std::unique_ptr<BoundStop> stop) {
+  --outstanding_;
+  stop->tracee->in_callback = false;
+  x86::Registers after = stop->before;
+  std::string reason;
+  const events::Disposition disposition = carry_out(*stop, after, reason);
+  if (options_.sink != nullptr) record(*stop, after, disposition, std::move(reason));
+  stop->tracee.reset();
+  spare_.push_back(std::move(stop));
+}
+
+events::Disposition ExceptionDesk::carry_out(BoundStop& stop, x86::Registers& after,
+                                             std::string& reason) {
+  using events::Disposition;
+  Tracee& tracee = *stop.tracee;
+  if (tracee.gone) {
+    reason = "the thread ended while its callback ran";
+    return Disposition::Terminated;
+  }
+  nt::apply_trap_frame(stop.frame, after);
+  const auto terminate = [&](std::string why) {
+    reason = std::move(why);
+    kill(tracee.process->pid, SIGKILL);
+    return Disposition::Terminated;
+  };
+
+  switch (stop.outcome.verdict) {
+    case Verdict::NotHandled:
+      tracee.livelock.forget();
+      break;
+    case Verdict::Handled:
+      if (tracee.livelock.observe(stop.before, options_.livelock_limit)) {
+        return terminate(fmt::format(
+            "livelock: handled {} times in a row at the same place with the same registers",
+            options_.livelock_limit));
+      }
+      break;
+    default:
+      return terminate({});
+  }
+  // The windows profile lets edits leak into a propagated exception, so this is not for Handled
+  // alone.
+  if (!(after == stop.before)) {
+    to_user_regs(after, stop.user);
+    if (ptrace_set_registers(tracee.tid, stop.user) == PtraceResult::Refused) {
+      after = stop.before;
+      return terminate(
+          "the kernel refused the frame as edited: a selector or a base address that user mode "
+          "cannot have");
+    }
+  }
+  const bool handled = stop.outcome.verdict == Verdict::Handled;
+  ptrace_continue(tracee.tid, handled ? 0 : stop.signal);
+  return handled ? Disposition::Handled : Disposition::Propagated;
+}
+
+void ExceptionDesk::capture(BoundStop& stop) const {
+  Process& process = *stop.tracee->process;
+  if (process.captured_places.size() >= kMaxCapturedPlaces) process.captured_places.clear();
+  const bool first = process.captured_places.insert(stop.before.rip).second;
+  stop.modules =
+      first ? process.modules.read(process.pid, process.is_64bit) : process.modules.last();
+  stop.stack.reset();
+  if (options_.backtraces == Options::Backtraces::None) return;
+  if (!first && options_.backtraces == Options::Backtraces::First) return;
+  auto snapshot = std::make_shared<events::StackSnapshot>();
+  snapshot->address = stop.before.gpr[x86::Rsp];
+  snapshot->bytes.resize(kStackSnapshotSize);
+  snapshot->bytes.resize(
+      process.memory.read_some(snapshot->address, snapshot->bytes.data(), kStackSnapshotSize));
+  stop.stack = std::move(snapshot);
+}
+
+void ExceptionDesk::record(BoundStop& stop, const x86::Registers& after,
+                           events::Disposition disposition, std::string reason) {
+  Tracee& tracee = *stop.tracee;
+  if (tracee.name == nullptr || stop.stack != nullptr) {
+    tracee.name = std::make_shared<const std::string>(thread_name(tracee.process->pid, tracee.tid));
+  }
+  events::BoundException record;
+  record.time_ns = realtime_ns();
+  record.pid = tracee.process->pid;
+  record.tid = tracee.tid;
+  record.program = tracee.process->program;
+  record.thread_name = tracee.name;
+  record.event = stop.event;
+  record.before = stop.before;
+  record.after = disposition == events::Disposition::Terminated ? stop.before : after;
+  memcpy(record.code, stop.code, sizeof record.code);
+  record.code_size = stop.code_size;
+  record.answers.reserve(stop.answers.count);
+  for (size_t i = 0; i < stop.answers.count; ++i) {
+    const nt::CallbackAnswer& answer = stop.answers.entries[i];
+    const CallbackName& name = name_of(answer);
+    record.answers.push_back({name.driver, name.callback, answer.status, answer.edited});
+  }
+  record.disposition = disposition;
+  record.reason = std::move(reason);
+  record.modules = std::move(stop.modules);
+  record.stack = std::move(stop.stack);
+  options_.sink->accept(std::move(record));
+}
+
+const ExceptionDesk::CallbackName& ExceptionDesk::name_of(const nt::CallbackAnswer& answer) {
+  auto [entry, is_new] = names_.try_emplace(answer.routine);
+  if (is_new) {
+    entry->second.driver =
+        std::make_shared<const std::string>(answer.image != nullptr ? answer.image->name : "");
+    entry->second.callback = std::make_shared<const std::string>(
+        nt::Facility::describe(reinterpret_cast<uint64_t>(answer.routine)));
+  }
+  return entry->second;
+}
+
+// When a thread faults with the fault's signal blocked or ignored, the kernel resets the signal to
+// its default action before we see the stop (force_sig). The handler's address is not to be had
+// from outside, so a Handled cannot put it back: it is reported.
+void ExceptionDesk::watch_signal_state(Process& process, pid_t tid) {
+  const SignalMasks now = signal_masks(process.pid, tid);
+  constexpr uint64_t bit = uint64_t{1} << (SIGSEGV - 1);
+  const bool caught_lost = (process.masks.caught & bit) != 0 && (now.caught & bit) == 0;
+  const bool ignored_lost = (process.masks.ignored & bit) != 0 && (now.ignored & bit) == 0;
+  if (caught_lost || (ignored_lost && (now.caught & bit) == 0)) {
+    nt::host().violation(
+        {"signal-action-lost", "", "",
+         fmt::format("process {} faulted with SIGSEGV blocked or ignored; the kernel has reset its "
+                     "SIGSEGV action to the default, which a handled exception does not undo",
+                     process.pid)});
+  }
+  process.masks = now;
+}
+
+}  // namespace kebound::supervisor

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hosts/supervisor/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <string_view>
+#include <vector>
+
+#include "hosts/supervisor/ptrace.h"
+
+namespace kebound::supervisor {
+namespace {
+
+Outcome failed(std::string why, std::string remedy, bool not_found) {
+  Outcome outcome;
+  outcome.kind = Outcome::Kind::Failed;
+  outcome.why = std::move(why);
+  outcome.remedy = std::move(remedy);
+  outcome.not_found = not_found;
+  return outcome;
+}
+
+bool is_regular_executable(const std::string& path) {
+  struct stat found {};
+  return stat(path.c_str(), &found) == 0 && S_ISREG(found.st_mode) &&
+         access(path.c_str(), X_OK) == 0;
+}
+
+// As execvp(3) looks a program up, without its fallback to a shell: a file that the kernel cannot
+// execute is an error here. Empty when PATH has none.
+std::string find_program(const std::string& name) {
+  if (name.find('/') != std::string::npos) return name;
+  const char* const path = getenv("PATH");
+  std::string_view rest = path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin";
+  for (;;) {
+    const size_t colon = rest.find(':');
+    const std::string_view directory = rest.substr(0, colon);
+    std::string candidate = directory.empty() ? "./" + name : fmt::format("{}/{}", directory, name);
+    if (is_regular_executable(candidate)) return candidate;
+    if (colon == std::string_view::npos) return {};
+    rest.remove_prefix(colon + 1);
+  }
+}
+
+// In the child: only async-signal-safe calls.
+[[noreturn]] void become_program(const char* path, char* const* arguments,
+                                 const InheritedSignals& inherited, int go_fd,
+                                 int error_fd) noexcept {
+  char go = 0;
+  ssize_t got;
+  do {
+    got = read(go_fd, &go, 1);
+  } while (got < 0 && errno == EINTR);
+  if (got != 1) _exit(127);  // the supervisor could not seize us
+  for (int signal = 1; signal < NSIG; ++signal) {
+    // Handlers go with exec by themselves; what was ignored stays ignored, what we ignored does
+    // not.
+    const bool ignored = inherited.actions[signal].sa_handler == SIG_IGN;
+    ::signal(signal, ignored ? SIG_IGN : SIG_DFL);
+  }
+  sigprocmask(SIG_SETMASK, &inherited.mask, nullptr);
+  execv(path, arguments);
+  const int error = errno;
+  static_cast<void>(!write(error_fd, &error, sizeof error));
+  _exit(127);
+}
+
+}  // namespace
+
+InheritedSignals inherited_signals(const sigset_t& mask) noexcept {
+  InheritedSignals inherited{};
+  inherited.mask = mask;
+  for (int signal = 1; signal < NSIG; ++signal)
+    sigaction(signal, nullptr, &inherited.actions[signal]);
+  return inherited;
+}
+
+Launched launch(const LaunchSpec& spec, const InheritedSignals& inherited) {
+  Launched launched;
+  const std::string path = find_program(spec.program);
+  if (path.empty()) {
+    launched.failure =
+        failed("not found in PATH", "name an existing program, with its path if need be", true);
+    return launched;
+  }
+  std::vector<char*> arguments;
+  for (const std::string& argument : spec.arguments)
+    arguments.push_back(const_cast<char*>(argument.c_str()));
+  arguments.push_back(nullptr);
+
+  int go[2];
+  int error[2];
+  if (pipe2(go, O_CLOEXEC) != 0) {
+    launched.failure = failed(strerror(errno), "free some file descriptors", false);
+    return launched;
+  }
+  if (pipe2(error, O_CLOEXEC) != 0) {
+    launched.failure = failed(strerror(errno), "free some file descriptors", false);
+    close(go[0]);
+    close(go[1]);
+    return launched;
+  }
+  const pid_t child = fork();
+  if (child == 0) {
+    close(go[1]);
+    close(error[0]);
+    become_program(path.c_str(), arguments.data(), inherited, go[0], error[1]);
+  }
+  const int fork_error = errno;
+  close(go[0]);
+  close(error[1]);
+  if (child < 0) {
+    launched.failure = failed(fmt::format("cannot fork: {}", strerror(fork_error)),
+                              "raise the limit on processes", false);
+  } else if (ptrace_seize(child, true) != PtraceResult::Ok) {
+    launched.failure = failed(fmt::format("cannot be traced: {}", strerror(errno)),
+                              "kebound needs ptrace: allow it (kernel.yama.ptrace_scope below 3, "
+                              "CAP_SYS_PTRACE in a container)",
+                              false);
+  } else {
+    launched.pid = child;
+    launched.exec_error_fd = error[0];
+    const char byte = 1;
+    static_cast<void>(
+        !write(go[1], &byte, 1));  // fails only if the child is dead, which waitpid tells
+  }
+  close(go[1]);
+  if (launched.pid == 0) {
+    close(error[0]);
+    if (child > 0) waitpid(child, nullptr, 0);
+  }
+  return launched;
+}
+
+Outcome explain_failed_exec(const Launched& launched, const LaunchSpec& spec) {
+  int error = 0;
+  const bool told = read(launched.exec_error_fd, &error, sizeof error) == sizeof error;
+  close(launched.exec_error_fd);
+  if (!told) return failed("was killed before it started", "try again", false);
+  const bool exists = access(find_program(spec.program).c_str(), F_OK) == 0;
+  switch (error) {
+    case ENOENT:
+      if (!exists) return failed("no such file", "name an existing program", true);
+      return failed("its interpreter or dynamic loader is missing",
+                    "install it; a 32-bit program needs the 32-bit C library (Debian: libc6-i386)",
+                    false);
+    case EACCES:
+      return failed("permission denied", "make it an executable file (chmod +x), not a directory",
+                    false);
+    case ENOEXEC:
+      return failed("not an executable of this machine",
+                    "name an x86 ELF program, or a script that begins with #!", false);
+    default:
+      return failed(strerror(error), "see execve(2)", false);
+  }
+}
+
+}  // namespace kebound::supervisor

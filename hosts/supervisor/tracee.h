@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+#include <unordered_set>
+
+#include "core/livelock.h"
+#include "events/record.h"
+#include "hosts/supervisor/module_map.h"
+#include "hosts/supervisor/target_memory.h"
+#include "hosts/supervisor/user_window.h"
+#include "trap/x86/registers.h"
+
+namespace kebound::supervisor {
+
+// A traced process: what its threads share. Tracing thread only.
+struct Process {
+  explicit Process(pid_t process_id) : pid(process_id), memory(process_id) {}
+
+  pid_t pid;
+  bool is_64bit = false;
+  events::SharedName program;
+  UserSpace space;
+  TargetMemory memory;
+  ModuleMapReader modules;
+  std::unordered_set<uint64_t> captured_places;  // instruction pointers whose stack was recorded
+  SignalMasks masks;                             // as last seen
+};
+
+// A traced thread. Tracing thread only; kept alive by a callback that still runs on its behalf.
+struct Tracee {
+  pid_t tid = 0;
+  std::shared_ptr<Process> process;
+  events::SharedName name;
+  LivelockGuard<x86::Registers> livelock;
+  uint64_t exceptions = 0;
+  bool in_callback = false;  // stopped, a callback decides
+  bool gone =
+      false;  // no ptrace request makes sense any more; the number may be another thread's by now
+};
+
+}  // namespace kebound::supervisor
