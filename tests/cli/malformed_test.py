@@ -1,0 +1,153 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Thousands of malformed programs, drivers and command lines: each ends with a documented status and a message
+of the documented form, kebound never crashes, and no process is left over.
+
+  --count N     how many (default 10000)
+  --seed S      from which seed (default 1); case I depends on S and I alone
+  --only I      runs case I and prints it
+"""
+
+import argparse
+import ast
+import collections
+import ctypes
+import errno
+import os
+import random
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+
+import harness
+from malformed_inputs import Generator
+
+TIMEOUT = 20
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def run(words, environment=None):
+    """(status, stderr) of a command; the status of one that cannot be executed is its errno's name."""
+    try:
+        result = subprocess.run(words, env={**os.environ, **(environment or {})}, timeout=TIMEOUT,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    except subprocess.TimeoutExpired:
+        return "timeout", ""
+    except OSError as error:
+        return errno.errorcode[error.errno], ""
+    return result.returncode, result.stderr.decode(errors="surrogateescape")
+
+
+def expected_statuses(case):
+    if case.statuses is not None:
+        return case.statuses
+    bare, _ = run([case.compare])
+    return {126} if isinstance(bare, str) and bare != "timeout" else {bare}
+
+
+def judge(case):
+    """None if kebound did as documented, else what it did instead."""
+    status, stderr = run([harness.KEBOUND, *case.words], case.environment)
+    expected = expected_statuses(case)
+    if status not in expected:
+        return f"status {status}, expected {sorted(map(str, expected))}: {stderr}"
+    messages = [line for line in stderr.splitlines(True) if line.startswith("kebound: ")]
+    own = status in (124, 125, 126, 127)
+    if own and len(messages) != 1:
+        return f"{len(messages)} messages: {stderr}"
+    if own and not harness.MESSAGE_WITH_REMEDY.fullmatch(messages[0]):
+        return f"a message of another form: {stderr}"
+    if any(ord(c) < 32 and c != "\n" for c in stderr):
+        return f"control characters: {stderr!r}"
+    return None
+
+
+def replay(case):
+    assignments = [f"{name}={shlex.quote(value)}" for name, value in case.environment.items()]
+    return " ".join([*assignments, harness.KEBOUND, shlex.join(case.words)])
+
+
+def cases(options, directory, numbers):
+    generator = Generator(directory)
+    for number in numbers:
+        yield number, generator.make(random.Random(f"{options.seed}/{number}"))
+
+
+def worker(options, numbers, results):
+    """Runs the cases; orphans of kebound would become this process's children."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    counts, failures = collections.Counter(), []
+    with tempfile.TemporaryDirectory(prefix="kebound-malformed-") as directory:
+        for number, case in cases(options, directory, numbers):
+            problem = judge(case)
+            # A damaged program's end can depend on where the kernel put its stack: only what differs always counts.
+            for _ in range(3 if problem and case.compare else 0):
+                problem = problem and judge(case)
+            counts[case.kind.split(" machine")[0]] += 1
+            if problem:
+                failures.append(f"case {number} ({case.kind}): {replay(case)}\n    {problem}")
+            try:
+                pid, _ = os.waitpid(-1, os.WNOHANG)
+                failures.append(f"case {number} ({case.kind}): {replay(case)}\n    left process {pid} behind")
+                if pid == 0:
+                    break  # it still runs: whose it is would be unclear from here on
+            except ChildProcessError:
+                pass
+            if len(failures) >= 20:
+                break
+    with os.fdopen(results, "w", errors="surrogateescape") as stream:
+        stream.write(repr((dict(counts), failures)))
+
+
+def run_all(options):
+    jobs = min(os.cpu_count() or 1, 4)
+    streams = []
+    for job in range(jobs):
+        reading, writing = os.pipe()
+        if os.fork() == 0:
+            os.close(reading)
+            worker(options, range(job, options.count, jobs), writing)
+            os._exit(0)
+        os.close(writing)
+        streams.append(os.fdopen(reading, errors="surrogateescape"))
+    counts, failures = collections.Counter(), []
+    for stream in streams:
+        text = stream.read()
+        stream.close()
+        _, status = os.wait()
+        if status != 0 or not text:
+            failures.append(f"a worker of the test ended early ({status})")
+            continue
+        part, failed = ast.literal_eval(text)
+        counts.update(part)
+        failures += failed
+    for kind, count in sorted(counts.items()):
+        print(f"{count:6} {kind}")
+    print(f"{sum(counts.values()):6} inputs, {len(failures)} failed (seed {options.seed})")
+    for failure in failures[:20]:
+        print(failure.encode(errors="backslashreplace").decode())
+    return 1 if failures or sum(counts.values()) != options.count else 0
+
+
+def main():
+    harness.parse_arguments()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--count", type=int, default=10000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", type=int)
+    options = parser.parse_args()
+    if options.only is None:
+        return run_all(options)
+    # Its files stay, for the debugger.
+    directory = tempfile.mkdtemp(prefix="kebound-malformed-")
+    (_, case), = cases(options, directory, [options.only])
+    problem = judge(case)
+    print(f"{case.kind}: {replay(case)}\n{problem or 'as documented'}")
+    return 1 if problem else 0
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    sys.exit(main())
