@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/names.h"
+
+#include <fmt/format.h>
+
+namespace kebound::report {
+namespace {
+
+constexpr const char* kNames64[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                      "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
+constexpr const char* kNames32[8] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
+constexpr const char* kNames16[8] = {"ax", "cx", "dx", "bx", "sp", "bp", "si", "di"};
+constexpr uint16_t kUserCode64 = 0x33;
+
+}  // namespace
+
+std::string answer_name(uint32_t status) {
+  switch (status) {
+    case 0: return "BoundExceptionContinueSearch";
+    case 1: return "BoundExceptionHandled";
+    case 2: return "BoundExceptionError";
+    case 3: return "BoundExceptionMaximum";
+    default: return fmt::format("0x{:08x}", status);
+  }
+}
+
+const char* bug_check_name(uint32_t code) noexcept {
+  switch (code) {
+    case 0x0A: return "IRQL_NOT_LESS_OR_EQUAL";
+    case 0x1E: return "KMODE_EXCEPTION_NOT_HANDLED";
+    case 0x3B: return "SYSTEM_SERVICE_EXCEPTION";
+    case 0x50: return "PAGE_FAULT_IN_NONPAGED_AREA";
+    case 0x7E: return "SYSTEM_THREAD_EXCEPTION_NOT_HANDLED";
+    case 0x7F: return "UNEXPECTED_KERNEL_MODE_TRAP";
+    case 0xBE: return "ATTEMPTED_WRITE_TO_READONLY_MEMORY";
+    case 0xC2: return "BAD_POOL_CALLER";
+    case 0xC4: return "DRIVER_VERIFIER_DETECTED_VIOLATION";
+    case 0xC9: return "DRIVER_VERIFIER_IOMANAGER_VIOLATION";
+    case 0xCE: return "DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS";
+    case 0xD1: return "DRIVER_IRQL_NOT_LESS_OR_EQUAL";
+    case 0xE2: return "MANUALLY_INITIATED_CRASH";
+    case 0xFC: return "ATTEMPTED_EXECUTE_OF_NOEXECUTE_MEMORY";
+    case 0x139: return "KERNEL_SECURITY_CHECK_FAILURE";
+    default: return nullptr;
+  }
+}
+
+bool is_64bit_code(const events::BoundException& exception) noexcept {
+  if (exception.before.cs != 0) return exception.before.cs == kUserCode64;
+  return exception.modules != nullptr && exception.modules->is_64bit;
+}
+
+size_t list_registers(const x86::Registers& registers, bool is_64bit, RegisterValue* out) noexcept {
+  size_t count = 0;
+  const size_t gprs = is_64bit ? 16 : 8;
+  for (size_t i = 0; i < gprs; ++i) {
+    out[count++] = {is_64bit ? kNames64[i] : kNames32[i], registers.gpr[i]};
+  }
+  out[count++] = {is_64bit ? "rip" : "eip", registers.rip};
+  out[count++] = {is_64bit ? "rflags" : "eflags", registers.rflags};
+  out[count++] = {"cs", registers.cs};
+  out[count++] = {"ss", registers.ss};
+  out[count++] = {"ds", registers.ds};
+  out[count++] = {"es", registers.es};
+  out[count++] = {"fs", registers.fs};
+  out[count++] = {"gs", registers.gs};
+  out[count++] = {"fs_base", registers.fs_base};
+  out[count++] = {"gs_base", registers.gs_base};
+  return count;
+}
+
+const char* index_register_name(const BoundEvent& event) noexcept {
+  if (event.index_register >= 8) return "";
+  return event.index_width == 16 ? kNames16[event.index_register] : kNames32[event.index_register];
+}
+
+int64_t index_register_value(const BoundEvent& event, const x86::Registers& registers) noexcept {
+  const uint64_t value = registers.gpr[event.index_register & 15];
+  return event.index_width == 16 ? int64_t{static_cast<int16_t>(value)}
+                                 : int64_t{static_cast<int32_t>(value)};
+}
+
+}  // namespace kebound::report

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/places.h"
+
+#include <fmt/format.h>
+
+namespace kebound::report {
+namespace {
+
+// A target that makes code and faults in it could otherwise grow these without end.
+constexpr size_t kMaxPlaces = 65'536;
+
+}  // namespace
+
+std::shared_ptr<Place> Places::resolve(const events::BoundException& exception) {
+  Location location;
+  if (exception.modules) location = resolver_.locate(*exception.modules, exception.event.ip);
+  std::string name;
+  if (location.offset) {
+    name = fmt::format("{}+{:x}", location.module, *location.offset);
+  } else {
+    name = fmt::format("{}@{:x}", exception.program ? *exception.program : "", exception.event.ip);
+  }
+  if (by_name_.size() >= kMaxPlaces) by_name_.clear();
+  auto& place = by_name_[name];
+  // Another version of the file under the same name is another place.
+  const bool same = place && place->location.frames.empty() == location.frames.empty() &&
+                    (location.frames.empty() ||
+                     (place->location.frames[0].line == location.frames[0].line &&
+                      place->location.frames[0].function == location.frames[0].function));
+  if (!same) {
+    place = std::make_shared<Place>();
+    place->number = next_number_++;
+    place->location = std::move(location);
+  }
+  return place;
+}
+
+Place& Places::find(const events::BoundException& exception) {
+  if (!exception.modules) {
+    unmapped_ = resolve(exception);
+    return *unmapped_;
+  }
+  if (by_address_.size() >= kMaxPlaces) by_address_.clear();
+  auto& place = by_address_[{exception.modules->generation, exception.event.ip}];
+  if (!place) place = resolve(exception);
+  return *place;
+}
+
+}  // namespace kebound::report
