@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <system_error>
+#include <utility>
 
 #include "hosts/supervisor/driver_fault.h"
 #include "nt/pthread_parker.h"

@@ -79,6 +79,13 @@ class SupervisorHost final : public nt::Host {
     for (;;) pause();
   }
 
+  bool address_valid(uint64_t address) override {
+    // Paging it in is how a driver would read it.
+    if (UserWindow::inside() && window->page_in(address, false) == UserWindow::PageIn::Done)
+      return true;
+    return nt::Host::address_valid(address);
+  }
+
   [[nodiscard]] bool raised() const noexcept { return raised_; }
 
   // Tells the world, once.
@@ -99,6 +106,7 @@ class SupervisorHost final : public nt::Host {
   }
 
   FiberScheduler* scheduler = nullptr;
+  UserWindow* window = nullptr;
 
  private:
   events::Sink* sink_;
@@ -172,12 +180,13 @@ struct Supervisor::State {
     the_host = &host;
     the_window = &window;
     host.scheduler = &scheduler;
+    host.window = &window;
   }
 
   Outcome conclude(Outcome outcome) {
     if (host.raised()) {
-      tracer.terminate_all();
       host.report_bug_check();
+      tracer.terminate_all();
       outcome.kind = Outcome::Kind::BugCheck;
     }
     outcome.exceptions = desk.exceptions();
