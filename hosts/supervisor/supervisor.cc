@@ -244,6 +244,8 @@ bool Supervisor::run_driver_code(void (*fn)(void*), void* argument) {
   return true;
 }
 
+bool Supervisor::bug_check_raised() const noexcept { return state_->host.raised(); }
+
 Outcome Supervisor::run(const LaunchSpec& spec) {
   const ScopedTerminalSignals terminal_signals;
   return state_->conclude(state_->tracer.run(spec, state_->inherited));

@@ -74,9 +74,11 @@ class Supervisor {
   Supervisor& operator=(const Supervisor&) = delete;
   ~Supervisor();
 
-  // Runs `fn` as NT code on the tracing thread's fiber (DriverEntry, DriverUnload). False if a bug
-  // check ended it.
+  // Runs `fn` as NT code on the tracing thread's fiber (DriverEntry, DriverUnload). False if it was
+  // not run to its end: a bug check ended it, or callbacks that never returned forbid it (reported).
   bool run_driver_code(void (*fn)(void*), void* argument);
+  // A bug check has stopped this host, whenever that was.
+  [[nodiscard]] bool bug_check_raised() const noexcept;
 
   // Starts the program and traces it and all its descendants until the last one is gone.
   [[nodiscard]] Outcome run(const LaunchSpec& spec);
