@@ -208,7 +208,7 @@ std::optional<Explanation> explain_program(const std::string& program, const cha
     const size_t end = std::min(path.find(':', begin), path.size());
     std::string directory(path.substr(begin, end - begin));
     begin = end + 1;
-    if (directory.empty()) directory = ".";
+    if (directory.empty()) directory += '.';
     const std::string candidate = directory + "/" + program;
     struct stat status {};
     if (stat(candidate.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;

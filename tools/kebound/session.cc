@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -89,7 +90,7 @@ supervisor::Options supervisor_options(const TraceOptions& options, events::Sink
   return result;
 }
 
-// Runs `fn` as NT code. False: a bug check ended the host meanwhile, and `fn` did not finish.
+// Runs `fn` as NT code. False: it did not finish.
 template <class Fn>
 [[nodiscard]] bool as_driver_code(Supervisor& supervisor, Fn&& fn) {
   return supervisor.run_driver_code(
@@ -126,20 +127,28 @@ class Drivers {
       }
       if (!loaded) {
         print_message({path, error.why, error.remedy});
-        return unload() ? kStatusDriver : kStatusBugCheck;
+        static_cast<void>(unload());  // a bug check in it is seen by the caller
+        return kStatusDriver;
       }
       loaded_.push_back(std::move(loaded));
     }
     return 0;
   }
 
-  // In reverse order. False: a bug check.
+  // A driver cannot be unloaded.
+  [[nodiscard]] bool any_stays() const { return any_stays_; }
+
+  // In reverse order. False: it could not be done to its end, and nothing of a driver may run
+  // again.
   [[nodiscard]] bool unload() {
     while (!loaded_.empty()) {
       bool gone = false;
       if (!as_driver_code(supervisor_, [&] { gone = loaded_.back()->unload(); })) return false;
       // As on NT, a driver without DriverUnload stays until the host ends.
-      if (!gone) static_cast<void>(loaded_.back().release());
+      if (!gone) {
+        static_cast<void>(loaded_.back().release());
+        any_stays_ = true;
+      }
       loaded_.pop_back();
     }
     return !builtin_ || as_driver_code(supervisor_, [&] {
@@ -156,6 +165,7 @@ class Drivers {
 
   Supervisor& supervisor_;
   bool builtin_ = false;
+  bool any_stays_ = false;
   std::vector<std::unique_ptr<driver::NativeDriver>> loaded_;
 };
 
@@ -173,24 +183,31 @@ int report_failure(const Job& job, const Outcome& outcome) {
 struct End {
   int status = 0;
   int signal = 0;  // not 0: the target died of it
+  bool bug_check = false;
+  bool driver_left = false;  // code of a driver may still run, or wait to
 };
 
 End end_of(const TraceOptions& options, const Job& job, const Outcome& outcome) {
-  if (outcome.kind == Outcome::Kind::BugCheck) return {kStatusBugCheck};
   if (outcome.kind == Outcome::Kind::Failed) return {report_failure(job, outcome)};
   if (options.error_exitcode && outcome.exceptions > 0) return {*options.error_exitcode};
   if (outcome.kind == Outcome::Kind::Signaled) return {0, outcome.status};
   return {outcome.kind == Outcome::Kind::Exited ? outcome.status : 0};
 }
 
-End trace(const TraceOptions& options, const Job& job, events::Sink* sink) {
-  Supervisor supervisor(supervisor_options(options, sink));
+End trace(const TraceOptions& options, const Job& job, Supervisor& supervisor) {
   const ScopedSignals signals(supervisor);
   Drivers drivers(supervisor);
-  if (const int status = drivers.load(options); status != 0) return {status};
-  const Outcome outcome = job.start(supervisor);
-  const End end = end_of(options, job, outcome);
-  if (outcome.kind != Outcome::Kind::BugCheck && !drivers.unload()) return {kStatusBugCheck};
+  End end;
+  end.status = drivers.load(options);
+  if (end.status == 0) {
+    const Outcome outcome = job.start(supervisor);
+    if (outcome.kind != Outcome::Kind::BugCheck) {
+      end = end_of(options, job, outcome);
+      end.driver_left = !drivers.unload();
+    }
+  }
+  if (supervisor.bug_check_raised()) end = {kStatusBugCheck, 0, true, true};
+  end.driver_left |= drivers.any_stays();
   return end;
 }
 
@@ -203,17 +220,24 @@ int run_session(const TraceOptions& options, const Job& job) {
   nt::Facility::configure(options.profile);
   // Without a report the supervisor builds no records at all.
   const bool reports = options.report != ReportFormat::None;
-  End end = trace(options, job, reports ? &reporter : nullptr);
+  auto supervisor =
+      std::make_unique<Supervisor>(supervisor_options(options, reports ? &reporter : nullptr));
+  End end = trace(options, job, *supervisor);
   const report::FinishResult result = reporter.finish();
-  if (end.status == kStatusBugCheck && end.signal == 0 && !reports) {
+  if (end.bug_check && !reports) {
     print_message({job.what, "a driver stopped the host with a bug check",
                    "leave out '--report none' to see which and why"});
   }
   if (!result.ok) {
     print_message({file.name(), result.why, "choose another file with --output"});
-    if (end.status != kStatusBugCheck) end = {kStatusFailure};
+    if (!end.bug_check) end = {kStatusFailure, 0, false, end.driver_left};
   }
   if (end.signal != 0) die_of_signal(end.signal);
+  if (end.driver_left) {
+    // Threads of a driver may be running: what they use must not be destroyed under them.
+    fflush(nullptr);
+    _exit(end.status);
+  }
   return end.status;
 }
 
