@@ -9,21 +9,19 @@ seconds=${1:-60}
 jobs=${2:-$(nproc)}
 
 cmake --preset fuzz
-cmake --build build/fuzz -j "$jobs" --target fuzzers
-mkdir -p build/fuzz/crashes
-found=0
-for fuzzer in build/fuzz/bin/*_fuzzer; do
-  [ -x "$fuzzer" ] || continue
-  found=1
-  name=$(basename -- "$fuzzer")
-  corpus=build/fuzz/corpus/$name
-  mkdir -p "$corpus"
-  seeds=tests/fuzz/corpus/${name%_fuzzer}
-  [ -d "$seeds" ] || seeds=
-  printf '%s: %s s\n' "$name" "$seconds"
-  "$fuzzer" -max_total_time="$seconds" -print_final_stats=1 -artifact_prefix=build/fuzz/crashes/ "$corpus" ${seeds:+"$seeds"}
-done
-[ "$found" = 1 ] || {
-  echo 'fuzz: no fuzzer was built' >&2
+mapfile -t fuzzers < <(ninja -C build/fuzz -t targets all | sed -n 's|^bin/\(fuzz_[^:]*\):.*|\1|p' | grep -v '_test$')
+[ ${#fuzzers[@]} -gt 0 ] || {
+  echo 'fuzz: there are no fuzzers' >&2
   exit 1
 }
+cmake --build build/fuzz -j "$jobs" --target "${fuzzers[@]}"
+mkdir -p build/fuzz/crashes
+for fuzzer in "${fuzzers[@]}"; do
+  corpus=build/fuzz/corpus/$fuzzer
+  mkdir -p "$corpus"
+  seeds=tests/fuzz/corpus/${fuzzer#fuzz_}
+  [ -d "$seeds" ] || seeds=
+  printf '%s: %s s\n' "$fuzzer" "$seconds"
+  "build/fuzz/bin/$fuzzer" -max_total_time="$seconds" -print_final_stats=1 \
+    -artifact_prefix=build/fuzz/crashes/ "$corpus" ${seeds:+"$seeds"}
+done

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A program that checks its array indices with BOUND, as i386 compilers for Pascal and PL/M did: an index outside
-// [0, 9] raises #BR, which Linux turns into SIGSEGV.
+// A program that checks its array indices with BOUND, as i386 compilers for Pascal and PL/M did: an
+// index outside [0, 9] raises #BR, which Linux turns into SIGSEGV.
 //
 //   pick [INDEX]...      prints the squares at these indices (default: 3 and 12)
 #include <stdio.h>
@@ -15,9 +15,10 @@ struct bounds {
 static const int squares[10] = {0, 1, 4, 9, 16, 25, 36, 49, 64, 81};
 static const struct bounds limits = {0, 9};
 
-// The check works on the register that the element is then read with: who corrects the register corrects the access.
+// The check works on the register that the element is then read with: who corrects the register
+// corrects the access.
 static __attribute__((noinline)) int pick(int index) {
-  __asm__("bound %0, %1" : "+r"(index) : "m"(limits));
+  __asm__("bound %0, %1" : "+a"(index) : "m"(limits));
   return squares[index];
 }
 
