@@ -43,6 +43,13 @@ TEST(DecodeBound, ReadsASibByteAndADisplacement) {
   EXPECT_EQ(bound->displacement, -16);
 }
 
+TEST(DecodeBound, DisplacementsOfEverySizeAreSignExtended) {
+  EXPECT_EQ(decode({0x62, 0x43, 0x80})->displacement, -128);
+  EXPECT_EQ(decode({0x67, 0x62, 0x47, 0xff})->displacement, -1);
+  EXPECT_EQ(decode({0x67, 0x62, 0x87, 0x00, 0x80})->displacement, -32768);
+  EXPECT_EQ(decode({0x62, 0x83, 0x00, 0x00, 0x00, 0x80})->displacement, INT32_MIN);
+}
+
 TEST(DecodeBound, PrefixesToggleTheSizesOnceHoweverOftenTheyCome) {
   EXPECT_EQ(decode({0x66, 0x62, 0x03})->operand_bits, 16);
   EXPECT_EQ(decode({0x66, 0x66, 0x62, 0x03})->operand_bits, 16);

@@ -150,9 +150,7 @@ BoundVerdict evaluate_bound(const Registers& registers, MemoryReader memory,
   const size_t wanted = room < sizeof code ? static_cast<size_t>(room) : sizeof code;
   const size_t readable = memory.read_some(memory.self, registers.rip, code, wanted);
   BoundInstruction instruction;
-  if (readable > wanted || !decode_bound(code, readable, CodeSize::Bits32, instruction)) {
-    return BoundVerdict::NotBound;
-  }
+  if (!decode_bound(code, readable, CodeSize::Bits32, instruction)) return BoundVerdict::NotBound;
 
   uint32_t base = 0;
   switch (segment_base(instruction.segment, registers, base)) {

@@ -4,8 +4,9 @@
 #include <Zydis/Zydis.h>
 
 #include <array>
-#include <cstring>
+#include <cstdlib>
 #include <sstream>
+#include <vector>
 
 namespace kebound::x86::oracle {
 namespace {
@@ -101,6 +102,51 @@ std::optional<int64_t> read_signed(MemoryReader memory, uint64_t linear, unsigne
   return value >= range / 2 ? value - range : value;
 }
 
+// The code as far as 32-bit code can fetch it.
+std::vector<uint8_t> fetch(const Registers& registers, MemoryReader memory) {
+  std::vector<uint8_t> code;
+  uint8_t byte = 0;
+  while (code.size() < 15 && registers.rip + code.size() <= 0xffffffff &&
+         memory.read(registers.rip + code.size(), &byte, 1)) {
+    code.push_back(byte);
+  }
+  return code;
+}
+
+struct Base {
+  std::optional<BoundVerdict> obstacle;
+  uint64_t value = 0;
+};
+
+Base base_of(Segment segment, const Registers& registers) {
+  const uint16_t selectors[] = {registers.es, registers.cs, registers.ss,
+                                registers.ds, registers.fs, registers.gs};
+  const uint16_t selector = selectors[static_cast<int>(segment)];
+  if (selector < 4) return {BoundVerdict::NotBound};
+  if (selector & 4) return {BoundVerdict::Unsupported};
+  if (segment == Segment::Fs) return {std::nullopt, registers.fs_base & 0xffffffff};
+  if (segment == Segment::Gs) return {std::nullopt, registers.gs_base & 0xffffffff};
+  if (selector / 8 < 4 || selector / 8 > 6) return {BoundVerdict::Unsupported};
+  return {};
+}
+
+// effective_address() against Zydis and base_of().
+std::string address_disagreement(const Registers& registers, MemoryReader memory) {
+  const std::vector<uint8_t> code = fetch(registers, memory);
+  const auto instruction = decode(code, CodeSize::Bits32);
+  const auto start = offset(code, CodeSize::Bits32, registers);
+  if (!instruction || !start) return {};
+  const Base base = base_of(instruction->segment, registers);
+  const auto expected = static_cast<uint32_t>(base.value + *start);
+  uint32_t got = 0;
+  const bool known = effective_address(*instruction, registers, got);
+  if (known == !base.obstacle && (!known || got == expected)) return {};
+  std::ostringstream out;
+  out << "effective address of " << hex(code) << std::hex << "is 0x" << got << ", not 0x"
+      << expected;
+  return out.str();
+}
+
 }  // namespace
 
 std::optional<BoundInstruction> decode(std::span<const uint8_t> code, CodeSize code_size) {
@@ -141,40 +187,24 @@ std::optional<uint32_t> offset(std::span<const uint8_t> code, CodeSize code_size
 BoundVerdict verdict(const Registers& registers, MemoryReader memory, BoundEvent& event) {
   if (registers.cs & 4) return BoundVerdict::Unsupported;
   if (registers.cs != 0x23) return BoundVerdict::NotBound;
-  uint8_t code[16] = {};
-  size_t size = 0;
-  while (size < 15 && registers.rip + size <= 0xffffffff &&
-         memory.read(registers.rip + size, &code[size], 1)) {
-    ++size;
-  }
-  const std::span<const uint8_t> bytes(code, size);
-  const auto instruction = decode(bytes, CodeSize::Bits32);
-  const auto start = offset(bytes, CodeSize::Bits32, registers);
+  const std::vector<uint8_t> code = fetch(registers, memory);
+  const auto instruction = decode(code, CodeSize::Bits32);
+  const auto start = offset(code, CodeSize::Bits32, registers);
   if (!instruction || !start) return BoundVerdict::NotBound;
 
-  const uint16_t selectors[] = {registers.es, registers.cs, registers.ss,
-                                registers.ds, registers.fs, registers.gs};
-  const uint16_t selector = selectors[static_cast<int>(instruction->segment)];
-  uint64_t base = 0;
-  if (selector < 4) return BoundVerdict::NotBound;
-  if (selector & 4) return BoundVerdict::Unsupported;
-  if (instruction->segment == Segment::Fs) {
-    base = registers.fs_base & 0xffffffff;
-  } else if (instruction->segment == Segment::Gs) {
-    base = registers.gs_base & 0xffffffff;
-  } else if (selector / 8 < 4 || selector / 8 > 6) {
-    return BoundVerdict::Unsupported;
-  }
-
+  const Base base = base_of(instruction->segment, registers);
+  if (base.obstacle) return *base.obstacle;
   const unsigned width = instruction->operand_bits / 8u;
   const uint64_t offsets = instruction->address_bits == 16 ? 0x10000 : 0x100000000;
   const uint64_t at[2] = {*start, (*start + width) % offsets};
-  if ((registers.rflags >> 18 & 1) && (base + at[0]) % width != 0) return BoundVerdict::NotBound;
+  if ((registers.rflags >> 18 & 1) && (base.value + at[0]) % width != 0) {
+    return BoundVerdict::NotBound;
+  }
   std::optional<int64_t> bounds[2];
   for (int i = 0; i < 2; ++i) {
     // All of one access lies within the segment, whose end is 4 GiB.
     if (at[i] + width <= 0x100000000) {
-      bounds[i] = read_signed(memory, (base + at[i]) % 0x100000000, width);
+      bounds[i] = read_signed(memory, (base.value + at[i]) % 0x100000000, width);
     }
   }
   const int64_t range = int64_t{1} << (8 * width);
@@ -195,7 +225,7 @@ BoundVerdict verdict(const Registers& registers, MemoryReader memory, BoundEvent
   event.index = index;
   event.lower = *bounds[0];
   event.upper = bounds[1].value_or(range / 2 - 1);
-  event.bounds_address = (base + at[0]) % 0x100000000;
+  event.bounds_address = (base.value + at[0]) % 0x100000000;
   return BoundVerdict::Exceeded;
 }
 
@@ -214,7 +244,8 @@ std::string disagreement(const Registers& registers, MemoryReader memory) {
   BoundEvent event;
   const BoundVerdict expected = verdict(registers, memory, expected_event);
   const BoundVerdict got = evaluate_bound(registers, memory, event);
-  if (got == expected && same(event, expected_event)) return {};
+  if (got == expected && same(event, expected_event))
+    return address_disagreement(registers, memory);
   std::ostringstream out;
   const auto describe_event = [&out](const BoundEvent& e) {
     out << ", index " << e.index << " lower " << e.lower << " upper " << e.upper << " bounds at 0x"

@@ -218,7 +218,7 @@ RC_GTEST_PROP(BoundAgainstZydisProperty, DecidesAsTheSecondSetOfRulesDoes, ()) {
   }
   // Whole pages of small numbers or of noise; beside them nothing is readable.
   const uint64_t mask = *rc::gen::element<uint64_t>(0x07, 0xff);
-  for (const uint64_t page : {0x0, 0x5000, 0xffff000}) {
+  for (const uint64_t page : {0x0u, 0x5000u, 0xffff000u}) {
     for (uint8_t& byte : memory.page(page)) byte = static_cast<uint8_t>(random() & mask);
   }
   std::array<unsigned, 5> seen = {};

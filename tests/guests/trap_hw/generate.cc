@@ -104,6 +104,7 @@ uint32_t pick_target(Random& random, bool address16, uint8_t segment) noexcept {
     case 2:
       return address16 ? slack : kNothing + random.below(kPage);
     case 3:
+      if (segment == kGs) return kGsBase - slack;  // offsets at the end of the segment
       return address16 ? start + random.below(size) : 0u - slack;
     default:
       return start + random.below(size - 8);
@@ -123,7 +124,7 @@ bool writable(const Arena& arena, uint32_t linear, uint32_t size) noexcept {
     return linear >= start && linear - start <= length - size;
   };
   return within(kData, kDataSize) || within(kFsData, kFsDataSize) ||
-         (arena.has_low_data && within(0x1000, kLowData));
+         within(kGsBase - kPage, 2 * kPage) || (arena.has_low_data && within(0x1000, kLowData));
 }
 
 void write_bounds(Random& random, const Arena& arena, uint32_t linear, bool operand16,
@@ -197,7 +198,8 @@ bool map_arena(const Machine& machine, Arena& arena) noexcept {
   constexpr int kReadWrite = PROT_READ | PROT_WRITE;
   if (!map_or_complain(kCodePage, kPage, kReadWrite | PROT_EXEC) ||
       !map_or_complain(kData, kDataSize, kReadWrite) ||
-      !map_or_complain(kFsData, kFsDataSize, kReadWrite)) {
+      !map_or_complain(kFsData, kFsDataSize, kReadWrite) ||
+      !map_or_complain(kGsBase - kPage, 2 * kPage, kReadWrite)) {
     return false;
   }
   arena.code = reinterpret_cast<uint8_t*>(uintptr_t{kCodePage});
