@@ -223,13 +223,19 @@ std::vector<SourceFrame> ModuleSymbols::frames_at(uint64_t address) {
   std::vector<SourceFrame> frames;
   if (module_ == nullptr) return frames;
   add_debug_frames(address, frames);
-  if (frames.empty() || frames.back().function.empty()) {
+  // gcc gives lambdas and their like no linkage name: the symbol table knows them in full.
+  const bool is_bare = !frames.empty() && (frames.back().function.find('(') == std::string::npos ||
+                                           frames.back().function == "operator()");
+  if (frames.empty() || is_bare) {
     GElf_Off offset = 0;
-    GElf_Sym symbol;
-    const char* name = dwfl_module_addrinfo(module_, address, &offset, &symbol, nullptr, nullptr, nullptr);
-    if (name != nullptr && GELF_ST_TYPE(symbol.st_info) != STT_OBJECT) {
+    GElf_Sym symbol{};
+    const char* text =
+        dwfl_module_addrinfo(module_, address, &offset, &symbol, nullptr, nullptr, nullptr);
+    const auto name = bounded(GELF_ST_TYPE(symbol.st_info) == STT_OBJECT ? nullptr : text);
+    if (!name.empty()) {
       if (frames.empty()) frames.emplace_back();
-      frames.back().function = demangle(bounded(name).c_str());
+      auto& function = frames.back().function;
+      if (function.empty() || name.starts_with("_Z")) function = demangle(name.c_str());
     }
   }
   if (frames.size() == 1 && frames[0].function.empty() && frames[0].file.empty()) frames.clear();
