@@ -3,16 +3,31 @@
 // conformance_fake CASE: runs one case on the fake host and prints one JSON object that says what happened;
 // run_conformance.py judges it. conformance_fake --list: all cases.
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <mutex>
+#include <new>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "hosts/fake/fake_host.h"
 #include "include/nt/kebound_nt/loader_entry.h"
 #include "tests/conformance/toolbox.h"
+
+namespace {
+thread_local uint64_t t_allocations = 0;
+}
+
+// Counted, so that a case can say that dispatch makes none.
+void* operator new(size_t size) {
+  ++t_allocations;
+  if (void* const memory = malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { free(memory); }
+void operator delete(void* memory, size_t /*size*/) noexcept { free(memory); }
 
 namespace kebound::conformance {
 namespace {
@@ -68,6 +83,8 @@ class ProgramOfFakeHost final : public HostUnderTest {
   [[nodiscard]] uint64_t thread_id(unsigned thread) const override { return fake::kProcessId + 1 + thread; }
   [[nodiscard]] DRIVER_OBJECT* driver_object() const override { return driver_; }
 
+  [[nodiscard]] uint64_t allocations() const override;
+
   void fail(const char* file, int line, const char* what) override {
     const std::lock_guard lock(mutex_);
     failures_.push_back(std::string(file) + ":" + std::to_string(line) + ": not so: " + what);
@@ -102,6 +119,8 @@ class ProgramOfFakeHost final : public HostUnderTest {
   json failures_ = json::array();
   std::string reason_;
 };
+
+uint64_t ProgramOfFakeHost::allocations() const { return t_allocations; }
 
 json describe(const Case& c) {
   return {{"name", c.name},

@@ -84,6 +84,9 @@ class HostUnderTest {
   // The case's own driver object, as DriverEntry got it.
   [[nodiscard]] virtual DRIVER_OBJECT* driver_object() const = 0;
 
+  // C++ allocations of the calling thread so far, where the host can tell (the fake host), else 0.
+  [[nodiscard]] virtual uint64_t allocations() const { return 0; }
+
   // Records a failed expectation; the case goes on.
   virtual void fail(const char* file, int line, const char* what) = 0;
 

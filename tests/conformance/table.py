@@ -1,0 +1,105 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""table.py --build DIR: is docs/conformance.md what the suite says, and has every line of docs/contract.md a case?
+With --write it writes the page anew."""
+import argparse
+import collections
+import json
+import os
+import re
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# Lines of the contract that have no number: the name that cases use, and words that the contract must contain.
+PARAGRAPHS = [
+    ("Types fault", "The exception is a *fault*"),
+    ("Types frame", "every host exposes the live frame there"),
+    ("Dispatch context", "Runs on the faulting thread's behalf, at PASSIVE_LEVEL, in a critical region"),
+    ("Dispatch concurrency", "No lock is held while a callback runs; dispatch allocates nothing"),
+    ("Dispatch edits", "Edits to the frame count only when the search ends with Handled"),
+    ("Dispatch kernel mode", "A bound exception in driver code, or on a thread that is already inside a callback"),
+    ("Dispatch not a bound exception", "a #GP or a page fault at a BOUND"),
+    ("Life", "A driver that registered must deregister in Unload"),
+    ("Life left behind", "A registration left behind"),
+    ("Life entry fails", "when DriverEntry fails after registering"),
+    ("Bug checks", "A bug check ends the host, not the machine"),
+]
+
+
+def contract_lines(text):
+    """Every line that needs a case, in the contract's order: name and the words that show it."""
+    found = []
+    section = ""
+    flat = " ".join(text.split())
+    for line in text.splitlines():
+        if line.startswith("## "):
+            section = line[3:].split()[0]
+        elif section in ("Register", "Deregister") and re.match(r"\d+\. ", line):
+            number, words = line.split(". ", 1)
+            found.append((f"{section} {number}", words))
+        elif section == "Types" and line.startswith("| `"):
+            found.append(("Types " + re.match(r"\| `(\w+)", line).group(1), line.split("|")[2].strip()))
+        elif section == "Dispatch" and re.match(r"\| \d ", line):
+            found.append((f"Dispatch {line[2]}", line.split("|")[2].strip()))
+    for name, words in PARAGRAPHS:
+        if words not in flat:
+            sys.exit(f"docs/contract.md no longer says {words!r}; correct PARAGRAPHS in {__file__}")
+        found.append((name, words))
+    return found
+
+
+def page(lines, cases):
+    by_line = collections.defaultdict(list)
+    for case in cases:
+        by_line[case["line"]].append(case)
+    known = {name for name, _ in lines}
+    strangers = sorted(set(by_line) - known)
+    if strangers:
+        sys.exit(f"cases name lines that the contract does not have: {strangers}")
+    uncovered = [name for name, _ in lines if not by_line[name]]
+    if uncovered:
+        sys.exit(f"lines of the contract without a case: {uncovered}")
+    out = ["# Conformance", "",
+           "Which case checks which line of [the contract](contract.md), and on which host. Written by",
+           "`tests/conformance/table.py --write`; a test fails when this page, the suite and the contract do not agree.",
+           "Each case is one test, `conformance/fake/NAME` and `conformance/supervisor/NAME`. A case is driver code: the",
+           "fake host runs it linked in, the supervisor runs it as a loaded driver against a real i386 program.", "",
+           "| line | case | claim | fake | supervisor |", "|---|---|---|---|---|"]
+    notes = []
+    for name, _ in lines:
+        for case in sorted(by_line[name], key=lambda c: c["name"]):
+            marks = {"both": ("yes", "yes"), "fake": ("yes", "no"), "supervisor": ("no", "yes")}[case["hosts"]]
+            out.append(f"| {name} | `{case['name']}` | {case['claim']} | {marks[0]} | {marks[1]} |")
+            if case["hosts"] != "both":
+                notes.append(f"- `{case['name']}`: {case['why_one_host']}.")
+                if not case["why_one_host"]:
+                    sys.exit(f"{case['name']} runs on one host only and does not say why")
+    return "\n".join(out + ["", "Why some run on one host only:", ""] + sorted(notes)) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", required=True, help="the build directory")
+    parser.add_argument("--write", action="store_true", help="write docs/conformance.md")
+    arguments = parser.parse_args()
+    listed = subprocess.run([os.path.join(arguments.build, "bin", "conformance_fake"), "--list"],
+                            stdout=subprocess.PIPE, check=True)
+    with open(os.path.join(ROOT, "docs", "contract.md"), encoding="utf-8") as contract:
+        lines = contract_lines(contract.read())
+    wanted = page(lines, json.loads(listed.stdout))
+    path = os.path.join(ROOT, "docs", "conformance.md")
+    if arguments.write:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(wanted)
+        return 0
+    with open(path, encoding="utf-8") as file:
+        if file.read() != wanted:
+            print(f"docs/conformance.md is stale; write it with {__file__} --build {arguments.build} --write")
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
