@@ -250,7 +250,10 @@ Trial generate(Random& random, const Machine& machine, const Arena& arena,
 
   const uint32_t offset = offset_of(address, registers, mask);
   const uint32_t width = shape.operand16 ? 2 : 4;
-  trial.crosses_offset_end = offset > mask - 2 * width + 1;
+  const uint64_t end = uint64_t{mask} + 1;
+  // A lower bound across the end of a 4 GiB segment is a plain violation of its limit.
+  trial.crosses_offset_end =
+      offset + uint64_t{2 * width} > end && (shape.address16 || offset + uint64_t{width} <= end);
   write_bounds(random, arena, base + offset, shape.operand16, registers.gpr[shape.modrm >> 3 & 7]);
   return trial;
 }
