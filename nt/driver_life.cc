@@ -35,7 +35,8 @@ void wait_until_nobody_is_inside(const Image* image) {
   constexpr int64_t kPollNs = 1'000'000;
   Thread* const self = current_thread();
   for (Thread* thread = first_attached(); thread != nullptr; thread = thread->next_attached) {
-    if (thread == self) continue;
+    // System threads are counted on their own: who unloads keeps the image while one runs.
+    if (thread == self || thread->is_system_thread) continue;
     while (thread->inside.load(MemoryOrder::Acquire) == image) {
       if (self != nullptr && self->parker != nullptr) {
         self->parker->park(monotonic_ns() + kPollNs);

@@ -80,6 +80,7 @@ SystemThread& allocate_locked(ThreadTable& t) {
     SystemThread& made = t.threads.emplace_back();
     made.index = static_cast<uint32_t>(t.threads.size() - 1);
     made.thread.parker = &made.parker;
+    made.thread.is_system_thread = true;
     Facility::attach(made.thread);
     return made;
   }

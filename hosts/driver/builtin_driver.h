@@ -9,13 +9,15 @@ namespace kebound::driver {
 
 enum class OnBound : uint8_t {
   Propagate,  // ContinueSearch
-  Clamp,      // index register = nearest bound, Handled (the check runs again); refuses reversed bounds, with a violation
+  Clamp,      // index register = nearest bound, Handled (the check runs again); refuses reversed
+              // bounds, with a violation
   Skip,       // ip += instruction length, Handled; BOUND only
   Terminate,  // Error
 };
 
-// Registers the built-in callback through KeRegisterBoundCallback. False if the registry is full. Call it before
-// drivers are loaded, so that it is asked last. Context: an NT thread, PASSIVE_LEVEL.
+// Registers the built-in callback through KeRegisterBoundCallback. False if the registry is full.
+// Call it before drivers are loaded, so that it is asked last. Context: an NT thread,
+// PASSIVE_LEVEL.
 [[nodiscard]] bool install_builtin_driver(OnBound policy);
 void remove_builtin_driver();
 

@@ -27,24 +27,29 @@ struct LoadError {
 
 class NativeDriver {
  public:
-  // Loads and enters the driver on the calling thread (an NT thread, PASSIVE_LEVEL). Null and `error` filled
-  // when that fails; whatever DriverEntry left registered has then been reported and removed, and the image is gone.
-  [[nodiscard]] static std::unique_ptr<NativeDriver> load(const std::string& path, LoadError& error);
+  // Loads and enters the driver on the calling thread (an NT thread, PASSIVE_LEVEL). Null and
+  // `error` filled when that fails; whatever DriverEntry left registered has then been reported and
+  // removed, and the image is gone.
+  [[nodiscard]] static std::unique_ptr<NativeDriver> load(const std::string& path,
+                                                          LoadError& error);
 
   NativeDriver(const NativeDriver&) = delete;
   NativeDriver& operator=(const NativeDriver&) = delete;
   // Unloads if unload() was not called.
   ~NativeDriver();
 
-  // DriverUnload, then the check for registrations left behind, then the image goes. False if the driver
-  // has no DriverUnload: as on NT it then stays until the host ends.
+  // DriverUnload, then the check for registrations left behind, then the image goes. False if the
+  // driver has no DriverUnload: as on NT it then stays until the host ends.
   bool unload();
   [[nodiscard]] const std::string& name() const noexcept;
 
  private:
   struct State;
   explicit NativeDriver(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  // Checks what is left behind and lets the image go.
+  void discard();
+  std::string name_;
+  std::unique_ptr<State> state_;  // null once unloaded
 };
 
 }  // namespace kebound::driver
