@@ -36,8 +36,9 @@ class Parker {
 struct Thread {
   KTHREAD kthread{};  // first: gs:[0x188] points to it; TrapFrame at 0x90
   Parker* parker = nullptr;
-  const BoundEvent* event =
-      nullptr;              // of the exception this thread handles, null outside a callback
+  bool is_system_thread = false;  // made by PsCreateSystemThread
+  // Of the exception that this thread handles, null outside a callback.
+  const BoundEvent* event = nullptr;
   uint64_t client_pid = 0;  // what PsGetCurrentProcessId/ThreadId answer
   uint64_t client_tid = 0;
   KIRQL irql = 0;
