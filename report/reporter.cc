@@ -165,7 +165,8 @@ void Reporter::State::run() {
 
 Reporter::Reporter(const Options& options) : state_(std::make_unique<State>(options)) {
   if (options.format == Format::None) return;
-  state_->resolver = make_local_resolver(options.debug_path);
+  state_->resolver = make_isolated_resolver(options.debug_path);
+  if (!state_->resolver) state_->resolver = make_local_resolver(options.debug_path);
   state_->renderer = make_renderer(options, *state_->resolver);
   const ScopedSignalBlock block;
   state_->writer = std::thread([state = state_.get()] {

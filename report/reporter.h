@@ -55,7 +55,8 @@ struct FinishResult {
 };
 
 // Context: construct and finish() on one thread; accept() and flush() on any thread, never in a signal handler.
-// The writer thread has every signal blocked. Not to be used across fork().
+// The writer thread has every signal blocked. Not to be used across fork(). Construct it before tracing begins: it forks
+// a process that reads the target's files (nobody's child, gone with this one).
 class Reporter final : public events::Sink {
  public:
   // Starts the writer thread (none for Format::None). Throws std::system_error if no thread can be had.

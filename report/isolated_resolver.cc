@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include <utility>
+
+#include "report/resolver.h"
+#include "report/symbol_process.h"
+#include "report/symbolizer.h"
+#include "report/wire.h"
+
+namespace kebound::report {
+namespace {
+
+enum class Request : uint8_t { Locate = 1, Backtrace = 2 };
+
+// After as many dead workers the report goes on without names: each may have cost its whole time limit.
+constexpr unsigned kMaxWorkers = 4;
+
+// The worker's side.
+class Server {
+ public:
+  explicit Server(const std::string& debug_path) : debug_path_(debug_path) {}
+
+  std::string answer(std::string_view request) {
+    if (!resolver_) resolver_ = make_local_resolver(debug_path_);
+    wire::Reader in(request);
+    wire::Writer out;
+    if (in.value<Request>() == Request::Locate) {
+      locate(in, out);
+    } else {
+      backtrace(in, out);
+    }
+    return out.bytes();
+  }
+
+ private:
+  // One mapping is all that is needed: most requests are of this kind, and maps can be long.
+  void locate(wire::Reader& in, wire::Writer& out) {
+    events::ModuleMap map;
+    map.generation = next_generation_--;
+    map.is_64bit = in.flag();
+    const auto address = in.value<uint64_t>();
+    map.mappings.push_back(wire::get_mapping(in));
+    std::vector<StackFrame> frames;
+    if (in.ok()) frames.push_back({address, resolver_->locate(map, address)});
+    wire::put(out, frames);
+  }
+
+  void backtrace(wire::Reader& in, wire::Writer& out) {
+    if (in.flag()) {
+      map_ = std::make_unique<events::ModuleMap>();
+      map_->generation = in.value<uint64_t>();
+      map_->is_64bit = in.flag();
+      for (auto count = in.value<uint32_t>(); count > 0 && in.ok(); --count) {
+        map_->mappings.push_back(wire::get_mapping(in));
+      }
+    }
+    const auto registers = in.value<x86::Registers>();
+    events::StackSnapshot stack;
+    stack.address = in.value<uint64_t>();
+    const auto bytes = in.text();
+    stack.bytes.assign(bytes.begin(), bytes.end());
+    std::vector<StackFrame> frames;
+    if (in.ok() && map_) frames = resolver_->backtrace(registers, stack, *map_);
+    wire::put(out, frames);
+  }
+
+  std::string debug_path_;
+  std::unique_ptr<Resolver> resolver_;
+  std::unique_ptr<events::ModuleMap> map_;
+  uint64_t next_generation_ = ~uint64_t{0} - 1;  // from the far end: the hosts count upwards
+};
+
+class IsolatedResolver final : public Resolver {
+ public:
+  explicit IsolatedResolver(std::unique_ptr<SymbolProcess> process) : process_(std::move(process)) {}
+
+  Location locate(const events::ModuleMap& modules, uint64_t address) override {
+    const auto* mapping = find_mapping(modules, address);
+    if (mapping == nullptr || !is_module(*mapping)) return {};
+    wire::Writer out;
+    out.value(Request::Locate);
+    out.value(uint8_t{modules.is_64bit});
+    out.value(address);
+    put_mapping(out, *mapping);
+    auto frames = ask(out.bytes());
+    if (frames.empty()) return {mapping->path, std::nullopt, {}};
+    return std::move(frames[0].location);
+  }
+
+  std::vector<StackFrame> backtrace(const x86::Registers& registers, const events::StackSnapshot& stack,
+                                    const events::ModuleMap& modules) override {
+    std::vector<StackFrame> frames;
+    if (process_->workers_started() <= kMaxWorkers && process_->ensure_worker()) {
+      const auto known = std::pair(process_->workers_started(), modules.generation);
+      wire::Writer out;
+      out.value(Request::Backtrace);
+      out.value(uint8_t{known != known_});
+      if (known != known_) put_map(out, modules);
+      out.value(registers);
+      out.value(stack.address);
+      out.text({reinterpret_cast<const char*>(stack.bytes.data()), stack.bytes.size()});
+      frames = ask(out.bytes());
+      known_ = known;
+    }
+    if (frames.empty()) frames.push_back({registers.rip, locate(modules, registers.rip)});
+    return frames;
+  }
+
+ private:
+  void put_mapping(wire::Writer& out, const events::Mapping& mapping) const {
+    static constexpr std::string_view kOwn = "/proc/self/";
+    if (!mapping.open_path.starts_with(kOwn)) {
+      wire::put(out, mapping);
+      return;
+    }
+    auto there = mapping;
+    there.open_path = "/proc/" + std::to_string(getpid()) + "/" + mapping.open_path.substr(kOwn.size());
+    wire::put(out, there);
+  }
+
+  void put_map(wire::Writer& out, const events::ModuleMap& modules) const {
+    out.value(modules.generation);
+    out.value(uint8_t{modules.is_64bit});
+    out.value(static_cast<uint32_t>(modules.mappings.size()));
+    for (const auto& mapping : modules.mappings) put_mapping(out, mapping);
+  }
+
+  std::vector<StackFrame> ask(const std::string& request) {
+    if (process_->workers_started() > kMaxWorkers) return {};
+    const auto answer = process_->ask(request);
+    if (!answer) return {};
+    wire::Reader in(*answer);
+    return wire::get_frames(in);
+  }
+
+  std::unique_ptr<SymbolProcess> process_;
+  std::pair<unsigned, uint64_t> known_ = {0, 0};  // worker, and the generation of the map that it has
+};
+
+}  // namespace
+
+std::unique_ptr<Resolver> make_isolated_resolver(const std::string& debug_path, unsigned seconds) {
+  auto server = std::make_shared<Server>(debug_path);
+  auto process = SymbolProcess::start(
+      [server](std::string_view request) { return server->answer(request); }, seconds);
+  if (!process) return nullptr;
+  return std::make_unique<IsolatedResolver>(std::move(process));
+}
+
+}  // namespace kebound::report
