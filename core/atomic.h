@@ -18,7 +18,8 @@ enum class MemoryOrder : int {
 
 template <class T>
 class Atomic {
-  static_assert(__atomic_always_lock_free(sizeof(T), nullptr), "core/ takes no lock behind an atomic");
+  static_assert(__atomic_always_lock_free(sizeof(T), nullptr),
+                "core/ takes no lock behind an atomic");
 
  public:
   constexpr Atomic() noexcept = default;
@@ -36,9 +37,10 @@ class Atomic {
     return __atomic_exchange_n(&value_, value, static_cast<int>(order));
   }
   // On failure `expected` receives the value found, read with acquire order.
-  bool compare_exchange(T& expected, T desired, MemoryOrder success = MemoryOrder::SeqCst) noexcept {
-    return __atomic_compare_exchange_n(&value_, &expected, desired, false, static_cast<int>(success),
-                                       __ATOMIC_ACQUIRE);
+  bool compare_exchange(T& expected, T desired,
+                        MemoryOrder success = MemoryOrder::SeqCst) noexcept {
+    return __atomic_compare_exchange_n(&value_, &expected, desired, false,
+                                       static_cast<int>(success), __ATOMIC_ACQUIRE);
   }
   T fetch_add(T value, MemoryOrder order = MemoryOrder::SeqCst) noexcept {
     return __atomic_fetch_add(&value_, value, static_cast<int>(order));

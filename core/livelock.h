@@ -14,8 +14,9 @@ inline constexpr uint64_t kDefaultLivelockLimit = 10'000;
 template <class State>
 class LivelockGuard {
  public:
-  // Called with the state at the fault for each bound exception of the thread that was answered Handled.
-  // True when this is the limit-th time in a row with the same state. A limit of 0 means never.
+  // Called with the state at the fault for each bound exception of the thread that was answered
+  // Handled. True when this is the limit-th time in a row with the same state. A limit of 0 means
+  // never.
   [[nodiscard]] bool observe(const State& state, uint64_t limit) noexcept {
     if (limit == 0) return false;
     if (count_ != 0 && state == last_) {

@@ -28,6 +28,14 @@ TEST(LivelockGuard, counts_a_first_state_that_equals_the_zeroed_one) {
   EXPECT_TRUE(guard.observe(0, 2));
 }
 
+TEST(LivelockGuard, starts_over_when_told_to_forget) {
+  LivelockGuard<int> guard;
+  EXPECT_FALSE(guard.observe(7, 2));
+  guard.forget();
+  EXPECT_FALSE(guard.observe(7, 2));
+  EXPECT_TRUE(guard.observe(7, 2));
+}
+
 TEST(LivelockGuard, with_limit_one_the_first_exception_is_one_too_many) {
   LivelockGuard<int> guard;
   EXPECT_TRUE(guard.observe(1, 1));

@@ -33,6 +33,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/annotations.h"
 #include "core/status.h"
 #include "core/system.h"
 
@@ -147,7 +148,7 @@ class BasicRegistry {
   // dispatches. Waits for running invocations of that registration only. InvalidHandle: the handle
   // is 0, garbage, another registry's, removed before, or another remove() won it; that answer
   // never waits. Context: may block.
-  DeregisterOutcome remove(Handle handle, Context* self) noexcept;
+  DeregisterOutcome remove(Handle handle, Context* self) noexcept KEBOUND_BLOCKS;
 
   // Asks the callbacks, newest first, until one answers other than ContinueSearch.
   // `ask(const Registration&) -> RawAnswer` makes the call. Not reentrant on one context: see

@@ -16,7 +16,8 @@ struct HostSystem {
   template <class T>
   using Atomic = kebound::Atomic<T>;
 
-  // How often a wait looks again before it sleeps: the time of a short callback, some hundred nanoseconds.
+  // How often a wait looks again before it sleeps: the time of a short callback, some hundred
+  // nanoseconds.
   static constexpr unsigned kSpins = 32;
 
   static void wait_while_equal(const Atomic<uint64_t>& word, uint64_t value) noexcept {

@@ -167,7 +167,7 @@ void Scheduler::leave_processor() {
   swapcontext(&threads_[current_]->context, &main_);
 }
 
-void Scheduler::fail(const std::string& what) {
+void Scheduler::fail(const char* what) {
   violation_ = what;
   if (current_ == kNobody) {
     // In finish(): nothing to abandon; run_once() returns to explore() the ordinary way.

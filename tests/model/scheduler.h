@@ -77,7 +77,7 @@ class Scheduler {
   void check(bool condition, const char* what) {
     if (!condition) fail(what);
   }
-  [[noreturn]] void fail(const std::string& what);
+  [[noreturn]] void fail(const char* what);
   [[nodiscard]] size_t current_thread() const noexcept { return current_; }
   // Shared accesses that a thread has made, and how often it slept.
   [[nodiscard]] uint64_t accesses(size_t thread) const { return threads_[thread]->accesses; }

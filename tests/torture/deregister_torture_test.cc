@@ -40,7 +40,7 @@ TEST(DeregisterTorture, of_racing_calls_with_one_handle_exactly_one_succeeds) {
 TEST(DeregisterTorture,
      inside_the_callback_every_registration_is_removed_once_and_never_called_again) {
   TestRegistry registry;
-  constexpr uintptr_t kRounds = 20'000;
+  constexpr uintptr_t kRounds = 10'000;
   std::vector<std::atomic<int>> removed(kRounds + 1);
   std::atomic<int> wrong{0};
   std::atomic<uint64_t> total{0};

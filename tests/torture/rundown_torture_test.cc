@@ -35,7 +35,7 @@ TEST(RundownTorture, no_invocation_runs_or_starts_after_remove_returned) {
   std::atomic<uint64_t> late{0};
   Dispatchers dispatchers(
       registry, 3, [&](const Registration& r, TestContext&) { return touch(r, calls, late); });
-  constexpr int kRounds = 4'000;
+  constexpr int kRounds = 3'000;
   std::vector<std::unique_ptr<Canary>> canaries;
   for (int i = 0; i < kRounds; ++i) {
     canaries.push_back(std::make_unique<Canary>());
