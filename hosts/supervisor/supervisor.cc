@@ -116,7 +116,7 @@ class SupervisorHost final : public nt::Host {
   std::atomic<bool> raised_{false};
 };
 
-// What the fiber hooks and `interrupted` need; there is one supervisor in a process.
+// What the fiber hooks and interrupted() need; there is one supervisor in a process.
 SupervisorHost* the_host = nullptr;
 UserWindow* the_window = nullptr;
 
@@ -137,7 +137,7 @@ void fiber_left(void* owner, bool ended) {
   if (ended && task->ended != nullptr) task->ended(*task);
 }
 
-bool bug_check_raised() noexcept { return the_host->raised(); }
+bool interrupted() noexcept { return the_host->raised(); }
 
 // What kebound changes of its own signal state while programs run, put back at the end.
 class ScopedTerminalSignals {
@@ -176,7 +176,7 @@ struct Supervisor::State {
         host(given.sink),
         scheduler({fiber_resumed, fiber_left, wake_tracing_thread}),
         desk(options, scheduler, window),
-        tracer(options, scheduler, desk, bug_check_raised) {
+        tracer(options, scheduler, desk, interrupted) {
     the_host = &host;
     the_window = &window;
     host.scheduler = &scheduler;
