@@ -19,10 +19,10 @@ constexpr unsigned kMaxWorkers = 4;
 // The worker's side.
 class Server {
  public:
-  explicit Server(const std::string& debug_path) : debug_path_(debug_path) {}
+  explicit Server(ResolverFactory factory) : factory_(std::move(factory)) {}
 
   std::string answer(std::string_view request) {
-    if (!resolver_) resolver_ = make_local_resolver(debug_path_);
+    if (!resolver_) resolver_ = factory_();
     wire::Reader in(request);
     wire::Writer out;
     if (in.value<Request>() == Request::Locate) {
@@ -65,7 +65,7 @@ class Server {
     wire::put(out, frames);
   }
 
-  std::string debug_path_;
+  ResolverFactory factory_;
   std::unique_ptr<Resolver> resolver_;
   std::unique_ptr<events::ModuleMap> map_;
   uint64_t next_generation_ = ~uint64_t{0} - 1;  // from the far end: the hosts count upwards
@@ -140,12 +140,16 @@ class IsolatedResolver final : public Resolver {
 
 }  // namespace
 
-std::unique_ptr<Resolver> make_isolated_resolver(const std::string& debug_path, unsigned seconds) {
-  auto server = std::make_shared<Server>(debug_path);
+std::unique_ptr<Resolver> make_isolated_resolver(ResolverFactory factory, unsigned seconds) {
+  auto server = std::make_shared<Server>(std::move(factory));
   auto process = SymbolProcess::start(
       [server](std::string_view request) { return server->answer(request); }, seconds);
   if (!process) return nullptr;
   return std::make_unique<IsolatedResolver>(std::move(process));
+}
+
+std::unique_ptr<Resolver> make_isolated_resolver(const std::string& debug_path, unsigned seconds) {
+  return make_isolated_resolver([debug_path] { return make_local_resolver(debug_path); }, seconds);
 }
 
 }  // namespace kebound::report

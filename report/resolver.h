@@ -3,6 +3,7 @@
 // Where renderers get names for addresses from.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -32,5 +33,8 @@ class Resolver {
 // Context: as SymbolProcess::start().
 [[nodiscard]] std::unique_ptr<Resolver> make_isolated_resolver(const std::string& debug_path,
                                                                unsigned seconds = 10);
+// The same around any resolver, which is made in the other process.
+using ResolverFactory = std::function<std::unique_ptr<Resolver>()>;
+[[nodiscard]] std::unique_ptr<Resolver> make_isolated_resolver(ResolverFactory factory, unsigned seconds);
 
 }  // namespace kebound::report
