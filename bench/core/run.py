@@ -7,6 +7,7 @@ spread is the interquartile range.
 """
 import collections
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -51,7 +52,8 @@ def cell(values):
 
 def main():
     times = measure(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 9)
-    print("ns per operation and thread: median (interquartile range)\n")
+    print(f"ns of wall-clock time per operation and thread: median (interquartile range); load average at the end "
+          f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} processors\n")
     print("| | " + " | ".join(label for _, label in COLUMNS) + " | target |")
     print("|---|" + "--:|" * (len(COLUMNS) + 1))
     for name, argument in ROWS:
