@@ -168,11 +168,11 @@ class Statuses(Case):
 
     def test_a_driver_that_cannot_be_loaded_is_124_and_nothing_is_started(self):
         witness = os.path.join(self.directory, "witness")
-        for pattern, driver in (("", self.directory + "/none.so"), ("", self.directory),
-                                ("", self.file("text.so", "hello")), ("", self.file("empty.so")),
+        for pattern, driver in (("\\S", self.directory + "/none.so"), ("\\S", self.directory),
+                                ("\\S", self.file("text.so", "hello")), ("\\S", self.file("empty.so")),
                                 ("DriverEntry", harness.DRIVERS + "/no_entry.so"),
-                                ("KeNoSuchRoutine.*ExNoSuchRoutine", harness.DRIVERS + "/missing_symbols.so"),
-                                ("", harness.DRIVERS + "/wrong_class.so"),
+                                ("ExNoSuchRoutine.*KeNoSuchRoutine", harness.DRIVERS + "/missing_symbols.so"),
+                                ("\\S", harness.DRIVERS + "/wrong_class.so"),
                                 ("(?i)c0000001", harness.DRIVERS + "/entry_fails.so")):
             with self.subTest(driver=driver):
                 self.refuses(124, pattern, "run", "--driver", driver, "--", "touch", witness)
@@ -268,7 +268,7 @@ class Drivers(Case):
                          ["a loaded", "a unloaded"])
 
     def test_the_windows_profile_wants_the_integrity_flag(self):
-        self.refuses(124, "", "run", "--profile=windows", "--driver", harness.DRIVERS + "/quiet.so", "true")
+        self.refuses(124, "\\S", "run", "--profile=windows", "--driver", harness.DRIVERS + "/quiet.so", "true")
 
 
 class Colour(Case):

@@ -28,11 +28,11 @@ TIMEOUT = 20
 PR_SET_CHILD_SUBREAPER = 36
 
 
-def run(words, environment=None):
-    """(status, stderr) of a command; the status of one that cannot be executed is its errno's name."""
+def run(words, directory, environment=None):
+    """Runs in `directory`, for whatever a damaged program may do there. (status, stderr) of a command; the status of one that cannot be executed is its errno's name."""
     try:
         result = subprocess.run(words, env={**os.environ, **(environment or {})}, timeout=TIMEOUT,
-                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                                cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     except subprocess.TimeoutExpired:
         return "timeout", ""
     except OSError as error:
@@ -40,17 +40,20 @@ def run(words, environment=None):
     return result.returncode, result.stderr.decode(errors="surrogateescape")
 
 
-def expected_statuses(case):
+def expected_statuses(case, directory):
     if case.statuses is not None:
         return case.statuses
-    bare, _ = run([case.compare])
-    return {126} if isinstance(bare, str) and bare != "timeout" else {bare}
+    bare, _ = run([case.compare], directory)
+    if isinstance(bare, str) and bare != "timeout":
+        return {126}
+    # Killed by the kernel in the middle of exec: kebound tells that apart from a program that ran.
+    return {bare, 126} if bare in (-signal.SIGSEGV, -signal.SIGKILL) else {bare}
 
 
-def judge(case):
+def judge(case, directory):
     """None if kebound did as documented, else what it did instead."""
-    status, stderr = run([harness.KEBOUND, *case.words], case.environment)
-    expected = expected_statuses(case)
+    status, stderr = run([harness.KEBOUND, *case.words], directory, case.environment)
+    expected = expected_statuses(case, directory)
     if status not in expected:
         return f"status {status}, expected {sorted(map(str, expected))}: {stderr}"
     messages = [line for line in stderr.splitlines(True) if line.startswith("kebound: ")]
@@ -81,10 +84,10 @@ def worker(options, numbers, results):
     counts, failures = collections.Counter(), []
     with tempfile.TemporaryDirectory(prefix="kebound-malformed-") as directory:
         for number, case in cases(options, directory, numbers):
-            problem = judge(case)
+            problem = judge(case, directory)
             # A damaged program's end can depend on where the kernel put its stack: only what differs always counts.
             for _ in range(3 if problem and case.compare else 0):
-                problem = problem and judge(case)
+                problem = problem and judge(case, directory)
             counts[case.kind.split(" machine")[0]] += 1
             if problem:
                 failures.append(f"case {number} ({case.kind}): {replay(case)}\n    {problem}")
@@ -143,7 +146,7 @@ def main():
     # Its files stay, for the debugger.
     directory = tempfile.mkdtemp(prefix="kebound-malformed-")
     (_, case), = cases(options, directory, [options.only])
-    problem = judge(case)
+    problem = judge(case, directory)
     print(f"{case.kind}: {replay(case)}\n{problem or 'as documented'}")
     return 1 if problem else 0
 

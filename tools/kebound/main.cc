@@ -16,7 +16,7 @@ namespace kebound::tool {
 namespace {
 
 constexpr std::array kCommands{
-    Command{"run", "run a program and ask bound callbacks about its bound exceptions", run_main},
+    Command{"run", "run a program, ask callbacks about its bound exceptions", run_main},
     Command{"attach", "do the same with a process that is running already", attach_main},
 };
 
@@ -27,11 +27,10 @@ std::string usage() {
   for (const Command& command : kCommands) {
     text += fmt::format("  {:<22} {}\n", command.name, command.summary);
   }
-  text += fmt::format("  {:<22} show this help; 'kebound COMMAND --help' shows a command's\n",
-                      "-h, --help");
+  text += fmt::format("  {:<22} show this help; also behind a COMMAND\n", "-h, --help");
   text += fmt::format("  {:<22} show the version\n", "-V, --version");
   return text +
-         "\nEnvironment: KEBOUND_OPTIONS holds options for every run; NO_COLOR turns colour off.\n"
+         "\nEnvironment: KEBOUND_OPTIONS: options for every run; NO_COLOR: no colour.\n"
          "Manual: man kebound, man KeRegisterBoundCallback\n";
 }
 

@@ -14,9 +14,9 @@ namespace {
 constexpr Syntax kSyntax{
     "run", "[--] PROGRAM [ARG]...",
     "Run PROGRAM; ask the bound callbacks about each of its bound exceptions.",
-    "Exit status: PROGRAM's (the same signal if it died of one); N of --error-exitcode;\n"
-    "123 bug check; 124 a driver could not be loaded; 125 usage error, or kebound or\n"
-    "its report failed; 126 PROGRAM cannot be executed; 127 PROGRAM not found.\n"
+    "Exit status: PROGRAM's (or its signal); N of --error-exitcode; 123 bug check;\n"
+    "124 a driver could not be loaded; 125 usage error, or kebound or its report\n"
+    "failed; 126 PROGRAM cannot be executed; 127 PROGRAM not found.\n"
     "KEBOUND_OPTIONS holds options that come before these. Manual: man kebound\n"};
 
 }  // namespace
@@ -35,7 +35,7 @@ int run_main(const std::vector<std::string>& words) {
   }
   const supervisor::LaunchSpec spec{command_line.operands[0], command_line.operands};
   Job job;
-  job.what = spec.program;
+  job.what = spec.program.empty() ? "PROGRAM" : spec.program;
   job.start = [&](supervisor::Supervisor& supervisor) { return supervisor.run(spec); };
   job.explain = [&] { return explain_program(spec.program, getenv("PATH")); };
   return run_session(command_line.options, job);
