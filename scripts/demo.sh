@@ -24,8 +24,8 @@ show() {
   local expected=$1 explanation=$2 status
   shift 2
   printf '\n%s== %s%s\n%s$ %s%s\n' "$bold" "$explanation" "$plain" "$bold" "$*" "$plain"
-  # In a shell of its own, which keeps bash's "Segmentation fault" line out of the picture.
-  (exec "$@") 2>&1
+  # bash's own "Segmentation fault" line is kept out of the picture.
+  { ("$@") 2>&1; } 2>/dev/null
   status=$?
   printf '%s-> exit status %d%s\n' "$bold" "$status" "$plain"
   if [ "$status" != "$expected" ]; then

@@ -88,7 +88,7 @@ def worker(options, numbers, results):
             # A damaged program's end can depend on where the kernel put its stack: only what differs always counts.
             for _ in range(3 if problem and case.compare else 0):
                 problem = problem and judge(case, directory)
-            counts[case.kind.split(" machine")[0]] += 1
+            counts[case.kind] += 1
             if problem:
                 failures.append(f"case {number} ({case.kind}): {replay(case)}\n    {problem}")
             try:
