@@ -97,13 +97,15 @@ class Bench:
     def execute(self, words, timeout=60, **keywords):
         text = shlex.join(words)
         self.commands.append(text)
-        try:
-            done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                  timeout=timeout, **keywords)
-        except subprocess.TimeoutExpired as expired:
-            raise Failure(f"no end within {timeout} s; it said: {expired.stdout!r} {expired.stderr!r}") from None
-        return Result(done.returncode, done.stdout.decode(errors="replace"),
-                      done.stderr.decode(errors="replace"), [], text)
+        # A session of its own, so that a guest that hangs can be ended with all its children.
+        with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              start_new_session=True, **keywords) as process:
+            try:
+                out, err = process.communicate(timeout=timeout)
+            except subprocess.TimeoutExpired as expired:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise Failure(f"no end within {timeout} s; it said: {expired.stdout!r} {expired.stderr!r}") from None
+        return Result(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"), [], text)
 
     def same_as_natively(self, guest, *arguments, options=(), drivers=()):
         """The program under kebound prints and ends as it does alone; kebound itself says nothing."""

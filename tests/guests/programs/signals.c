@@ -41,32 +41,32 @@ static int await(pid_t pid, int options) {
 
 // A child that stops; the parent sees the stop, waits, continues it, sees that too, and then its end.
 static void stop_child(int signal_number) {
-  int ends[2];
-  CHECK(pipe(ends) == 0);
+  int up[2];
+  int down[2];
+  char byte = 0;
+  CHECK(pipe(up) == 0 && pipe(down) == 0);
   const pid_t pid = fork();
   if (pid == 0) {
     install_handler(SIGCONT, count, SA_RESTART);
-    raise(signal_number);
-    if (write(ends[1], "x", 1) != 1) _exit(1);
-    raise(signal_number);
+    for (int i = 0; i < 2; ++i) {
+      raise(signal_number);
+      // It goes on only when its continuation was seen: a next stop would take that report's place.
+      if (write(up[1], "x", 1) != 1 || read(down[0], &byte, 1) != 1) _exit(1);
+    }
     _exit(counts[SIGCONT] == 2 ? 7 : 8);
   }
   for (int i = 0; i < 2; ++i) {
     say_status("child", await(pid, WUNTRACED));
     usleep(20000);
-    // Stopped means stopped: nothing may have been written meanwhile.
+    // Stopped means stopped: nothing may have come meanwhile.
     CHECK(waitpid(pid, NULL, WNOHANG | WUNTRACED) == 0);
     CHECK(kill(pid, SIGCONT) == 0);
     say_status("child", await(pid, WCONTINUED));
-    if (i == 0) {
-      char byte = 0;
-      CHECK(read(ends[0], &byte, 1) == 1);
-    }
+    CHECK(read(up[0], &byte, 1) == 1 && write(down[1], "x", 1) == 1);
   }
   say_status("child", await(pid, 0));
 }
 
-static volatile long ticks[4];
 static volatile int halt;
 static void* tick(void* opaque) {
   volatile long* const mine = opaque;
