@@ -202,7 +202,7 @@ class Streams(Case):
 
     def test_the_program_inherits_what_it_would_without_kebound(self):
         report = os.path.join(self.directory, "report")
-        for script in ("ls -l /proc/self/fd | wc -l", "grep -E '^(Sig|Shd)' /proc/self/status",
+        for script in ("ls -l /proc/self/fd | wc -l", "grep -E '^(Sig[PBIC]|Shd)' /proc/self/status",
                        "ulimit -a", "cat /proc/self/oom_score_adj", "umask; pwd",
                        "grep -E 'Cpus_allowed|NoNewPrivs' /proc/self/status", "env | grep -v ^_= | sort"):
             bare = subprocess.run(["sh", "-c", script], capture_output=True, text=True)
