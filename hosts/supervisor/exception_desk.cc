@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include <bit>
 #include <utility>
 
 #include "hosts/supervisor/ptrace.h"
@@ -20,8 +21,12 @@ namespace {
 // Enough for some 200 frames of ordinary code; what lies beyond is reported as the end of the
 // backtrace.
 constexpr size_t kStackSnapshotSize = 32 * 1024;
-// The signal state of a thread is looked at on its first exception and then every so often.
+// The signal state of a thread is looked at on its first exceptions and then every so often: a look
+// costs as much as an exception.
 constexpr uint64_t kSignalStateInterval = 4096;
+bool is_time_to_look(uint64_t exceptions) noexcept {
+  return std::has_single_bit(exceptions) || exceptions % kSignalStateInterval == 0;
+}
 // A program that makes up new code all the time does not make us remember all of it.
 constexpr size_t kMaxCapturedPlaces = 65536;
 
@@ -75,6 +80,9 @@ bool ExceptionDesk::is_bound_exception(Tracee& tracee, BoundStop& stop) const {
   stop.before = from_user_regs(stop.user);
   constexpr uint64_t kCode64 = 0x33;
   if (stop.user.cs == kCode64) return false;
+  // A signal that the thread queued for itself with SI_KERNEL arrives at the end of that system
+  // call, whose number is then here; a fault leaves -1.
+  if (stop.user.orig_rax != ~0ULL) return false;
   const TargetMemory& memory = tracee.process->memory;
   stop.code_size =
       static_cast<uint8_t>(memory.read_some(stop.before.rip, stop.code, sizeof stop.code));
@@ -101,7 +109,7 @@ bool ExceptionDesk::take(const std::shared_ptr<Tracee>& tracee, int signal) {
     follower_.saw_exception(tracee->process->pid, tracee->tid);
   }
   ++exceptions_;
-  if (tracee->exceptions++ % kSignalStateInterval == 0) {
+  if (is_time_to_look(++tracee->exceptions)) {
     watch_signal_state(*tracee->process, tracee->tid);
   }
   stop->desk = this;

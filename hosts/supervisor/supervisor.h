@@ -75,7 +75,8 @@ class Supervisor {
   ~Supervisor();
 
   // Runs `fn` as NT code on the tracing thread's fiber (DriverEntry, DriverUnload). False if it was
-  // not run to its end: a bug check ended it, or callbacks that never returned forbid it (reported).
+  // not run to its end: a bug check ended it, or callbacks that never returned forbid it
+  // (reported).
   bool run_driver_code(void (*fn)(void*), void* argument);
   // A bug check has stopped this host, whenever that was.
   [[nodiscard]] bool bug_check_raised() const noexcept;

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <system_error>
+#include <utility>
 
 #include "hosts/supervisor/address_ranges.h"
 #include "hosts/supervisor/target_memory.h"
@@ -75,21 +76,25 @@ void UserWindow::unlock_pages() noexcept { __atomic_store_n(&pages_lock_, 0, __A
 void UserWindow::enter(const UserSpace& space) {
   std::unique_lock gate(gate_);
   gate_open_.wait(gate, [&] { return inside_count_ == 0 || owner_.id == space.id; });
+  lock_pages();
   if (++inside_count_ == 1) {
-    lock_pages();
     if (owner_.id != space.id || ++entries_ % kForgetAfter == 0) drop_from(0);
     owner_ = space;
     refresh();
-    unlock_pages();
+  } else {
+    // This callback has to see memory as it is now, and others are using the pages. Taken away
+    // under them: an access meanwhile faults, waits for the lock, and brings the page in again.
+    flush();
   }
+  unlock_pages();
   thread_inside = true;
 }
 
 bool UserWindow::leave() {
   thread_inside = false;
-  bool all_written = true;
   const std::scoped_lock gate(gate_);
   lock_pages();
+  bool all_written = std::exchange(all_flushed_, true);
   for (size_t slot = 0; slot < count_; ++slot) all_written &= write_back(slot);
   if (--inside_count_ == 0) drop_from(kHotPages);
   unlock_pages();
@@ -180,6 +185,15 @@ bool UserWindow::write_back(size_t slot) noexcept {
   }
   memcpy(pristine(slot), now, kPageSize);
   return all_written;
+}
+
+// Unmapped first, written back from the alias after: nobody writes to what is being compared.
+void UserWindow::flush() noexcept {
+  for (size_t slot = 0; slot < count_; ++slot) {
+    unmap_page(pages_[slot]);
+    all_flushed_ &= write_back(slot);
+  }
+  count_ = 0;
 }
 
 void UserWindow::refresh() noexcept {

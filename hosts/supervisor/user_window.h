@@ -76,6 +76,7 @@ class UserWindow {
   void unmap_page(const Page& page) noexcept;
   void drop_from(size_t first) noexcept;
   [[nodiscard]] bool write_back(size_t slot) noexcept;
+  void flush() noexcept;
   void refresh() noexcept;
   void lock_pages() noexcept;
   void unlock_pages() noexcept;
@@ -96,6 +97,8 @@ class UserWindow {
   size_t count_ = 0;
   size_t victim_ = 0;
   unsigned entries_ = 0;
+  bool all_flushed_ =
+      true;  // false: a flush() could not write something back; told at the next leave()
 };
 
 }  // namespace kebound::supervisor

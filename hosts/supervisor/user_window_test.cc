@@ -110,6 +110,25 @@ TEST_F(UserWindowTest, APageThatStaysIsReadAgainAtTheNextEntry) {
   EXPECT_TRUE(window.leave());
 }
 
+TEST_F(UserWindowTest, WhoComesInWhileOthersAreInsideSeesThePresentContentAndLosesNobodysWrites) {
+  UserWindow window;
+  window.enter(space_);
+  ASSERT_EQ(window.page_in(kReadWrite, true), UserWindow::PageIn::Done);
+  byte_at(kReadWrite + 1) = 0xaa;
+  const unsigned char changed = 0x99;
+  ASSERT_TRUE(TargetMemory(child_).write(kReadWrite, &changed, 1));
+  std::thread second([&] {
+    window.enter(space_);
+    EXPECT_EQ(window.page_in(kReadWrite, false), UserWindow::PageIn::Done);
+    EXPECT_EQ(byte_at(kReadWrite), 0x99);
+    EXPECT_EQ(byte_at(kReadWrite + 1), 0xaa) << "the first one's write";
+    EXPECT_TRUE(window.leave());
+  });
+  second.join();
+  EXPECT_TRUE(window.leave());
+  EXPECT_EQ(child_byte(kReadWrite + 1), 0xaa);
+}
+
 TEST_F(UserWindowTest, RefusesWhatTheProgramItselfMayNotDo) {
   UserWindow window;
   window.enter(space_);
