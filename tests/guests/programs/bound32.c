@@ -4,11 +4,12 @@
 //
 //   bound32 [--index N] [--lower N] [--upper N] [--times N] [--operand 16|32]
 //           [--form base|disp8|disp32|sib|ebp|gs|absolute] [--handler skip|exit] [--expect N]
-//           [--block yes]
+//           [--block first|second]
 //
 // --handler installs a SIGSEGV handler of the program's own: `skip` prints what it got and steps over the
 // BOUND, `exit` exits with status 42. --expect checks the index register behind each BOUND. --block blocks SIGSEGV
-// first (the kernel then kills at a BOUND, handler or not) and says at the end whether handler and mask are still there.
+// before the first or the second BOUND (the kernel then kills there, handler or not) and says at the end whether handler
+// and mask are still there.
 #include "guest.h"
 
 static struct bounds32 bounds = {0, 9};
@@ -85,12 +86,19 @@ __attribute__((noinline)) static int32_t raise_once(const char* form, int operan
   return index;
 }
 
+static void block_segv(void) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGSEGV);
+  CHECK(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
+}
+
 int main(int argc, char** argv) {
   int32_t index = 12;
   long times = 1;
   int operand = 32;
   int expecting = 0;
-  int blocked = 0;
+  long block_before = -1;
   int32_t expected = 0;
   const char* form = "base";
   for (int i = 1; i + 1 < argc; i += 2) {
@@ -111,11 +119,7 @@ int main(int argc, char** argv) {
       handler_exits = strcmp(value, "exit") == 0;
       install_handler(SIGSEGV, on_segv, 0);
     } else if (strcmp(argv[i], "--block") == 0) {
-      sigset_t set;
-      sigemptyset(&set);
-      sigaddset(&set, SIGSEGV);
-      CHECK(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
-      blocked = 1;
+      block_before = strcmp(value, "second") == 0 ? 1 : 0;
     } else if (strcmp(argv[i], "--expect") == 0) {
       expecting = 1;
       expected = (int32_t)parse_number(value);
@@ -130,12 +134,13 @@ int main(int argc, char** argv) {
   printf("raising: index %d bounds [%d, %d] times %ld\n", (int)index, (int)bounds.lower,
          (int)bounds.upper, times);
   for (long i = 0; i < times; ++i) {
+    if (i == block_before) block_segv();
     const int32_t resumed = raise_once(form, operand, index);
     if (i == 0 || resumed != expected) printf("resumed: index %d\n", (int)resumed);
     if (expecting && resumed != expected) fail("resumed with %d, expected %d", (int)resumed, (int)expected);
   }
   if (handled_here != 0) printf("handler: called %d times\n", (int)handled_here);
-  if (blocked) {
+  if (block_before >= 0) {
     struct sigaction action;
     sigset_t set;
     CHECK(sigaction(SIGSEGV, NULL, &action) == 0 && sigprocmask(SIG_BLOCK, NULL, &set) == 0);
