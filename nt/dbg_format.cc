@@ -47,7 +47,7 @@ class Output {
   }
   [[nodiscard]] bool full() const noexcept { return full_; }
   [[nodiscard]] size_t finish() noexcept {
-    if (!full_) return length_;
+    if (length_ < size_) return length_;
     // Cut inside a character of narrow text: go back to its first byte if it is not complete.
     size_t start = length_;
     while (start > 0 && length_ - start < 4 && (out_[start - 1] & 0xc0) == 0x80) --start;

@@ -24,8 +24,20 @@ KEBOUND_NT_BEGIN
 NTSYSAPI SIZE_T NTAPI RtlCompareMemory(_In_ const VOID* Source1, _In_ const VOID* Source2,
                                        _In_ SIZE_T Length);
 
+// Initialises a UNICODE_STRING or STRING from a literal.
+#ifdef __cplusplus
+KEBOUND_NT_END
+template <class Unit, size_t N>
+constexpr Unit* KeboundLiteral(const Unit (&Text)[N]) {
+  return const_cast<Unit*>(Text);
+}
+KEBOUND_NT_BEGIN
 #define RTL_CONSTANT_STRING(s) \
-  { sizeof(s) - sizeof((s)[0]), sizeof(s), (__typeof__((s)[0])*)(s) }
+  { sizeof(s) - sizeof((s)[0]), sizeof(s), KeboundLiteral(s) }
+#else
+#define RTL_CONSTANT_STRING(s) \
+  { sizeof(s) - sizeof((s)[0]), sizeof(s), (s) }
+#endif
 #define DECLARE_CONST_UNICODE_STRING(_var, _string)                              \
   const WCHAR _var##_buffer[] = _string;                                         \
   const UNICODE_STRING _var = {sizeof(_string) - sizeof(WCHAR), sizeof(_string), \
