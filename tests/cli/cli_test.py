@@ -193,6 +193,50 @@ class Statuses(Case):
                      "--on-bound=clamp", harness.PICK, "12")
 
 
+class Options(Case):
+    def test_every_option_works_in_a_run(self):
+        for options in (["--callback-threads=2"], ["--pin=none"], ["--pin=follow"],
+                        [f"--pin={min(os.sched_getaffinity(0))}"], ["--backtraces=all"], ["--backtraces=none"],
+                        ["--livelock-limit=0"], ["--verbose"], ["--profile=windows"], ["--report=jsonl"],
+                        ["--driver", harness.DRIVERS + "/quiet.so", "--callback-threads=1"]):
+            result = self.kebound("run", "--on-bound=clamp", *options, harness.PICK, "12", "3")
+            self.assertEqual((result.returncode, result.stdout),
+                             (0, "square 12 is 81\nsquare 3 is 9\ndone\n"), result.replay)
+
+    def test_what_on_bound_promises(self):
+        outcomes = {"propagate": (-signal.SIGSEGV, ""), "clamp": (0, "square -1 is 0\ndone\n"),
+                    "terminate": (None, "")}
+        for action, (status, output) in outcomes.items():
+            result = self.kebound("run", "--on-bound", action, harness.PICK, "-1")
+            self.assertEqual(result.stdout, output, result.replay)
+            if status is not None:
+                self.assertEqual(result.returncode, status, result.replay)
+        # Skipped, the program reads the element before its first one, whatever that is.
+        result = self.kebound("run", "--on-bound=skip", harness.PICK, "-1")
+        self.assertEqual(result.returncode, 0, result.replay)
+        self.assertRegex(result.stdout, r"\Asquare -1 is -?\d+\ndone\n\Z", result.replay)
+
+    def test_terminate_ends_the_program_for_good(self):
+        result = self.kebound("run", "--on-bound=terminate", harness.PICK, "12")
+        self.assertLess(result.returncode, 0, result.replay)
+        self.assertIn("terminated", result.stderr, result.replay)
+
+    def test_a_livelock_is_ended_and_named(self):
+        driver = harness.DRIVERS + "/stubborn.so"
+        result = self.kebound("run", "--livelock-limit=50", "--driver", driver, harness.PICK, "12", timeout=30)
+        self.assertLess(result.returncode, 0, result.replay)
+        self.assertIn("livelock", result.stderr, result.replay)
+
+    def test_backtraces_are_there_when_asked_for(self):
+        report = os.path.join(self.directory, "report")
+        for which, stacks in (("first", 1), ("all", 3), ("none", 0)):
+            self.kebound("run", "--on-bound=clamp", "--report=jsonl", "-o", report, "--backtraces", which,
+                         harness.PICK, "12", "13", "14")
+            with open(report) as stream:
+                events = [json.loads(line) for line in stream]
+            self.assertEqual(len([event for event in events if event.get("stack")]), stacks, which)
+
+
 class Streams(Case):
     def test_the_programs_streams_are_untouched(self):
         report = os.path.join(self.directory, "report")
