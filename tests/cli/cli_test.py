@@ -347,7 +347,15 @@ class Signals(Case):
         process = subprocess.Popen([harness.KEBOUND, *words], stdout=subprocess.PIPE, text=True,
                                    start_new_session=True)
         self.addCleanup(process.stdout.close)
+        self.addCleanup(self.stop, process)
         return process
+
+    @staticmethod
+    def stop(process):
+        """Nothing of a failed test goes on running."""
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
     def test_interrupt_is_the_programs_business(self):
         script = "trap 'echo interrupted; exit 5' INT; echo ready; while :; do sleep 0.05; done"
