@@ -43,7 +43,8 @@ install: all
 	cmake --install $(RELEASE) --prefix $(PREFIX)
 
 bench: all
-	@set -e; for bench in bench/*/run; do "$$bench" $(RELEASE); done
+	@cmake --build $(RELEASE) --target bench-core
+	@bench/supervisor/run --build $(RELEASE)
 
 fuzz: packages
 	@scripts/fuzz.sh $(FUZZ_SECONDS) $(JOBS)
