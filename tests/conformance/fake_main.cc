@@ -3,31 +3,17 @@
 // conformance_fake CASE: runs one case on the fake host and prints one JSON object that says what happened;
 // run_conformance.py judges it. conformance_fake --list: all cases.
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <mutex>
-#include <new>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "hosts/fake/fake_host.h"
 #include "include/nt/kebound_nt/loader_entry.h"
+#include "tests/conformance/allocation_count.h"
 #include "tests/conformance/toolbox.h"
-
-namespace {
-thread_local uint64_t t_allocations = 0;
-}
-
-// Counted, so that a case can say that dispatch makes none.
-void* operator new(size_t size) {
-  ++t_allocations;
-  if (void* const memory = malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { free(memory); }
-void operator delete(void* memory, size_t /*size*/) noexcept { free(memory); }
 
 namespace kebound::conformance {
 namespace {
@@ -120,7 +106,7 @@ class ProgramOfFakeHost final : public HostUnderTest {
   std::string reason_;
 };
 
-uint64_t ProgramOfFakeHost::allocations() const { return t_allocations; }
+uint64_t ProgramOfFakeHost::allocations() const { return allocations_of_this_thread(); }
 
 json describe(const Case& c) {
   return {{"name", c.name},

@@ -47,6 +47,8 @@ static void stop_child(int signal_number) {
   CHECK(pipe(up) == 0 && pipe(down) == 0);
   const pid_t pid = fork();
   if (pid == 0) {
+    // A group of its own, whose parent is in the session: in an orphaned group SIGTSTP does nothing.
+    CHECK(setpgid(0, 0) == 0);
     install_handler(SIGCONT, count, SA_RESTART);
     for (int i = 0; i < 2; ++i) {
       raise(signal_number);
