@@ -46,13 +46,16 @@ void unlist_image(const Image* image) noexcept {
   std::erase(list.images, image);
 }
 
+// The smallest that holds it: the program as an image may enclose the built-in driver's section.
 const Image* Facility::image_of(uint64_t address) noexcept {
   ImageList& list = image_list();
   const std::shared_lock lock(list.mutex);
-  const auto found =
-      std::find_if(list.images.begin(), list.images.end(),
-                   [address](const Image* image) { return image->contains_code(address); });
-  return found != list.images.end() ? *found : nullptr;
+  const Image* found = nullptr;
+  for (const Image* image : list.images) {
+    if (!image->contains_code(address)) continue;
+    if (found == nullptr || image->end - image->base < found->end - found->base) found = image;
+  }
+  return found;
 }
 
 std::string Facility::describe(uint64_t address) {
