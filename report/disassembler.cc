@@ -36,8 +36,8 @@ Disassembly disassemble(const uint8_t* code, size_t size, uint64_t address, bool
   if (!ZYAN_SUCCESS(ZydisDecoderInit(&decoder, mode, width)) ||
       !ZYAN_SUCCESS(ZydisFormatterInit(&formatter, style)) ||
       !ZYAN_SUCCESS(ZydisFormatterSetProperty(&formatter, ZYDIS_FORMATTER_PROP_HEX_UPPERCASE, 0)) ||
-      !ZYAN_SUCCESS(ZydisFormatterSetProperty(&formatter, ZYDIS_FORMATTER_PROP_ADDR_PADDING_ABSOLUTE,
-                                              ZYDIS_PADDING_DISABLED)) ||
+      !ZYAN_SUCCESS(ZydisFormatterSetProperty(
+          &formatter, ZYDIS_FORMATTER_PROP_ADDR_PADDING_ABSOLUTE, ZYDIS_PADDING_DISABLED)) ||
       !ZYAN_SUCCESS(ZydisFormatterSetProperty(&formatter, ZYDIS_FORMATTER_PROP_DISP_PADDING,
                                               ZYDIS_PADDING_DISABLED)) ||
       !ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code, size, &instruction, operands))) {
@@ -48,8 +48,8 @@ Disassembly disassemble(const uint8_t* code, size_t size, uint64_t address, bool
   const bool formatted =
       is_att_bound ? format_bound(formatter, instruction, operands, address, text, sizeof text)
                    : ZYAN_SUCCESS(ZydisFormatterFormatInstruction(
-                         &formatter, &instruction, operands, instruction.operand_count_visible, text,
-                         sizeof text, address, ZYAN_NULL));
+                         &formatter, &instruction, operands, instruction.operand_count_visible,
+                         text, sizeof text, address, ZYAN_NULL));
   return {formatted ? text : "", instruction.length};
 }
 

@@ -14,7 +14,7 @@ struct Disassembly {
 };
 
 // The first instruction of `code`, which lies at `address`.
-[[nodiscard]] Disassembly disassemble(const uint8_t* code, size_t size, uint64_t address, bool is_64bit,
-                                      bool intel_syntax);
+[[nodiscard]] Disassembly disassemble(const uint8_t* code, size_t size, uint64_t address,
+                                      bool is_64bit, bool intel_syntax);
 
 }  // namespace kebound::report

@@ -140,11 +140,13 @@ bool ElfFile::parse() {
       !fits(header.e_phoff, uint64_t{header.e_phnum} * sizeof(Phdr), bytes_.size())) {
     return false;
   }
-  constexpr uint64_t kLimit = sizeof(Phdr) == sizeof(Elf64_Phdr) ? uint64_t{1} << 47 : uint64_t{1} << 32;
+  constexpr uint64_t kLimit =
+      sizeof(Phdr) == sizeof(Elf64_Phdr) ? uint64_t{1} << 47 : uint64_t{1} << 32;
   for (size_t i = 0; i < header.e_phnum; ++i) {
     const auto segment = load<Phdr>(bytes_, header.e_phoff + i * sizeof(Phdr));
     if (segment.p_type != PT_LOAD) continue;
-    // A separate debug file's segments have no contents; their file sizes are still those of the program.
+    // A separate debug file's segments have no contents; their file sizes are still those of the
+    // program.
     if (segment.p_vaddr >= kLimit || segment.p_memsz > kLimit - segment.p_vaddr) return false;
     const uint64_t alignment = segment.p_align;
     if (alignment > (uint64_t{1} << 32) || (alignment & (alignment - 1)) != 0) return false;
@@ -154,7 +156,8 @@ bool ElfFile::parse() {
   }
   if (segments_.empty()) return false;
   begin_ = segments_.front().address & ~(segments_.front().alignment - 1);
-  for (const auto& segment : segments_) end_ = std::max(end_, segment.address + segment.memory_size);
+  for (const auto& segment : segments_)
+    end_ = std::max(end_, segment.address + segment.memory_size);
   end_ = (end_ + kPage - 1) & ~(kPage - 1);
   if (end_ <= begin_) return false;
   return parse_sections<Types>();
@@ -164,7 +167,8 @@ template <typename Types>
 bool ElfFile::parse_sections() {
   using Shdr = typename Types::Shdr;
   const auto header = load<typename Types::Ehdr>(bytes_, 0);
-  if (header.e_shoff == 0) return true;  // stripped of its section headers: symbols are out, the rest works
+  if (header.e_shoff == 0)
+    return true;  // stripped of its section headers: symbols are out, the rest works
   if (header.e_shentsize != sizeof(Shdr) || !fits(header.e_shoff, sizeof(Shdr), bytes_.size())) {
     return false;
   }
@@ -210,7 +214,8 @@ bool ElfFile::parse_sections() {
 }
 
 std::optional<uint64_t> ElfFile::address_of(uint64_t file_offset, bool executable) const noexcept {
-  // Mappings are whole pages, so one offset can lie in two segments' pages: first an exact hit, then by page.
+  // Mappings are whole pages, so one offset can lie in two segments' pages: first an exact hit,
+  // then by page.
   for (const bool exact : {true, false}) {
     for (const bool of_kind : {true, false}) {
       for (const auto& segment : segments_) {
@@ -241,7 +246,8 @@ std::string_view ElfFile::build_id() const noexcept {
     Elf64_Nhdr header;  // the same in both classes
     memcpy(&header, notes.data(), sizeof header);
     const uint64_t name_size = (uint64_t{header.n_namesz} + 3) & ~uint64_t{3};
-    const uint64_t total = sizeof header + name_size + ((uint64_t{header.n_descsz} + 3) & ~uint64_t{3});
+    const uint64_t total =
+        sizeof header + name_size + ((uint64_t{header.n_descsz} + 3) & ~uint64_t{3});
     if (total > notes.size()) return {};
     if (header.n_type == NT_GNU_BUILD_ID && header.n_namesz == 4 &&
         notes.substr(sizeof header, 4) == std::string_view("GNU\0", 4)) {
@@ -294,9 +300,9 @@ std::shared_ptr<const ElfFile> ElfCache::open(const std::string& path, const Fil
 
 void ElfCache::evict() {
   while (files_.size() > 1 && (files_.size() > kMaxCachedFiles || bytes_ > kMaxCachedBytes)) {
-    const auto oldest = std::min_element(files_.begin(), files_.end(), [](const auto& a, const auto& b) {
-      return a.second.used < b.second.used;
-    });
+    const auto oldest = std::min_element(
+        files_.begin(), files_.end(),
+        [](const auto& a, const auto& b) { return a.second.used < b.second.used; });
     if (oldest->second.file) bytes_ -= oldest->second.file->bytes().size();
     files_.erase(oldest);
   }

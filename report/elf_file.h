@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ELF files as evidence: opened, copied and checked before libelf or libdw see a byte of them. They belong
-// to the program under test, which may be hostile and may change them while they are read.
+// ELF files as evidence: opened, copied and checked before libelf or libdw see a byte of them. They
+// belong to the program under test, which may be hostile and may change them while they are read.
 #pragma once
 
 #include <stddef.h>
@@ -39,24 +39,26 @@ struct LoadSegment {
   bool executable = false;
 };
 
-// A private, immutable copy of an ELF file. A copy, not a mapping: a file that is truncated while it is
-// mapped would kill the reader with SIGBUS.
+// A private, immutable copy of an ELF file. A copy, not a mapping: a file that is truncated while
+// it is mapped would kill the reader with SIGBUS.
 class ElfFile {
  public:
   // Takes over `bytes`; null if they are no x86 ELF program or library with sane headers.
   static std::shared_ptr<const ElfFile> from_bytes(std::vector<uint8_t> bytes);
-  // Null if `path` is no regular file (nothing else is opened for long), unreadable, too large, or as above.
+  // Null if `path` is no regular file (nothing else is opened for long), unreadable, too large, or
+  // as above.
   static std::shared_ptr<const ElfFile> open(const std::string& path);
 
   [[nodiscard]] const std::vector<uint8_t>& bytes() const noexcept { return bytes_; }
   [[nodiscard]] bool is_64bit() const noexcept { return is_64bit_; }
   [[nodiscard]] const std::vector<LoadSegment>& segments() const noexcept { return segments_; }
 
-  // The address that the file itself gives to what lies at `file_offset` (what addr2line takes); of the
-  // candidates an executable segment wins if `executable`.
+  // The address that the file itself gives to what lies at `file_offset` (what addr2line takes); of
+  // the candidates an executable segment wins if `executable`.
   [[nodiscard]] std::optional<uint64_t> address_of(uint64_t file_offset,
                                                    bool executable) const noexcept;
-  // The file's own addresses: begin is rounded down as libdwfl does it, so that it is the module's start.
+  // The file's own addresses: begin is rounded down as libdwfl does it, so that it is the module's
+  // start.
   [[nodiscard]] uint64_t begin_address() const noexcept { return begin_; }
   [[nodiscard]] uint64_t end_address() const noexcept { return end_; }
 
@@ -91,7 +93,8 @@ class ElfFile {
 // The identity of the regular file at `path`, nothing for anything else.
 [[nodiscard]] std::optional<FileId> identify_file(const std::string& path) noexcept;
 
-// Reads a whole regular file of at most `limit` bytes; nothing on any error. Never waits for a FIFO's writer.
+// Reads a whole regular file of at most `limit` bytes; nothing on any error. Never waits for a
+// FIFO's writer.
 [[nodiscard]] std::optional<std::vector<uint8_t>> read_regular_file(const std::string& path,
                                                                     uint64_t limit);
 
@@ -99,7 +102,8 @@ class ElfFile {
 [[nodiscard]] uint32_t debug_link_crc(const uint8_t* bytes, size_t size) noexcept;
 
 // The separate debug file of `elf`, found as gdb finds it: by build ID in `debug_path`, then by
-// .gnu_debuglink beside `open_path`, in its .debug/, and in `debug_path`; verified. Null if there is none.
+// .gnu_debuglink beside `open_path`, in its .debug/, and in `debug_path`; verified. Null if there
+// is none.
 [[nodiscard]] std::shared_ptr<const ElfFile> find_debug_file(const ElfFile& elf,
                                                              const std::string& open_path,
                                                              const std::string& target_path,

@@ -16,7 +16,9 @@
 namespace kebound::report {
 namespace {
 
-std::string fixture(const std::string& name) { return std::string(KEBOUND_REPORT_FIXTURES) + "/" + name; }
+std::string fixture(const std::string& name) {
+  return std::string(KEBOUND_REPORT_FIXTURES) + "/" + name;
+}
 
 std::vector<uint8_t> bytes_of(const std::string& name) {
   return read_regular_file(fixture(name), kMaxElfSize).value_or(std::vector<uint8_t>());
@@ -24,7 +26,8 @@ std::vector<uint8_t> bytes_of(const std::string& name) {
 
 TEST(ElfFile, ChecksumIsTheOneOfGnuDebuglink) {
   const char text[] = "123456789";
-  EXPECT_EQ(debug_link_crc(reinterpret_cast<const uint8_t*>(text), 9), 0xCBF43926u);  // the CRC-32 check value
+  EXPECT_EQ(debug_link_crc(reinterpret_cast<const uint8_t*>(text), 9),
+            0xCBF43926u);  // the CRC-32 check value
 }
 
 TEST(ElfFile, FindsTheDebugFileByItsLinkAndRejectsAnotherOne) {
@@ -36,7 +39,8 @@ TEST(ElfFile, FindsTheDebugFileByItsLinkAndRejectsAnotherOne) {
   EXPECT_TRUE(find_debug_file(*elf, path, path, ""));
   auto bytes = elf->bytes();
   const auto link = elf->section(".gnu_debuglink");
-  bytes[static_cast<size_t>(reinterpret_cast<const uint8_t*>(link.data()) - elf->bytes().data()) + link.size() - 1] ^= 1;
+  bytes[static_cast<size_t>(reinterpret_cast<const uint8_t*>(link.data()) - elf->bytes().data()) +
+        link.size() - 1] ^= 1;
   const auto forged = ElfFile::from_bytes(bytes);
   ASSERT_TRUE(forged);
   EXPECT_FALSE(find_debug_file(*forged, path, path, ""));
@@ -77,7 +81,8 @@ TEST(ElfFile, RefusesSectionsThatInflateWithoutEnd) {
   ASSERT_TRUE(elf);
   const auto info = elf->section(".debug_info");
   ASSERT_GT(info.size(), sizeof(Elf64_Chdr));
-  const auto at = static_cast<size_t>(reinterpret_cast<const uint8_t*>(info.data()) - elf->bytes().data());
+  const auto at =
+      static_cast<size_t>(reinterpret_cast<const uint8_t*>(info.data()) - elf->bytes().data());
   Elf64_Chdr header;
   memcpy(&header, bytes.data() + at, sizeof header);
   header.ch_size = uint64_t{1} << 40;
@@ -106,16 +111,19 @@ TEST_P(Mutated, FilesNeitherCrashNorHang) {
   const auto capture = testing::capture_fault({fixture(GetParam())});
   ASSERT_TRUE(capture.ok);
   Symbolizer symbolizer;
-  const uint64_t address = symbolizer.locate(*capture.modules, capture.registers.rip).offset.value_or(0);
+  const uint64_t address =
+      symbolizer.locate(*capture.modules, capture.registers.rip).offset.value_or(0);
   ASSERT_NE(address, 0u);
   // Where mistakes hurt: the headers, and the sections that are interpreted.
   const auto elf = ElfFile::from_bytes(good);
   std::vector<std::pair<size_t, size_t>> targets = {{0, 1024}};
-  for (const auto* name : {".debug_info", ".debug_abbrev", ".debug_line", ".debug_aranges", ".debug_rnglists",
-                           ".debug_str", ".eh_frame", ".symtab", ".strtab", ".dynsym", ".debug_str_offsets"}) {
+  for (const auto* name :
+       {".debug_info", ".debug_abbrev", ".debug_line", ".debug_aranges", ".debug_rnglists",
+        ".debug_str", ".eh_frame", ".symtab", ".strtab", ".dynsym", ".debug_str_offsets"}) {
     const auto section = elf->section(name);
     if (section.empty()) continue;
-    targets.emplace_back(reinterpret_cast<const uint8_t*>(section.data()) - elf->bytes().data(), section.size());
+    targets.emplace_back(reinterpret_cast<const uint8_t*>(section.data()) - elf->bytes().data(),
+                         section.size());
   }
   std::mt19937 random(static_cast<uint32_t>(good.size()));
   int found = 0;
@@ -126,10 +134,18 @@ TEST_P(Mutated, FilesNeitherCrashNorHang) {
       const size_t at = begin + random() % size;
       if (at >= bytes.size()) continue;
       switch (random() % 4) {
-        case 0: bytes[at] ^= static_cast<uint8_t>(1u << random() % 8); break;
-        case 1: bytes[at] = 0xff; break;
-        case 2: bytes[at] = static_cast<uint8_t>(random()); break;
-        default: memset(&bytes[at], 0xff, std::min<size_t>(8, bytes.size() - at)); break;
+        case 0:
+          bytes[at] ^= static_cast<uint8_t>(1u << random() % 8);
+          break;
+        case 1:
+          bytes[at] = 0xff;
+          break;
+        case 2:
+          bytes[at] = static_cast<uint8_t>(random());
+          break;
+        default:
+          memset(&bytes[at], 0xff, std::min<size_t>(8, bytes.size() - at));
+          break;
       }
     }
     if (random() % 8 == 0) bytes.resize(random() % bytes.size());
@@ -140,7 +156,9 @@ TEST_P(Mutated, FilesNeitherCrashNorHang) {
   EXPECT_LT(found, 1'500);
 }
 
-INSTANTIATE_TEST_SUITE_P(Of, Mutated, ::testing::Values("chain64", "chain32", "inlined64", "inlined64_clang", "chain64_dwarf4"),
+INSTANTIATE_TEST_SUITE_P(Of, Mutated,
+                         ::testing::Values("chain64", "chain32", "inlined64", "inlined64_clang",
+                                           "chain64_dwarf4"),
                          [](const auto& name) { return std::string(name.param); });
 
 }  // namespace

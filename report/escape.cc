@@ -44,8 +44,8 @@ bool is_control(uint32_t character) {
 // Line separators, and the marks that make text read in another order than it is written.
 bool misleads(uint32_t character) {
   return character == 0x61c || character == 0x200e || character == 0x200f ||
-         (character >= 0x2028 && character <= 0x202e) || (character >= 0x2066 && character <= 0x2069) ||
-         character == 0xfeff;
+         (character >= 0x2028 && character <= 0x202e) ||
+         (character >= 0x2066 && character <= 0x2069) || character == 0xfeff;
 }
 
 void append_hex(std::string& out, uint32_t value, int digits) {
@@ -113,7 +113,8 @@ void append_json_string(std::string& out, std::string_view text) {
       out += "\\u";
       append_hex(out, character, 4);
     } else if (character >= 0xef80 && character <= 0xefff) {
-      for (const char byte : text.substr(0, length)) append_private_byte(out, static_cast<uint8_t>(byte));
+      for (const char byte : text.substr(0, length))
+        append_private_byte(out, static_cast<uint8_t>(byte));
     } else {
       out += text.substr(0, length);
     }

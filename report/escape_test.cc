@@ -14,7 +14,8 @@ std::string json(std::string_view text) {
   return out;
 }
 
-// The bytes behind a JSON string, by the rule in docs/protocol.md: an independent decoder of what the writer emits.
+// The bytes behind a JSON string, by the rule in docs/protocol.md: an independent decoder of what
+// the writer emits.
 std::string decoded(const std::string& quoted) {
   std::string utf8;
   for (size_t i = 1; i + 1 < quoted.size(); ++i) {
@@ -63,22 +64,23 @@ TEST(JsonString, EscapesWhatJsonAndTerminalsTreatSpecially) {
   EXPECT_EQ(json("\"\\"), R"("\"\\")");
   EXPECT_EQ(json("\n\x1b\x7f"), R"("\u000a\u001b\u007f")");
   EXPECT_EQ(json(std::string_view("\0", 1)), R"("\u0000")");
-  EXPECT_EQ(json("\xc2\x9b"), R"("\u009b")");        // CSI as one C1 character
-  EXPECT_EQ(json("\xe2\x80\xae"), R"("\u202e")");    // right-to-left override
+  EXPECT_EQ(json("\xc2\x9b"), R"("\u009b")");      // CSI as one C1 character
+  EXPECT_EQ(json("\xe2\x80\xae"), R"("\u202e")");  // right-to-left override
 }
 
 TEST(JsonString, WritesBrokenUtf8AsPrivateCharacters) {
   EXPECT_EQ(json("\xff"), "\"\xee\xbf\xbf\"");
   EXPECT_EQ(json("\x80"), "\"\xee\xbe\x80\"");
-  EXPECT_EQ(json("\xc3"), "\"\xee\xbf\x83\"");                      // cut off
-  EXPECT_EQ(json("\xc0\xaf"), "\"\xee\xbf\x80\xee\xbe\xaf\"");      // overlong
-  EXPECT_EQ(json("\xed\xa0\x80").size(), 2 + 9u);                   // a surrogate is three bad bytes
-  EXPECT_EQ(json("\xf4\x90\x80\x80").size(), 2 + 12u);              // beyond U+10FFFF
+  EXPECT_EQ(json("\xc3"), "\"\xee\xbf\x83\"");                  // cut off
+  EXPECT_EQ(json("\xc0\xaf"), "\"\xee\xbf\x80\xee\xbe\xaf\"");  // overlong
+  EXPECT_EQ(json("\xed\xa0\x80").size(), 2 + 9u);               // a surrogate is three bad bytes
+  EXPECT_EQ(json("\xf4\x90\x80\x80").size(), 2 + 12u);          // beyond U+10FFFF
 }
 
 TEST(JsonString, CanBeTurnedBackIntoTheVeryBytes) {
   std::mt19937 random(1);
-  const std::string pool = std::string("a\"\\\n\x1b\x7f\xc3\xa9\xee\xbe\x80\xef\x80\x81\xf0\x9f\x98\x80\xe2\x80\xae\xff\xed\xa0", 26);
+  const std::string_view pool =
+      "a\"\\\n\x1b\x7f\xc3\xa9\xee\xbe\x80\xef\x80\x81\xf0\x9f\x98\x80\xe2\x80\xae\xff\xed\xa0";
   for (int round = 0; round < 20'000; ++round) {
     std::string text;
     for (size_t size = random() % 12; size > 0; --size) {

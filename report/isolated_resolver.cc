@@ -13,7 +13,8 @@ namespace {
 
 enum class Request : uint8_t { Locate = 1, Backtrace = 2 };
 
-// After as many dead workers the report goes on without names: each may have cost its whole time limit.
+// After as many dead workers the report goes on without names: each may have cost its whole time
+// limit.
 constexpr unsigned kMaxWorkers = 4;
 
 // The worker's side.
@@ -73,7 +74,8 @@ class Server {
 
 class IsolatedResolver final : public Resolver {
  public:
-  explicit IsolatedResolver(std::unique_ptr<SymbolProcess> process) : process_(std::move(process)) {}
+  explicit IsolatedResolver(std::unique_ptr<SymbolProcess> process)
+      : process_(std::move(process)) {}
 
   Location locate(const events::ModuleMap& modules, uint64_t address) override {
     const auto* mapping = find_mapping(modules, address);
@@ -88,7 +90,8 @@ class IsolatedResolver final : public Resolver {
     return std::move(frames[0].location);
   }
 
-  std::vector<StackFrame> backtrace(const x86::Registers& registers, const events::StackSnapshot& stack,
+  std::vector<StackFrame> backtrace(const x86::Registers& registers,
+                                    const events::StackSnapshot& stack,
                                     const events::ModuleMap& modules) override {
     std::vector<StackFrame> frames;
     if (process_->workers_started() <= kMaxWorkers && process_->ensure_worker()) {
@@ -115,7 +118,8 @@ class IsolatedResolver final : public Resolver {
       return;
     }
     auto there = mapping;
-    there.open_path = "/proc/" + std::to_string(getpid()) + "/" + mapping.open_path.substr(kOwn.size());
+    there.open_path =
+        "/proc/" + std::to_string(getpid()) + "/" + mapping.open_path.substr(kOwn.size());
     wire::put(out, there);
   }
 
@@ -135,7 +139,8 @@ class IsolatedResolver final : public Resolver {
   }
 
   std::unique_ptr<SymbolProcess> process_;
-  std::pair<unsigned, uint64_t> known_ = {0, 0};  // worker, and the generation of the map that it has
+  std::pair<unsigned, uint64_t> known_ = {0,
+                                          0};  // worker, and the generation of the map that it has
 };
 
 }  // namespace

@@ -24,7 +24,9 @@ using ::testing::IsEmpty;
 using ::testing::Optional;
 using namespace std::chrono_literals;
 
-std::string fixture(const std::string& name) { return std::string(KEBOUND_REPORT_FIXTURES) + "/" + name; }
+std::string fixture(const std::string& name) {
+  return std::string(KEBOUND_REPORT_FIXTURES) + "/" + name;
+}
 
 // What the two ways of resolving say must not differ.
 void expect_same(const std::vector<StackFrame>& left, const std::vector<StackFrame>& right) {
@@ -53,7 +55,8 @@ TEST(IsolatedResolver, SaysWhatTheLocalOneSays) {
     const auto capture = testing::capture_fault({fixture(name)});
     ASSERT_TRUE(capture.ok) << capture.why;
     const uint64_t ip = capture.registers.rip;
-    expect_same({{ip, isolated->locate(*capture.modules, ip)}}, {{ip, local->locate(*capture.modules, ip)}});
+    expect_same({{ip, isolated->locate(*capture.modules, ip)}},
+                {{ip, local->locate(*capture.modules, ip)}});
     expect_same(isolated->backtrace(capture.registers, capture.stack, *capture.modules),
                 local->backtrace(capture.registers, capture.stack, *capture.modules));
   }
@@ -64,14 +67,16 @@ TEST(IsolatedResolver, OpensFilesThatThisProcessHoldsOpen) {
   ASSERT_TRUE(capture.ok) << capture.why;
   const auto resolver = make_isolated_resolver("");
   ASSERT_TRUE(resolver);
-  const int fd = open(fixture("chain64").c_str(), O_RDONLY | O_CLOEXEC);  // after the process was made
+  const int fd =
+      open(fixture("chain64").c_str(), O_RDONLY | O_CLOEXEC);  // after the process was made
   ASSERT_GE(fd, 0);
   events::ModuleMap map;
   map.generation = 1;
   map.is_64bit = true;
   map.mappings = capture.modules->mappings;
   for (auto& mapping : map.mappings) {
-    if (mapping.path == fixture("chain64")) mapping.open_path = "/proc/self/fd/" + std::to_string(fd);
+    if (mapping.path == fixture("chain64"))
+      mapping.open_path = "/proc/self/fd/" + std::to_string(fd);
   }
   const auto location = resolver->locate(map, capture.registers.rip);
   close(fd);
@@ -95,7 +100,8 @@ class HangingResolver final : public Resolver {
 };
 
 TEST(IsolatedResolver, GivesUpAFileThatHangsTheReaderAndGoesOn) {
-  const auto resolver = make_isolated_resolver([] { return std::make_unique<HangingResolver>(); }, 1);
+  const auto resolver =
+      make_isolated_resolver([] { return std::make_unique<HangingResolver>(); }, 1);
   ASSERT_TRUE(resolver);
   const auto map_of = [](const char* path) {
     auto map = std::make_unique<events::ModuleMap>();
@@ -118,7 +124,8 @@ TEST(IsolatedResolver, GivesUpAFileThatHangsTheReaderAndGoesOn) {
   EXPECT_EQ(trace[0].pc, 7u);
   EXPECT_EQ(trace[0].location.frames.at(0).function, "found");
   // Files that hang it again and again cost a bounded number of time limits.
-  for (int i = 0; i < 100; ++i) EXPECT_THAT(resolver->locate(*map_of("/hangs"), 1).frames, IsEmpty());
+  for (int i = 0; i < 100; ++i)
+    EXPECT_THAT(resolver->locate(*map_of("/hangs"), 1).frames, IsEmpty());
   EXPECT_LT(std::chrono::steady_clock::now() - start, 30s);
 }
 
@@ -127,7 +134,8 @@ TEST(IsolatedResolver, ReturnsFromDebugInformationThatGoesInCircles) {
   ASSERT_TRUE(hostile.ok) << hostile.why;
   const auto resolver = make_isolated_resolver("", 5);
   ASSERT_TRUE(resolver);
-  EXPECT_EQ(resolver->locate(*hostile.modules, hostile.registers.rip).module, fixture("hostile_dwarf"));
+  EXPECT_EQ(resolver->locate(*hostile.modules, hostile.registers.rip).module,
+            fixture("hostile_dwarf"));
 }
 
 TEST(SymbolProcess, ReplacesAWorkerThatDiesAndOneThatThrows) {
@@ -162,7 +170,8 @@ TEST(SymbolProcess, EndsWithItsOwner) {
   ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
   const pid_t owner = fork();
   if (owner == 0) {
-    auto process = SymbolProcess::start([](std::string_view) { return std::to_string(getpid()); }, 1);
+    auto process =
+        SymbolProcess::start([](std::string_view) { return std::to_string(getpid()); }, 1);
     const auto worker = process ? process->ask("pid") : std::nullopt;
     if (worker && write(ends[1], worker->data(), worker->size()) > 0) raise(SIGKILL);
     _exit(1);
@@ -172,7 +181,8 @@ TEST(SymbolProcess, EndsWithItsOwner) {
   ASSERT_EQ(waitpid(owner, &status, 0), owner);
   ASSERT_TRUE(WIFSIGNALED(status));
   char text[32] = {};
-  ASSERT_GT(read(ends[0], text, sizeof text - 1), 0);  // nobody else holds the pipe: it reads to its end
+  ASSERT_GT(read(ends[0], text, sizeof text - 1),
+            0);  // nobody else holds the pipe: it reads to its end
   close(ends[0]);
   const pid_t worker = atoi(text);
   bool gone = false;
@@ -188,8 +198,8 @@ TEST(SymbolProcess, EndsWithItsOwner) {
 }
 
 TEST(Wire, ReadsBackWhatWasWrittenAndRefusesEverythingCutShort) {
-  std::vector<StackFrame> frames = {
-      {1, {"/m", 2, {{"f", "g.c", 3, true}, {"h", "", 0, false}}}}, {4, {"", std::nullopt, {}}}};
+  std::vector<StackFrame> frames = {{1, {"/m", 2, {{"f", "g.c", 3, true}, {"h", "", 0, false}}}},
+                                    {4, {"", std::nullopt, {}}}};
   wire::Writer out;
   wire::put(out, frames);
   wire::Reader whole(out.bytes());

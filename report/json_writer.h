@@ -12,7 +12,8 @@
 
 namespace kebound::report {
 
-// Appends one JSON value piece by piece. The names of members are the caller's literals and need no escaping.
+// Appends one JSON value piece by piece. The names of members are the caller's literals and need no
+// escaping.
 class JsonWriter {
  public:
   explicit JsonWriter(std::string& out) : out_(out) {}

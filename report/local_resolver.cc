@@ -14,7 +14,8 @@ class LocalResolver final : public Resolver {
     return symbolizer_.locate(modules, address);
   }
 
-  std::vector<StackFrame> backtrace(const x86::Registers& registers, const events::StackSnapshot& stack,
+  std::vector<StackFrame> backtrace(const x86::Registers& registers,
+                                    const events::StackSnapshot& stack,
                                     const events::ModuleMap& modules) override {
     const auto trace = unwinder_.unwind(registers, stack, modules);
     std::vector<StackFrame> frames;

@@ -14,7 +14,7 @@ namespace kebound::report {
 // One source-level function at an address. Unknown parts are empty or 0.
 struct SourceFrame {
   std::string function;  // demangled: "pick" for C, "lib::pick(int)" for C++
-  std::string file;      // as the compiler recorded it, made absolute with the compilation directory
+  std::string file;  // as the compiler recorded it, made absolute with the compilation directory
   uint32_t line = 0;
   bool inlined = false;  // its code is part of the next frame's
 };

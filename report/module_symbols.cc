@@ -96,14 +96,16 @@ std::vector<Dwarf_Die> functions_around(Dwarf_Die* unit, Dwarf_Addr pc) {
     Dwarf_Die child;
     const Visit visit = classify(&path.back(), pc);
     if (visit == Visit::Enter) {
-      // A nested subprogram is a function of its own (a lambda, a local class's member), not inlined.
+      // A nested subprogram is a function of its own (a lambda, a local class's member), not
+      // inlined.
       if (dwarf_tag(&path.back()) == DW_TAG_subprogram) functions.clear();
       functions.push_back(path.back());
       if (functions.size() > kMaxInlined || dwarf_child(&path.back(), &child) != 0) break;
       path.assign(1, child);  // code is in one place only: nothing beside the path matters any more
       continue;
     }
-    if (visit == Visit::Descend && path.size() < kMaxDepth && dwarf_child(&path.back(), &child) == 0) {
+    if (visit == Visit::Descend && path.size() < kMaxDepth &&
+        dwarf_child(&path.back(), &child) == 0) {
       path.push_back(child);
       continue;
     }
@@ -155,14 +157,15 @@ ModuleSymbols::ModuleSymbols(std::shared_ptr<const ElfFile> file, std::string op
 
 ModuleSymbols::~ModuleSymbols() = default;
 
-int ModuleSymbols::find_elf(Dwfl_Module*, void** userdata, const char*, Dwarf_Addr, char**, Elf** elf) {
+int ModuleSymbols::find_elf(Dwfl_Module*, void** userdata, const char*, Dwarf_Addr, char**,
+                            Elf** elf) {
   auto* self = static_cast<ModuleSymbols*>(*userdata);
   *elf = open_elf(*self->file_).release();
   return -1;
 }
 
-int ModuleSymbols::find_debuginfo(Dwfl_Module*, void** userdata, const char*, Dwarf_Addr, const char*,
-                                  const char*, GElf_Word, char**) {
+int ModuleSymbols::find_debuginfo(Dwfl_Module*, void** userdata, const char*, Dwarf_Addr,
+                                  const char*, const char*, GElf_Word, char**) {
   auto* self = static_cast<ModuleSymbols*>(*userdata);
   const auto debug =
       find_debug_file(*self->file_, self->open_path_, self->target_path_, self->debug_path_);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The symbols and debug information of one ELF file, through libdwfl. Walks DIEs itself, with limits:
-// libdw's own scope functions recurse as deep as the file says.
+// The symbols and debug information of one ELF file, through libdwfl. Walks DIEs itself, with
+// limits: libdw's own scope functions recurse as deep as the file says.
 #pragma once
 
 #include <elfutils/libdwfl.h>

@@ -16,32 +16,53 @@ constexpr uint16_t kUserCode64 = 0x33;
 
 std::string answer_name(uint32_t status) {
   switch (status) {
-    case 0: return "BoundExceptionContinueSearch";
-    case 1: return "BoundExceptionHandled";
-    case 2: return "BoundExceptionError";
-    case 3: return "BoundExceptionMaximum";
-    default: return fmt::format("0x{:08x}", status);
+    case 0:
+      return "BoundExceptionContinueSearch";
+    case 1:
+      return "BoundExceptionHandled";
+    case 2:
+      return "BoundExceptionError";
+    case 3:
+      return "BoundExceptionMaximum";
+    default:
+      return fmt::format("0x{:08x}", status);
   }
 }
 
 const char* bug_check_name(uint32_t code) noexcept {
   switch (code) {
-    case 0x0A: return "IRQL_NOT_LESS_OR_EQUAL";
-    case 0x1E: return "KMODE_EXCEPTION_NOT_HANDLED";
-    case 0x3B: return "SYSTEM_SERVICE_EXCEPTION";
-    case 0x50: return "PAGE_FAULT_IN_NONPAGED_AREA";
-    case 0x7E: return "SYSTEM_THREAD_EXCEPTION_NOT_HANDLED";
-    case 0x7F: return "UNEXPECTED_KERNEL_MODE_TRAP";
-    case 0xBE: return "ATTEMPTED_WRITE_TO_READONLY_MEMORY";
-    case 0xC2: return "BAD_POOL_CALLER";
-    case 0xC4: return "DRIVER_VERIFIER_DETECTED_VIOLATION";
-    case 0xC9: return "DRIVER_VERIFIER_IOMANAGER_VIOLATION";
-    case 0xCE: return "DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS";
-    case 0xD1: return "DRIVER_IRQL_NOT_LESS_OR_EQUAL";
-    case 0xE2: return "MANUALLY_INITIATED_CRASH";
-    case 0xFC: return "ATTEMPTED_EXECUTE_OF_NOEXECUTE_MEMORY";
-    case 0x139: return "KERNEL_SECURITY_CHECK_FAILURE";
-    default: return nullptr;
+    case 0x0A:
+      return "IRQL_NOT_LESS_OR_EQUAL";
+    case 0x1E:
+      return "KMODE_EXCEPTION_NOT_HANDLED";
+    case 0x3B:
+      return "SYSTEM_SERVICE_EXCEPTION";
+    case 0x50:
+      return "PAGE_FAULT_IN_NONPAGED_AREA";
+    case 0x7E:
+      return "SYSTEM_THREAD_EXCEPTION_NOT_HANDLED";
+    case 0x7F:
+      return "UNEXPECTED_KERNEL_MODE_TRAP";
+    case 0xBE:
+      return "ATTEMPTED_WRITE_TO_READONLY_MEMORY";
+    case 0xC2:
+      return "BAD_POOL_CALLER";
+    case 0xC4:
+      return "DRIVER_VERIFIER_DETECTED_VIOLATION";
+    case 0xC9:
+      return "DRIVER_VERIFIER_IOMANAGER_VIOLATION";
+    case 0xCE:
+      return "DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS";
+    case 0xD1:
+      return "DRIVER_IRQL_NOT_LESS_OR_EQUAL";
+    case 0xE2:
+      return "MANUALLY_INITIATED_CRASH";
+    case 0xFC:
+      return "ATTEMPTED_EXECUTE_OF_NOEXECUTE_MEMORY";
+    case 0x139:
+      return "KERNEL_SECURITY_CHECK_FAILURE";
+    default:
+      return nullptr;
   }
 }
 

@@ -25,13 +25,14 @@ struct RegisterValue {
   uint64_t value;
 };
 inline constexpr size_t kMaxRegisters = 26;
-// The registers that the kind of code has, general registers first, always in the same order; fills `out` with at
-// most kMaxRegisters, returns how many.
+// The registers that the kind of code has, general registers first, always in the same order; fills
+// `out` with at most kMaxRegisters, returns how many.
 size_t list_registers(const x86::Registers& registers, bool is_64bit, RegisterValue* out) noexcept;
 
 // The register that holds the index, at the width of the comparison: "eax", "ax"; "" if it is none.
 [[nodiscard]] const char* index_register_name(const BoundEvent& event) noexcept;
 // Its value as the check sees it.
-[[nodiscard]] int64_t index_register_value(const BoundEvent& event, const x86::Registers& registers) noexcept;
+[[nodiscard]] int64_t index_register_value(const BoundEvent& event,
+                                           const x86::Registers& registers) noexcept;
 
 }  // namespace kebound::report

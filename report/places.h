@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The places where exceptions happened: the same code is the same place in every process and at every load address.
+// The places where exceptions happened: the same code is the same place in every process and at
+// every load address.
 #pragma once
 
 #include <stdint.h>
@@ -17,7 +18,8 @@ namespace kebound::report {
 struct Place {
   uint64_t number = 0;  // unique per place
   Location location;
-  std::string json;     // the renderer's own: the part of the object that is the same for every event here
+  std::string
+      json;  // the renderer's own: the part of the object that is the same for every event here
 };
 
 // Finds the place of an exception; a repeated one costs one hash lookup.

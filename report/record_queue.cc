@@ -8,7 +8,8 @@
 namespace kebound::report {
 namespace {
 
-// Long enough that a busy tracer meets a sleeping writer rarely, short enough for somebody watching the report.
+// Long enough that a busy tracer meets a sleeping writer rarely, short enough for somebody watching
+// the report.
 constexpr std::chrono::milliseconds kNap{20};
 
 }  // namespace
@@ -31,7 +32,8 @@ bool RecordQueue::put(events::Record&& record) {
   if (closed_) return false;
   pending_.push_back(std::move(record));
   ++put_;
-  const bool wake = state_ == Writer::Idle || (state_ == Writer::Napping && pending_.size() == capacity_ / 2);
+  const bool wake =
+      state_ == Writer::Idle || (state_ == Writer::Napping && pending_.size() == capacity_ / 2);
   if (wake) {
     state_ = Writer::Working;  // one wake-up is enough
     lock.unlock();

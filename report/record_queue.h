@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The bounded queue between the hosts' threads and the writer. What it is built for: putting a record in costs a
-// tracer well under a microsecond, so nobody is woken per record. The writer naps between batches; only the first
-// record after a quiet time wakes it.
+// The bounded queue between the hosts' threads and the writer. What it is built for: putting a
+// record in costs a tracer well under a microsecond, so nobody is woken per record. The writer naps
+// between batches; only the first record after a quiet time wakes it.
 #pragma once
 
 #include <stddef.h>
@@ -28,8 +28,8 @@ class RecordQueue {
   // No more records are wanted; waiting producers return.
   void close();
 
-  // The writer. Waits for records and takes all there are into `batch` (which must be empty); false when the
-  // queue is closed and empty.
+  // The writer. Waits for records and takes all there are into `batch` (which must be empty); false
+  // when the queue is closed and empty.
   bool take(std::vector<events::Record>& batch);
   // What take() gave has been written.
   void done();

@@ -26,7 +26,8 @@ namespace kebound::report {
 namespace {
 
 constexpr size_t kWriteSize = 64 * 1024;
-// Names for many new places can take a while: what is rendered does not wait for the rest of its batch.
+// Names for many new places can take a while: what is rendered does not wait for the rest of its
+// batch.
 constexpr std::chrono::milliseconds kLongestWait{50};
 
 int64_t now_ns() {
@@ -52,8 +53,8 @@ int write_all(int fd, const std::string& text) {
   return 0;
 }
 
-// Blocks every signal for the calling thread while it lives: a thread inherits the mask, and the program's
-// signals (SIGPIPE of the report's pipe too) are not the writer's business.
+// Blocks every signal for the calling thread while it lives: a thread inherits the mask, and the
+// program's signals (SIGPIPE of the report's pipe too) are not the writer's business.
 class ScopedSignalBlock {
  public:
   ScopedSignalBlock() {
@@ -86,7 +87,8 @@ struct Reporter::State {
   bool finished = false;
   FinishResult result;
 
-  // Counted by the threads that bring the records, so that they are right whatever becomes of the writing.
+  // Counted by the threads that bring the records, so that they are right whatever becomes of the
+  // writing.
   std::atomic<uint64_t> records{0};
   std::atomic<uint64_t> by_disposition[3] = {};
   std::atomic<uint64_t> bug_checks{0};
@@ -105,7 +107,8 @@ struct Reporter::State {
 };
 
 void Reporter::State::count(const events::Record& record) {
-  constexpr auto kRelaxed = std::memory_order_relaxed;  // statistics: finish() joins before it reads them
+  constexpr auto kRelaxed =
+      std::memory_order_relaxed;  // statistics: finish() joins before it reads them
   records.fetch_add(1, kRelaxed);
   if (const auto* exception = std::get_if<events::BoundException>(&record)) {
     by_disposition[static_cast<size_t>(exception->disposition) % 3].fetch_add(1, kRelaxed);
@@ -179,7 +182,8 @@ Reporter::~Reporter() { finish(); }
 
 void Reporter::accept(events::Record&& record) {
   state_->count(record);
-  if (state_->options.format == Format::None || state_->error.load(std::memory_order_relaxed) != 0) return;
+  if (state_->options.format == Format::None || state_->error.load(std::memory_order_relaxed) != 0)
+    return;
   const bool is_last_word = std::holds_alternative<events::BugCheckRecord>(record);
   state_->queue.put(std::move(record));
   if (is_last_word) state_->queue.wait_until_done();

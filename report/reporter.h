@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From records to a report, off the hot path: a bounded queue and one writer thread that symbolizes,
-// renders and writes.
+// From records to a report, off the hot path: a bounded queue and one writer thread that
+// symbolizes, renders and writes.
 #pragma once
 
 #include <stddef.h>
@@ -27,7 +27,8 @@ struct Options {
   int fd = 2;
   // Text: ANSI colours. The caller decides (terminal, NO_COLOR); JSON is never coloured.
   bool colour = false;
-  // Text: programs that start and exit, drivers that come and go, and every repeated exception on a line of its own.
+  // Text: programs that start and exit, drivers that come and go, and every repeated exception on a
+  // line of its own.
   bool verbose = false;
   // Text: Intel instead of AT&T syntax for instructions.
   bool intel_syntax = false;
@@ -50,16 +51,19 @@ struct Totals {
 struct FinishResult {
   bool ok = true;   // every record was written
   int error = 0;    // errno of the first write that failed, 0 if ok
-  std::string why;  // "cannot write the report: No space left on device (3 of 812 records are missing)"; empty if ok
+  std::string why;  // "cannot write the report: No space left on device (3 of 812 records are
+                    // missing)"; empty if ok
   Totals totals;
 };
 
-// Context: construct and finish() on one thread; accept() and flush() on any thread, never in a signal handler.
-// The writer thread has every signal blocked. Not to be used across fork(). Construct it before tracing begins: it forks
-// a process that reads the target's files (nobody's child, gone with this one).
+// Context: construct and finish() on one thread; accept() and flush() on any thread, never in a
+// signal handler. The writer thread has every signal blocked. Not to be used across fork().
+// Construct it before tracing begins: it forks a process that reads the target's files (nobody's
+// child, gone with this one).
 class Reporter final : public events::Sink {
  public:
-  // Starts the writer thread (none for Format::None). Throws std::system_error if no thread can be had.
+  // Starts the writer thread (none for Format::None). Throws std::system_error if no thread can be
+  // had.
   explicit Reporter(const Options& options);
   Reporter(const Reporter&) = delete;
   Reporter& operator=(const Reporter&) = delete;
@@ -67,14 +71,16 @@ class Reporter final : public events::Sink {
   ~Reporter() override;
 
   // Queues one record; what was accepted is written within about 100 ms. Blocks while the queue is
-  // full: nothing is dropped. A BugCheckRecord returns only when all records up to it are written, since the
-  // process may end right after. After finish(), or after a failed write, records are counted and discarded.
+  // full: nothing is dropped. A BugCheckRecord returns only when all records up to it are written,
+  // since the process may end right after. After finish(), or after a failed write, records are
+  // counted and discarded.
   void accept(events::Record&& record) override;
 
   // Waits until everything accepted before the call is written; false if writing has failed.
   bool flush();
 
-  // Drains, writes the summary, ends the writer thread. Idempotent: later calls return the same result.
+  // Drains, writes the summary, ends the writer thread. Idempotent: later calls return the same
+  // result.
   FinishResult finish();
 
  private:

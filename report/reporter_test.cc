@@ -65,7 +65,9 @@ Options jsonl(int fd) {
   return options;
 }
 
-size_t lines(const std::string& text) { return static_cast<size_t>(std::count(text.begin(), text.end(), '\n')); }
+size_t lines(const std::string& text) {
+  return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
+}
 
 TEST(Reporter, WritesEveryRecordOfManyThreadsThroughASmallQueue) {
   Pipe pipe;
@@ -174,7 +176,8 @@ TEST(Reporter, ReportsAFullDiskOnceAndKeepsCounting) {
   close(full);
   EXPECT_FALSE(result.ok);
   EXPECT_EQ(result.error, ENOSPC);
-  EXPECT_EQ(result.why, "cannot write the report: No space left on device (100 of 100 records are missing)");
+  EXPECT_EQ(result.why,
+            "cannot write the report: No space left on device (100 of 100 records are missing)");
   EXPECT_EQ(result.totals.exceptions, 100u);
 }
 

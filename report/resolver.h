@@ -28,13 +28,14 @@ class Resolver {
 // In this process, on the calling thread.
 [[nodiscard]] std::unique_ptr<Resolver> make_local_resolver(const std::string& debug_path);
 
-// In a process of its own, which hostile files may crash or hang without harm to this one: a request that
-// takes longer than `seconds` or kills the process has no names in its answer. Null if no process can be had.
-// Context: as SymbolProcess::start().
+// In a process of its own, which hostile files may crash or hang without harm to this one: a
+// request that takes longer than `seconds` or kills the process has no names in its answer. Null if
+// no process can be had. Context: as SymbolProcess::start().
 [[nodiscard]] std::unique_ptr<Resolver> make_isolated_resolver(const std::string& debug_path,
                                                                unsigned seconds = 10);
 // The same around any resolver, which is made in the other process.
 using ResolverFactory = std::function<std::unique_ptr<Resolver>()>;
-[[nodiscard]] std::unique_ptr<Resolver> make_isolated_resolver(ResolverFactory factory, unsigned seconds);
+[[nodiscard]] std::unique_ptr<Resolver> make_isolated_resolver(ResolverFactory factory,
+                                                               unsigned seconds);
 
 }  // namespace kebound::report

@@ -150,7 +150,8 @@ void limit_memory() {
   _exit(0);
 }
 
-// The keeper must neither hold the report's or the terminal's descriptors open nor get the terminal's signals.
+// The keeper must neither hold the report's or the terminal's descriptors open nor get the
+// terminal's signals.
 void become_keeper(int control) {
   setsid();
   prctl(PR_SET_NAME, "kebound-symbols");

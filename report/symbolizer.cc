@@ -31,8 +31,9 @@ Symbolizer::~Symbolizer() = default;
 
 const events::Mapping* find_mapping(const events::ModuleMap& modules, uint64_t address) noexcept {
   const auto& mappings = modules.mappings;
-  auto after = std::upper_bound(mappings.begin(), mappings.end(), address,
-                                [](uint64_t value, const auto& mapping) { return value < mapping.begin; });
+  auto after =
+      std::upper_bound(mappings.begin(), mappings.end(), address,
+                       [](uint64_t value, const auto& mapping) { return value < mapping.begin; });
   if (after == mappings.begin()) return nullptr;
   --after;
   return address < after->end ? &*after : nullptr;
@@ -68,22 +69,23 @@ Symbolizer::Module* Symbolizer::module_of(const events::ModuleMap& modules,
   slot->used = ++clock_;
   Module* const module = slot.get();
   if (modules_.size() > kMaxModules) {
-    modules_.erase(std::min_element(modules_.begin(), modules_.end(), [](const auto& a, const auto& b) {
-      return a.second->used < b.second->used;
-    }));
+    modules_.erase(std::min_element(
+        modules_.begin(), modules_.end(),
+        [](const auto& a, const auto& b) { return a.second->used < b.second->used; }));
   }
   return module;
 }
 
-Location Symbolizer::locate(const events::ModuleMap& modules, uint64_t address, bool is_return_address) {
+Location Symbolizer::locate(const events::ModuleMap& modules, uint64_t address,
+                            bool is_return_address) {
   Location location;
   const auto* mapping = find_mapping(modules, address);
   if (mapping == nullptr || !is_module(*mapping)) return location;
   location.module = mapping->path;
   Module* const module = module_of(modules, *mapping);
   if (module == nullptr) return location;
-  location.offset =
-      module->file->address_of(address - mapping->begin + mapping->file_offset, mapping->executable);
+  location.offset = module->file->address_of(address - mapping->begin + mapping->file_offset,
+                                             mapping->executable);
   if (!location.offset) return location;
   const uint64_t wanted = *location.offset - (is_return_address ? 1 : 0);
   if (module->places.size() >= kMaxCachedPlaces) module->places.clear();

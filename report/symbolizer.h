@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From a code address to function, file and line, with elfutils. Everything is cached: by map generation,
-// and below that by file, since many generations share their files.
+// From a code address to function, file and line, with elfutils. Everything is cached: by map
+// generation, and below that by file, since many generations share their files.
 #pragma once
 
 #include <stdint.h>
@@ -27,8 +27,9 @@ class Symbolizer {
   Symbolizer& operator=(const Symbolizer&) = delete;
   ~Symbolizer();
 
-  // What is at `address`; with `is_return_address`, what the call before it belongs to (the offset is still that of
-  // `address`). Missing, changed, malformed and oversized files give a Location without frames, never an error.
+  // What is at `address`; with `is_return_address`, what the call before it belongs to (the offset
+  // is still that of `address`). Missing, changed, malformed and oversized files give a Location
+  // without frames, never an error.
   [[nodiscard]] Location locate(const events::ModuleMap& modules, uint64_t address,
                                 bool is_return_address = false);
 

@@ -19,7 +19,9 @@ using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::IsEmpty;
 
-std::string fixture(const std::string& name) { return std::string(KEBOUND_REPORT_FIXTURES) + "/" + name; }
+std::string fixture(const std::string& name) {
+  return std::string(KEBOUND_REPORT_FIXTURES) + "/" + name;
+}
 
 // The line of `source` that holds `marker`.
 uint32_t line_of(const std::string& source, const std::string& marker) {
@@ -40,7 +42,8 @@ Location fault_of(const testing::Capture& capture) {
 // What binutils says about the same address: "function\nfile:line\n".
 std::string addr2line(const std::string& file, uint64_t offset) {
   char command[1024];
-  snprintf(command, sizeof command, "addr2line -f -e '%s' 0x%lx", file.c_str(), static_cast<unsigned long>(offset));
+  snprintf(command, sizeof command, "addr2line -f -e '%s' 0x%lx", file.c_str(),
+           static_cast<unsigned long>(offset));
   FILE* const pipe = popen(command, "r");
   if (pipe == nullptr) return {};
   std::string text(4096, '\0');
@@ -62,14 +65,16 @@ TEST_P(BuiltEveryWay, TheFaultingFunctionFileAndLineAreFound) {
   EXPECT_EQ(location.frames[0].function, "pick");
   EXPECT_THAT(location.frames[0].file, EndsWith("testing/chain.c"));
   EXPECT_EQ(location.frames[0].line, line_of("chain.c", "the failing line"));
-  const auto expected = "pick\n" + location.frames[0].file + ":" + std::to_string(location.frames[0].line);
+  const auto expected =
+      "pick\n" + location.frames[0].file + ":" + std::to_string(location.frames[0].line);
   EXPECT_THAT(addr2line(path, *location.offset), ::testing::StartsWith(expected));
 }
 
 INSTANTIATE_TEST_SUITE_P(Built, BuiltEveryWay,
-                         ::testing::Values("chain64", "chain64_nopie", "chain64_static", "chain64_static_pie",
-                                           "chain64_compressed", "chain64_dwarf4", "chain64_clang",
-                                           "chain64_debuglink", "chain32", "chain32_nopie", "chain32_static"),
+                         ::testing::Values("chain64", "chain64_nopie", "chain64_static",
+                                           "chain64_static_pie", "chain64_compressed",
+                                           "chain64_dwarf4", "chain64_clang", "chain64_debuglink",
+                                           "chain32", "chain32_nopie", "chain32_static"),
                          [](const auto& name) { return std::string(name.param); });
 
 TEST(Symbolizer, NamesInlinedFunctionsInnermostFirst) {
@@ -93,7 +98,8 @@ TEST(Symbolizer, NamesInlinedFunctionsInnermostFirst) {
 TEST(Symbolizer, KnowsOnlyTheModuleOfAStrippedFunction) {
   const auto capture = testing::capture_fault({fixture("chain64_stripped")});
   ASSERT_TRUE(capture.ok) << capture.why;
-  const auto location = fault_of(capture);  // pick() is static: not in the dynamic symbols that were left
+  const auto location =
+      fault_of(capture);  // pick() is static: not in the dynamic symbols that were left
   EXPECT_EQ(location.module, fixture("chain64_stripped"));
   EXPECT_TRUE(location.offset.has_value());
   EXPECT_THAT(location.frames, IsEmpty());
@@ -108,7 +114,8 @@ class MovedFile : public ::testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(directory_); }
   // A map with one executable mapping of `open_path`, at 0x10000, of the file's first page of code.
-  static std::shared_ptr<events::ModuleMap> map_of(const std::string& path, const std::string& open_path) {
+  static std::shared_ptr<events::ModuleMap> map_of(const std::string& path,
+                                                   const std::string& open_path) {
     static uint64_t generation = 1'000'000;
     auto map = std::make_shared<events::ModuleMap>();
     map->generation = ++generation;
@@ -135,7 +142,8 @@ TEST_F(MovedFile, IsHonestlyUnknownWhenItIsGoneOrNoFileOrNoElf) {
   ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
   const auto text = directory_ + "/text";
   std::ofstream(text) << std::string(10'000, 'x');
-  for (const auto& path : {std::string("/no/such/file"), fifo, text, directory_, std::string("/dev/zero"), std::string()}) {
+  for (const auto& path : {std::string("/no/such/file"), fifo, text, directory_,
+                           std::string("/dev/zero"), std::string()}) {
     const auto location = symbolizer.locate(*map_of("/a/module", path), 0x10010);
     EXPECT_EQ(location.module, "/a/module");
     EXPECT_FALSE(location.offset.has_value()) << path;
@@ -152,7 +160,8 @@ TEST_F(MovedFile, IsReadAgainWhenAnotherVersionTakesItsPlace) {
   const auto capture = testing::capture_fault({path});
   ASSERT_TRUE(capture.ok);
   Symbolizer symbolizer;
-  EXPECT_EQ(symbolizer.locate(*capture.modules, capture.registers.rip).frames.at(0).function, "pick");
+  EXPECT_EQ(symbolizer.locate(*capture.modules, capture.registers.rip).frames.at(0).function,
+            "pick");
   std::filesystem::remove(path);
   std::ofstream(path) << "not an ELF file any more";
   const auto again = testing::capture_fault({fixture("chain64")});

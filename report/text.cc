@@ -17,7 +17,8 @@ namespace {
 using events::BoundException;
 using events::Disposition;
 
-// What a run may print in full; beyond it places are only counted, beyond the second limit in one line.
+// What a run may print in full; beyond it places are only counted, beyond the second limit in one
+// line.
 constexpr uint64_t kMaxBlocks = 10'000;
 constexpr size_t kMaxTallies = 100'000;
 constexpr size_t kMaxReasonsPrinted = 1'000;
@@ -111,31 +112,32 @@ void TextRenderer::styled(std::string& out, Style style, std::string_view text) 
 }
 
 void TextRenderer::render(const events::Record& record, std::string& out) {
-  std::visit(
-      Overloaded{
-          [&](const BoundException& it) { exception(it, out); },
-          [&](const events::DriverOutput& it) { driver_output(it, out); },
-          [&](const events::BugCheckRecord& it) { bug_check(it, out); },
-          [&](const events::VerifierRecord& it) { styled(out, Style::Yellow, message(it)); },
-          [&](const events::DriverLoaded& it) {
-            if (!options_.verbose) return;
-            append(out, "kebound: driver {} loaded from {}\n", escaped(it.driver), escaped(it.path));
-          },
-          [&](const events::DriverUnloaded& it) {
-            if (options_.verbose) append(out, "kebound: driver {} unloaded\n", escaped(it.driver));
-          },
-          [&](const events::ProcessStarted& it) {
-            if (!options_.verbose) return;
-            append(out, "kebound: process {} runs {} ({}-bit)\n", it.pid, escaped(it.program),
-                   it.is_64bit ? 64 : 32);
-          },
-          [&](const events::ProcessExited& it) {
-            if (!options_.verbose) return;
-            append(out, "kebound: process {} {} {}\n", it.pid,
-                   it.signaled ? "was killed by signal" : "exited with status", it.status);
-          },
-      },
-      record);
+  std::visit(Overloaded{
+                 [&](const BoundException& it) { exception(it, out); },
+                 [&](const events::DriverOutput& it) { driver_output(it, out); },
+                 [&](const events::BugCheckRecord& it) { bug_check(it, out); },
+                 [&](const events::VerifierRecord& it) { styled(out, Style::Yellow, message(it)); },
+                 [&](const events::DriverLoaded& it) {
+                   if (!options_.verbose) return;
+                   append(out, "kebound: driver {} loaded from {}\n", escaped(it.driver),
+                          escaped(it.path));
+                 },
+                 [&](const events::DriverUnloaded& it) {
+                   if (options_.verbose)
+                     append(out, "kebound: driver {} unloaded\n", escaped(it.driver));
+                 },
+                 [&](const events::ProcessStarted& it) {
+                   if (!options_.verbose) return;
+                   append(out, "kebound: process {} runs {} ({}-bit)\n", it.pid,
+                          escaped(it.program), it.is_64bit ? 64 : 32);
+                 },
+                 [&](const events::ProcessExited& it) {
+                   if (!options_.verbose) return;
+                   append(out, "kebound: process {} {} {}\n", it.pid,
+                          it.signaled ? "was killed by signal" : "exited with status", it.status);
+                 },
+             },
+             record);
 }
 
 void TextRenderer::exception(const BoundException& exception, std::string& out) {
@@ -159,19 +161,21 @@ void TextRenderer::exception(const BoundException& exception, std::string& out) 
     block(exception, place, out);
     if (++blocks_ == kMaxBlocks) out += "kebound: further places are counted, not described\n";
   } else if (options_.verbose) {
-    append(out, "kebound: again: index {} outside [{}, {}] {}, thread {}: {}\n", exception.event.index,
-           exception.event.lower, exception.event.upper, where(place.location, exception.event.ip),
-           exception.tid, events::disposition_name(exception.disposition));
+    append(out, "kebound: again: index {} outside [{}, {}] {}, thread {}: {}\n",
+           exception.event.index, exception.event.lower, exception.event.upper,
+           where(place.location, exception.event.ip), exception.tid,
+           events::disposition_name(exception.disposition));
   }
 }
 
 void TextRenderer::block(const BoundException& exception, const Place& place, std::string& out) {
   const auto& event = exception.event;
   styled(out, Style::Bold,
-         fmt::format("kebound: bound exception: index {} outside [{}, {}] {}", event.index, event.lower,
-                     event.upper, where(place.location, event.ip)));
+         fmt::format("kebound: bound exception: index {} outside [{}, {}] {}", event.index,
+                     event.lower, event.upper, where(place.location, event.ip)));
   out += '\n';
-  append(out, "    program {}, process {}, thread {}", shared(exception.program), exception.pid, exception.tid);
+  append(out, "    program {}, process {}, thread {}", shared(exception.program), exception.pid,
+         exception.tid);
   if (exception.thread_name && !exception.thread_name->empty()) {
     append(out, " \"{}\"", shared(exception.thread_name));
   }
@@ -185,7 +189,8 @@ void TextRenderer::block(const BoundException& exception, const Place& place, st
   outcome(exception, out);
 }
 
-void TextRenderer::instruction(const BoundException& exception, const Place& place, std::string& out) {
+void TextRenderer::instruction(const BoundException& exception, const Place& place,
+                               std::string& out) {
   const auto& event = exception.event;
   append(out, "    at 0x{:08x}", event.ip);
   if (!place.location.module.empty()) {
@@ -204,7 +209,8 @@ void TextRenderer::instruction(const BoundException& exception, const Place& pla
   out += '\n';
 }
 
-void TextRenderer::backtrace(const BoundException& exception, const Place& place, std::string& out) {
+void TextRenderer::backtrace(const BoundException& exception, const Place& place,
+                             std::string& out) {
   std::vector<StackFrame> frames;
   if (exception.stack && exception.modules) {
     frames = resolver_.backtrace(exception.before, *exception.stack, *exception.modules);
@@ -281,24 +287,28 @@ void TextRenderer::outcome(const BoundException& exception, std::string& out) {
 
 void TextRenderer::bug_check(const events::BugCheckRecord& record, std::string& out) {
   const char* const name = bug_check_name(record.code);
-  styled(out, Style::Red,
-         fmt::format("*** STOP: 0x{:08X} (0x{:016X}, 0x{:016X}, 0x{:016X}, 0x{:016X}){}{}", record.code,
-                     record.parameters[0], record.parameters[1], record.parameters[2],
-                     record.parameters[3], name == nullptr ? "" : " ", name == nullptr ? "" : name));
+  styled(
+      out, Style::Red,
+      fmt::format("*** STOP: 0x{:08X} (0x{:016X}, 0x{:016X}, 0x{:016X}, 0x{:016X}){}{}",
+                  record.code, record.parameters[0], record.parameters[1], record.parameters[2],
+                  record.parameters[3], name == nullptr ? "" : " ", name == nullptr ? "" : name));
   out += '\n';
   if (!record.explanation.empty()) append(out, "***   {}\n", escaped(record.explanation));
-  append(out, "***   driver {}, callback {}", record.driver.empty() ? "unknown" : escaped(record.driver),
+  append(out, "***   driver {}, callback {}",
+         record.driver.empty() ? "unknown" : escaped(record.driver),
          record.callback.empty() ? "none" : escaped(record.callback));
   if (record.tid != 0) append(out, ", on behalf of process {}, thread {}", record.pid, record.tid);
   out += '\n';
 }
 
 void TextRenderer::finish(const Totals& totals, int64_t, std::string& out) {
-  if (totals.exceptions == 0 && totals.bug_checks == 0 && totals.verifier == 0 && !options_.verbose) return;
+  if (totals.exceptions == 0 && totals.bug_checks == 0 && totals.verifier == 0 && !options_.verbose)
+    return;
   styled(out, Style::Bold,
-         fmt::format("kebound: summary: {} bound exception{}: {} handled, {} propagated, {} terminated",
-                     totals.exceptions, totals.exceptions == 1 ? "" : "s", totals.handled,
-                     totals.propagated, totals.terminated));
+         fmt::format(
+             "kebound: summary: {} bound exception{}: {} handled, {} propagated, {} terminated",
+             totals.exceptions, totals.exceptions == 1 ? "" : "s", totals.handled,
+             totals.propagated, totals.terminated));
   if (totals.verifier != 0) append(out, "; {} from the verifier", totals.verifier);
   if (totals.bug_checks != 0) append(out, "; ended by a bug check");
   out += '\n';
@@ -311,8 +321,8 @@ void TextRenderer::finish(const Totals& totals, int64_t, std::string& out) {
   std::stable_sort(lines.begin(), lines.end(),
                    [](const auto& a, const auto& b) { return a.second->count > b.second->count; });
   for (size_t i = 0; i < std::min(lines.size(), kMaxSummaryLines); ++i) {
-    append(out, "    {:>10} x {:<10} {}\n", lines[i].second->count, events::disposition_name(lines[i].first),
-           lines[i].second->where);
+    append(out, "    {:>10} x {:<10} {}\n", lines[i].second->count,
+           events::disposition_name(lines[i].first), lines[i].second->where);
   }
   if (lines.size() > kMaxSummaryLines) {
     append(out, "    and {} more places\n", lines.size() - kMaxSummaryLines);

@@ -12,8 +12,8 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
-using ::testing::StartsWith;
 using testing::sample_exception;
+using ::testing::StartsWith;
 
 // Knows one place: pick(), inlined in main(), guest.c:14.
 class FakeResolver final : public Resolver {
@@ -22,12 +22,14 @@ class FakeResolver final : public Resolver {
     Location location;
     location.module = "/usr/bin/guest";
     location.offset = address - 0x8048000;
-    if (known) location.frames = {{"pick", "/src/guest.c", 14, true}, {"main", "/src/guest.c", 30, false}};
+    if (known)
+      location.frames = {{"pick", "/src/guest.c", 14, true}, {"main", "/src/guest.c", 30, false}};
     return location;
   }
   std::vector<StackFrame> backtrace(const x86::Registers& registers, const events::StackSnapshot&,
                                     const events::ModuleMap& modules) override {
-    return {{registers.rip, locate(modules, registers.rip)}, {0x8049000, {"/lib/libc.so.6", 0x1000, {}}}};
+    return {{registers.rip, locate(modules, registers.rip)},
+            {0x8049000, {"/lib/libc.so.6", 0x1000, {}}}};
   }
   bool known = true;
 };
@@ -69,7 +71,8 @@ TEST_F(TextReport, DescribesAnExceptionInOneBlock) {
   EXPECT_EQ(render(mapped()),
             "kebound: bound exception: index 12 outside [0, 9] in pick() at guest.c:14\n"
             "    program /usr/bin/guest, process 1000, thread 1001 \"worker\"\n"
-            "    at 0x080491d6 (/usr/bin/guest+0x11d6): 62 05 00 a0 04 08  bound %eax, 0x804a000  (bounds at 0x804a000)\n"
+            "    at 0x080491d6 (/usr/bin/guest+0x11d6): 62 05 00 a0 04 08  bound %eax, 0x804a000  "
+            "(bounds at 0x804a000)\n"
             "    #0  0x080491d6 in pick() /src/guest.c:14 [inlined] (guest+0x11d6)\n"
             "    #1  0x080491d6 in main() /src/guest.c:30 (guest+0x11d6)\n"
             "    #2  0x08049000 (libc.so.6+0x1000)\n"
@@ -84,7 +87,8 @@ TEST_F(TextReport, WritesIntelSyntaxWhenAsked) {
 
 TEST_F(TextReport, SaysWhatItKnowsWhenThereIsNoSymbol) {
   resolver_.known = false;
-  EXPECT_THAT(render(mapped(false)), StartsWith("kebound: bound exception: index 12 outside [0, 9] at guest+0x11d6\n"));
+  EXPECT_THAT(render(mapped(false)),
+              StartsWith("kebound: bound exception: index 12 outside [0, 9] at guest+0x11d6\n"));
   EXPECT_THAT(render(sample_exception()), HasSubstr("outside [0, 9] at 0x80491d6\n"));
 }
 
@@ -92,14 +96,16 @@ TEST_F(TextReport, SaysHowTheThreadGoesOn) {
   auto skipped = mapped();
   skipped.after = skipped.before;
   skipped.after.rip += skipped.event.instruction_length;
-  EXPECT_THAT(render(skipped), HasSubstr("    handled: goes on behind the instruction at 0x80491dc\n"));
+  EXPECT_THAT(render(skipped),
+              HasSubstr("    handled: goes on behind the instruction at 0x80491dc\n"));
   auto moved = sample_exception();
   moved.event.ip = moved.before.rip = 0x1000;
   EXPECT_THAT(render(moved), HasSubstr("    handled: eax 12 -> 9; goes on at 0x80491d6\n"));
   auto unchanged = sample_exception();
   unchanged.event.ip = unchanged.before.rip = 0x2000;
   unchanged.after = unchanged.before;
-  EXPECT_THAT(render(unchanged), HasSubstr("    handled: runs the check again at 0x2000 with nothing changed\n"));
+  EXPECT_THAT(render(unchanged),
+              HasSubstr("    handled: runs the check again at 0x2000 with nothing changed\n"));
 }
 
 TEST_F(TextReport, SaysWhatBecameOfAnUnhandledException) {
@@ -111,8 +117,8 @@ TEST_F(TextReport, SaysWhatBecameOfAnUnhandledException) {
               HasSubstr("    no callback was asked\n    propagated: SIGSEGV to the program\n"));
   exception.disposition = events::Disposition::Terminated;
   exception.reason = "livelock: 10000 exceptions in a row";
-  EXPECT_THAT(render(exception),
-              HasSubstr("    terminated: the process ends at once\n    reason: livelock: 10000 exceptions in a row\n"));
+  EXPECT_THAT(render(exception), HasSubstr("    terminated: the process ends at once\n    reason: "
+                                           "livelock: 10000 exceptions in a row\n"));
 }
 
 TEST_F(TextReport, CountsWhatItDescribedBefore) {
@@ -135,8 +141,9 @@ TEST_F(TextReport, CountsWhatItDescribedBefore) {
 TEST_F(TextReport, TellsEveryRepetitionWhenVerbose) {
   options_.verbose = true;
   render(mapped());
-  EXPECT_EQ(render(mapped(false)),
-            "kebound: again: index 12 outside [0, 9] in pick() at guest.c:14, thread 1001: handled\n");
+  EXPECT_EQ(
+      render(mapped(false)),
+      "kebound: again: index 12 outside [0, 9] in pick() at guest.c:14, thread 1001: handled\n");
 }
 
 TEST_F(TextReport, DescribesAKnownPlaceAgainForANewReason) {
@@ -155,11 +162,13 @@ TEST_F(TextReport, KeepsDescribingPlacesBoundedWhenATargetMakesThemUp) {
     described += render(exception).empty() ? 0 : 1;
   }
   EXPECT_EQ(described, 10'000u);
-  EXPECT_THAT(finish({.exceptions = 12'000, .handled = 12'000}), HasSubstr("    and 11950 more places\n"));
+  EXPECT_THAT(finish({.exceptions = 12'000, .handled = 12'000}),
+              HasSubstr("    and 11950 more places\n"));
 }
 
 TEST_F(TextReport, MarksABugCheckClearly) {
-  events::BugCheckRecord record{1, 10, 11, 0x7f, {5, 0, 0, 0}, "repair", "repair!on_bound", "returned 3"};
+  events::BugCheckRecord record{
+      1, 10, 11, 0x7f, {5, 0, 0, 0}, "repair", "repair!on_bound", "returned 3"};
   EXPECT_EQ(render(record),
             "*** STOP: 0x0000007F (0x0000000000000005, 0x0000000000000000, 0x0000000000000000, "
             "0x0000000000000000) UNEXPECTED_KERNEL_MODE_TRAP\n"
@@ -179,9 +188,12 @@ TEST_F(TextReport, KeepsComingsAndGoingsForVerbose) {
   EXPECT_THAT(finish({}), IsEmpty());
   options_.verbose = true;
   renderer_.reset();
-  EXPECT_EQ(render(events::ProcessStarted{1, 10, 1, "/bin/x", true}), "kebound: process 10 runs /bin/x (64-bit)\n");
-  EXPECT_EQ(render(events::ProcessExited{1, 10, true, 11}), "kebound: process 10 was killed by signal 11\n");
-  EXPECT_EQ(render(events::DriverLoaded{1, "repair", "/r.so"}), "kebound: driver repair loaded from /r.so\n");
+  EXPECT_EQ(render(events::ProcessStarted{1, 10, 1, "/bin/x", true}),
+            "kebound: process 10 runs /bin/x (64-bit)\n");
+  EXPECT_EQ(render(events::ProcessExited{1, 10, true, 11}),
+            "kebound: process 10 was killed by signal 11\n");
+  EXPECT_EQ(render(events::DriverLoaded{1, "repair", "/r.so"}),
+            "kebound: driver repair loaded from /r.so\n");
 }
 
 TEST_F(TextReport, ColoursOnlyWhenAsked) {

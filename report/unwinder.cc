@@ -64,21 +64,22 @@ bool read_word(const events::StackSnapshot& stack, uint64_t address, size_t size
 
 }  // namespace
 
-// libdwfl's idea of one address space. Made once per map generation; the state of the stop at hand is put in
-// before each walk.
+// libdwfl's idea of one address space. Made once per map generation; the state of the stop at hand
+// is put in before each walk.
 class Unwinder::Session {
  public:
   Session(const events::ModuleMap& modules, Symbolizer& symbolizer);
   [[nodiscard]] uint64_t generation() const { return generation_; }
-  [[nodiscard]] Backtrace unwind(const x86::Registers& registers, const events::StackSnapshot& stack,
+  [[nodiscard]] Backtrace unwind(const x86::Registers& registers,
+                                 const events::StackSnapshot& stack,
                                  const events::ModuleMap& modules);
 
  private:
-
   static int find_elf(Dwfl_Module*, void** userdata, const char*, Dwarf_Addr, char**, Elf** elf);
   static int no_debuginfo(Dwfl_Module*, void**, const char*, Dwarf_Addr, const char*, const char*,
                           GElf_Word, char**) {
-    return -1;  // .eh_frame is in the program itself; .debug_frame of a separate file is not worth its copy
+    return -1;  // .eh_frame is in the program itself; .debug_frame of a separate file is not worth
+                // its copy
   }
   static bool get_thread(Dwfl*, pid_t, void* self, void** thread);
   static pid_t next_thread(Dwfl*, void* self, void** thread);
@@ -233,7 +234,8 @@ Unwinder::Backtrace Unwinder::Session::unwind(const x86::Registers& registers,
   stack_ = &stack;
   modules_ = &modules;
   result_ = &result;
-  dwfl_getthread_frames(dwfl_.get(), kThread, &on_frame, this);  // its end is always an error or an abort
+  dwfl_getthread_frames(dwfl_.get(), kThread, &on_frame,
+                        this);  // its end is always an error or an abort
   registers_ = nullptr;
   stack_ = nullptr;
   modules_ = nullptr;

@@ -13,10 +13,13 @@ namespace {
 
 using ::testing::ElementsAre;
 
-std::string fixture(const std::string& name) { return std::string(KEBOUND_REPORT_FIXTURES) + "/" + name; }
+std::string fixture(const std::string& name) {
+  return std::string(KEBOUND_REPORT_FIXTURES) + "/" + name;
+}
 
 // The functions of the backtrace that belong to the fixture itself, innermost first.
-std::vector<std::string> functions(const testing::Capture& capture, Unwinder::Backtrace* out = nullptr) {
+std::vector<std::string> functions(const testing::Capture& capture,
+                                   Unwinder::Backtrace* out = nullptr) {
   Symbolizer symbolizer;
   Unwinder unwinder(symbolizer);
   const auto trace = unwinder.unwind(capture.registers, capture.stack, *capture.modules);
@@ -37,18 +40,21 @@ class KnownChain : public ::testing::TestWithParam<const char*> {};
 TEST_P(KnownChain, IsNamedFromTheFaultToMain) {
   const auto capture = testing::capture_fault({fixture(GetParam())});
   ASSERT_TRUE(capture.ok) << capture.why;
-  EXPECT_THAT(functions(capture), ElementsAre("pick", "middle", "middle", "middle", "outer", "main"));
+  EXPECT_THAT(functions(capture),
+              ElementsAre("pick", "middle", "middle", "middle", "outer", "main"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Built, KnownChain,
-                         ::testing::Values("chain64", "chain64_nopie", "chain64_static", "chain64_static_pie",
-                                           "chain64_compressed", "chain64_dwarf4", "chain64_clang",
-                                           "chain64_debuglink", "chain64_frame_pointers", "chain32",
-                                           "chain32_nopie", "chain32_static", "chain32_frame_pointers"),
+                         ::testing::Values("chain64", "chain64_nopie", "chain64_static",
+                                           "chain64_static_pie", "chain64_compressed",
+                                           "chain64_dwarf4", "chain64_clang", "chain64_debuglink",
+                                           "chain64_frame_pointers", "chain32", "chain32_nopie",
+                                           "chain32_static", "chain32_frame_pointers"),
                          [](const auto& name) { return std::string(name.param); });
 
 TEST(Unwinder, GoesThroughTheCLibrary) {
-  for (const auto* name : {"chain64", "chain64_nopie", "chain32", "chain32_nopie", "chain32_static"}) {
+  for (const auto* name :
+       {"chain64", "chain64_nopie", "chain32", "chain32_nopie", "chain32_static"}) {
     const auto capture = testing::capture_fault({fixture(name), "libc"});
     ASSERT_TRUE(capture.ok) << capture.why;
     const auto names = functions(capture);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Messages between the writer and the process that reads hostile files for it: values one after the other.
-// Neither side believes the other: the reader checks every length.
+// Messages between the writer and the process that reads hostile files for it: values one after the
+// other. Neither side believes the other: the reader checks every length.
 #pragma once
 
 #include <stddef.h>
@@ -23,7 +23,7 @@ inline constexpr uint32_t kMaxMessage = 64u << 20;
 class Writer {
  public:
   template <typename T>
-    requires std::is_trivially_copyable_v<T>
+  requires std::is_trivially_copyable_v<T>
   void value(const T& value) {
     const auto* from = reinterpret_cast<const char*>(&value);
     bytes_.append(from, sizeof value);
@@ -43,8 +43,7 @@ class Reader {
  public:
   explicit Reader(std::string_view bytes) : bytes_(bytes) {}
   template <typename T>
-    requires std::is_trivially_copyable_v<T>
-  T value() {
+  requires std::is_trivially_copyable_v<T> T value() {
     T value{};
     if (take(sizeof value)) memcpy(&value, taken_.data(), sizeof value);
     return value;

@@ -43,7 +43,8 @@ std::shared_ptr<events::ModuleMap> read_maps(pid_t pid, bool is_64bit) {
     unsigned long offset = 0;
     char rights[5] = {};
     int path_at = 0;
-    if (sscanf(line.c_str(), "%lx-%lx %4s %lx %*s %*s %n", &begin, &end, rights, &offset, &path_at) < 4) {
+    if (sscanf(line.c_str(), "%lx-%lx %4s %lx %*s %*s %n", &begin, &end, rights, &offset,
+               &path_at) < 4) {
       continue;
     }
     events::Mapping mapping;
@@ -62,7 +63,8 @@ events::StackSnapshot read_stack(pid_t pid, uint64_t sp, const events::ModuleMap
   events::StackSnapshot snapshot{sp, {}};
   size_t size = 0;
   for (const auto& mapping : map.mappings) {
-    if (sp >= mapping.begin && sp < mapping.end) size = std::min<uint64_t>(mapping.end - sp, 256 * 1024);
+    if (sp >= mapping.begin && sp < mapping.end)
+      size = std::min<uint64_t>(mapping.end - sp, 256 * 1024);
   }
   snapshot.bytes.resize(size);
   const int fd = open(("/proc/" + std::to_string(pid) + "/mem").c_str(), O_RDONLY | O_CLOEXEC);

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A known chain of calls that ends in a bound exception (32-bit) or an invalid instruction (64-bit).
+// A known chain of calls that ends in a bound exception (32-bit) or an invalid instruction
+// (64-bit).
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #if defined(__i386__)
-#define FAIL()                                   \
-  do {                                           \
-    static const int bounds[2] = {0, 9};         \
+#define FAIL()                                                 \
+  do {                                                         \
+    static const int bounds[2] = {0, 9};                       \
     __asm__ volatile("bound %0, %1" : : "r"(12), "m"(bounds)); \
   } while (0)
 #else

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Writes one JSON line per kind of record, plain and nasty, and real captured exceptions, to standard output, for
-// the check against the schema. Arguments: programs to capture.
+// Writes one JSON line per kind of record, plain and nasty, and real captured exceptions, to
+// standard output, for the check against the schema. Arguments: programs to capture.
 #include <stdio.h>
 #include <unistd.h>
 

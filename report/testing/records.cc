@@ -13,7 +13,9 @@ constexpr uint8_t kBoundCode[] = {0x62, 0x05, 0x00, 0xa0, 0x04, 0x08};  // bound
 }  // namespace
 
 std::string nasty_text() {
-  std::string text = "\"\\\n\r\t</script>\x1b[31m \xff\xfe \xc3\xa9 \xed\xa0\x80 \xf0\x9f\x98\x80 \xee\xbe\x80 \xe2\x80\xae";
+  std::string text =
+      "\"\\\n\r\t</script>\x1b[31m \xff\xfe \xc3\xa9 \xed\xa0\x80 \xf0\x9f\x98\x80 \xee\xbe\x80 "
+      "\xe2\x80\xae";
   for (int byte = 1; byte < 256; ++byte) text += static_cast<char>(byte);
   return text + "\xf0\x9f";
 }
@@ -80,7 +82,8 @@ std::vector<events::Record> one_of_each() {
     records.emplace_back(events::ProcessStarted{5, 10, 1, text, text.empty()});
     records.emplace_back(events::ProcessExited{6, 10, false, 255});
     records.emplace_back(events::ProcessExited{7, 10, true, 11});
-    records.emplace_back(events::BugCheckRecord{8, 10, 11, 0x7f, {5, 0, ~uint64_t{0}, 1}, text, text, text});
+    records.emplace_back(
+        events::BugCheckRecord{8, 10, 11, 0x7f, {5, 0, ~uint64_t{0}, 1}, text, text, text});
     records.emplace_back(events::BugCheckRecord{9, 0, 0, 0x12345678, {}, text, text, text});
   }
   return records;

@@ -10,7 +10,8 @@
 
 namespace kebound::report::testing {
 
-// Every byte but NUL, and what breaks careless writers: quotes, line ends, broken UTF-8, escape sequences.
+// Every byte but NUL, and what breaks careless writers: quotes, line ends, broken UTF-8, escape
+// sequences.
 [[nodiscard]] std::string nasty_text();
 
 [[nodiscard]] inline events::SharedName name(std::string text) {
