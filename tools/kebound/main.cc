@@ -65,7 +65,7 @@ int main_with(const std::vector<std::string>& words) {
 
 int print_help(const std::string& text) {
   if (fputs(text.c_str(), stdout) < 0 || fflush(stdout) != 0) {
-    print_message({"standard output", error_text(errno), ""});
+    print_message({"standard output", error_text(errno), "choose another place for it"});
     return kStatusFailure;
   }
   return 0;

@@ -115,7 +115,8 @@ class Drivers {
         return kStatusBugCheck;
       }
       if (!builtin_) {
-        print_message({"--on-bound", "the built-in callback could not be registered", ""});
+        print_message({"--on-bound", "the built-in callback could not be registered",
+                       "please report it with the command line"});
         return kStatusFailure;
       }
     }
