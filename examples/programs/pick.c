@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A program that checks its array indices with BOUND: an index outside [0, 9] raises #BR, which Linux
-// turns into SIGSEGV.
+// A program that checks its array indices with BOUND: an index outside [0, 9] raises #BR, which
+// Linux turns into SIGSEGV.
 //
 //   pick [INDEX]...      prints the squares at these indices (default: 3 and 12)
 #include <stdio.h>
