@@ -67,16 +67,18 @@ VOID ExWaitForRundownProtectionRelease(PEX_RUNDOWN_REF RunRef) {
   RundownWait wait;
   KeInitializeEvent(&wait.event, NotificationEvent, FALSE);
   ULONG_PTR count = __atomic_load_n(&RunRef->Count, __ATOMIC_RELAXED);
+  ULONG_PTR uses = 0;
   do {
     if ((count & kRundownActive) != 0) return;  // run down already
-    wait.uses = count / kOneUse;
+    uses = count / kOneUse;
+    wait.uses = uses;  // from the exchange on it is the releasing threads' to change
     const ULONG_PTR next =
-        wait.uses == 0 ? kRundownActive : (reinterpret_cast<ULONG_PTR>(&wait) | kRundownActive);
+        uses == 0 ? kRundownActive : (reinterpret_cast<ULONG_PTR>(&wait) | kRundownActive);
     if (__atomic_compare_exchange_n(&RunRef->Count, &count, next, true, __ATOMIC_ACQ_REL,
                                     __ATOMIC_RELAXED))
       break;
   } while (true);
-  if (wait.uses == 0) return;
+  if (uses == 0) return;
   wait_for_object(thread, &wait.event);
   __atomic_store_n(&RunRef->Count, kRundownActive, __ATOMIC_RELEASE);
 }
