@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -163,6 +164,19 @@ TEST(SymbolProcess, IsNobodysChildToWaitFor) {
   EXPECT_TRUE(process->ask("a"));
   EXPECT_EQ(waitpid(-1, nullptr, WNOHANG | __WALL), -1);
   EXPECT_EQ(errno, ECHILD);
+}
+
+TEST(SymbolProcess, HoldsNoDescriptorOfItsOwnerOpen) {
+  for (int i = 0; i < 50; ++i) {
+    int ends[2];
+    ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    const auto process = SymbolProcess::start([](std::string_view) { return std::string(); }, 1);
+    ASSERT_TRUE(process);
+    close(ends[1]);
+    struct pollfd readable = {ends[0], POLLIN, 0};
+    EXPECT_EQ(poll(&readable, 1, 0), 1) << "another writer is left";
+    close(ends[0]);
+  }
 }
 
 TEST(SymbolProcess, EndsWithItsOwner) {

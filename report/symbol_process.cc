@@ -131,7 +131,9 @@ void limit_memory() {
 }
 
 [[noreturn]] void run_keeper(const SymbolProcess::Handler& handler, unsigned seconds) {
-  char request = 0;
+  char request = 1;
+  if (send(kControl, &request, 1, MSG_NOSIGNAL) != 1)
+    _exit(1);  // ready: nothing is held open any more
   while (recv(kControl, &request, 1, 0) == 1) {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) _exit(1);
@@ -187,6 +189,11 @@ std::unique_ptr<SymbolProcess> SymbolProcess::start(Handler handler, unsigned se
     return nullptr;
   }
   while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  char ready = 0;
+  if (!receive_all(pair[0], &ready, sizeof ready)) {
+    close(pair[0]);
+    return nullptr;
   }
   return std::unique_ptr<SymbolProcess>(new SymbolProcess(pair[0]));
 }
