@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// bare_loop full|floor PROGRAM N CPU: the least that any tracer does. `full` makes the requests that deciding on and
-// repairing a bound exception takes (siginfo, registers, code, bounds, registers back) with nothing around them;
-// `floor` only pokes the instruction pointer. Pinned to the program's processor.
+// bare_loop full|floor PROGRAM N CPU: the least that any tracer does. `full` makes the requests
+// that deciding on and repairing a bound exception takes (siginfo, registers, code, bounds,
+// registers back) with nothing around them; `floor` only pokes the instruction pointer. Pinned to
+// the program's processor.
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -41,7 +42,8 @@ bool repair(pid_t pid) {
   user_regs_struct registers;
   must(ptrace(PTRACE_GETREGS, pid, nullptr, &registers), "PTRACE_GETREGS");
   uint8_t code[15];
-  if (read_target(pid, registers.rip, code, sizeof code) < 2 || code[0] != 0x62 || code[1] != 0x02) return false;
+  if (read_target(pid, registers.rip, code, sizeof code) < 2 || code[0] != 0x62 || code[1] != 0x02)
+    return false;
   int32_t bounds[2];
   if (read_target(pid, registers.rdx, bounds, sizeof bounds) != sizeof bounds) return false;
   const auto index = static_cast<int32_t>(registers.rax);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// bound_loop N CPU: raises N bound exceptions on one processor and prints the nanoseconds that each took, as the
-// program sees it. The index register must come back as the upper bound (repaired) or unchanged (skipped).
+// bound_loop N CPU: raises N bound exceptions on one processor and prints the nanoseconds that each
+// took, as the program sees it. The index register must come back as the upper bound (repaired) or
+// unchanged (skipped).
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -27,7 +27,8 @@ size_t read_own_memory(void* /*self*/, uint64_t address, void* buffer, size_t si
 
 constexpr MemoryReader kOwnMemory = {nullptr, read_own_memory};
 
-// An NT thread on a host thread of its own. As the facility demands it lives as long as the process.
+// An NT thread on a host thread of its own. As the facility demands it lives as long as the
+// process.
 struct NtThread {
   nt::PthreadParker parker;
   nt::Thread thread;
@@ -73,7 +74,8 @@ struct FakeHost::State {
 
 FakeHost::FakeHost(const Options& options) : options_(options), state_(std::make_unique<State>()) {
   // Code, data and a page that is then taken away again, so that unmapped_address() stays unmapped.
-  void* const memory = mmap(nullptr, 3 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+  void* const memory = mmap(nullptr, 3 * kPage, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
   if (memory == MAP_FAILED) throw std::runtime_error("no memory below 2 GiB for the fake program");
   mprotect(static_cast<char*>(memory) + 2 * kPage, kPage, PROT_NONE);
   code_ = reinterpret_cast<uint64_t>(memory);
@@ -205,14 +207,16 @@ Outcome FakeHost::run(ProgramThread& thread, x86::Registers registers) {
       outcome.ending = Outcome::Ending::Terminated;
     };
     if (thread.livelock.observe(registers, options_.livelock_limit)) {
-      outcome.reason = "livelock: the same exception " + std::to_string(options_.livelock_limit) + " times in a row";
+      outcome.reason = "livelock: the same exception " + std::to_string(options_.livelock_limit) +
+                       " times in a row";
       terminate();
       return outcome;
     }
     ++outcome.exceptions;
     KTRAP_FRAME frame{};
     nt::fill_trap_frame(registers, frame);
-    const DispatchOutcome dispatched = nt::Facility::dispatch(thread.nt->thread, event, frame, nullptr);
+    const DispatchOutcome dispatched =
+        nt::Facility::dispatch(thread.nt->thread, event, frame, nullptr);
     {
       // The process may have ended on another thread while a callback ran on this one.
       const std::lock_guard lock(state_->mutex);

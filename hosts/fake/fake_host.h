@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A host without a program: its threads are pthreads that take bound exceptions when they are told to. For schedules
-// that no real program can be forced into, and for tests that want no ptrace.
+// A host without a program: its threads are pthreads that take bound exceptions when they are told
+// to. For schedules that no real program can be forced into, and for tests that want no ptrace.
 #pragma once
 
 #include <stdint.h>
@@ -20,7 +20,8 @@
 
 namespace kebound::fake {
 
-inline constexpr uint64_t kProcessId = 4000;  // of the program that does not exist; its threads follow
+inline constexpr uint64_t kProcessId =
+    4000;  // of the program that does not exist; its threads follow
 
 struct Options {
   nt::Profile profile = nt::Profile::Default;
@@ -43,18 +44,20 @@ struct Outcome {
   std::string reason;       // Terminated: why, if not by a callback's answer
 };
 
-// One per process; sets itself as nt::host(). A bug check ends it: the thread that raised it never runs again, and
-// whoever waits is told HostDead. (Nothing jumps out of driver code: its frames stay as they are.)
+// One per process; sets itself as nt::host(). A bug check ends it: the thread that raised it never
+// runs again, and whoever waits is told HostDead. (Nothing jumps out of driver code: its frames
+// stay as they are.)
 class FakeHost final : public nt::Host {
  public:
   explicit FakeHost(const Options& options);
   ~FakeHost() override;
 
-  // Runs `fn` as driver code on a thread of its own and waits for it. False if the host died meanwhile.
+  // Runs `fn` as driver code on a thread of its own and waits for it. False if the host died
+  // meanwhile.
   [[nodiscard]] bool run_driver_code(void (*fn)(void*), void* argument);
 
-  // Lets thread `thread` run with these registers. Called on that very thread (from a callback) it runs at once,
-  // nested. Context: any thread; one run at a time on each thread.
+  // Lets thread `thread` run with these registers. Called on that very thread (from a callback) it
+  // runs at once, nested. Context: any thread; one run at a time on each thread.
   void start(unsigned thread, const x86::Registers& registers);
   // Waits for the end of what start() began. Context: any thread.
   [[nodiscard]] Outcome wait(unsigned thread);
@@ -66,7 +69,9 @@ class FakeHost final : public nt::Host {
   // The program's memory, below 4 GiB and readable through pointers from the frame.
   [[nodiscard]] uint64_t bound_address() const noexcept { return code_; }  // `bound %eax, (%edx)`
   [[nodiscard]] uint64_t elsewhere_address() const noexcept { return code_ + 0x100; }
-  [[nodiscard]] uint64_t bounds_address(unsigned thread) const noexcept { return data_ + 16 * uint64_t{thread}; }
+  [[nodiscard]] uint64_t bounds_address(unsigned thread) const noexcept {
+    return data_ + 16 * uint64_t{thread};
+  }
   [[nodiscard]] uint64_t unmapped_address() const noexcept { return data_ + kPage; }
   void set_bounds(unsigned thread, int32_t lower, int32_t upper) noexcept;
   // Flat 32-bit registers at the BOUND; the rest is the caller's.

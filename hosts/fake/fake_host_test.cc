@@ -44,7 +44,8 @@ class FakeHostTest : public testing::Test {
   }
   void TearDown() override {
     if (handle_ == nullptr || host().bug_check_record()) return;
-    EXPECT_TRUE(host().run_driver_code([](void* handle) { KeDeregisterBoundCallback(handle); }, handle_));
+    EXPECT_TRUE(
+        host().run_driver_code([](void* handle) { KeDeregisterBoundCallback(handle); }, handle_));
   }
 
   static World* world_;

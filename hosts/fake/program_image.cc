@@ -31,13 +31,16 @@ int note_program(dl_phdr_info* info, size_t /*size*/, void* opaque) {
 void read_symbols(nt::Image& image, Elf* elf) {
   for (Elf_Scn* section = nullptr; (section = elf_nextscn(elf, section)) != nullptr;) {
     GElf_Shdr header;
-    if (gelf_getshdr(section, &header) == nullptr || header.sh_type != SHT_SYMTAB || header.sh_entsize == 0) continue;
+    if (gelf_getshdr(section, &header) == nullptr || header.sh_type != SHT_SYMTAB ||
+        header.sh_entsize == 0)
+      continue;
     Elf_Data* const data = elf_getdata(section, nullptr);
     if (data == nullptr) continue;
     const auto count = static_cast<int>(header.sh_size / header.sh_entsize);
     for (int i = 0; i < count; ++i) {
       GElf_Sym symbol;
-      if (gelf_getsym(data, i, &symbol) == nullptr || GELF_ST_TYPE(symbol.st_info) != STT_FUNC) continue;
+      if (gelf_getsym(data, i, &symbol) == nullptr || GELF_ST_TYPE(symbol.st_info) != STT_FUNC)
+        continue;
       const char* const name = elf_strptr(elf, header.sh_link, symbol.st_name);
       if (symbol.st_shndx == SHN_UNDEF || name == nullptr) continue;
       image.symbols.push_back({image.base + symbol.st_value, symbol.st_size, name});

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Replaces operator new, so that a case can say that dispatch does not come here. In a file of its own: seen
-// together, compilers object to new and delete that are malloc and free.
+// Replaces operator new, so that a case can say that dispatch does not come here. In a file of its
+// own: seen together, compilers object to new and delete that are malloc and free.
 #include "tests/conformance/allocation_count.h"
 
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How a case is written: CASE("Name", "line of the contract", "claim", traits) { body }. The name stands
-// on the macro's own line, because CMakeLists.txt finds it there. FAKE_CASE and SUPERVISOR_CASE are
-// for what only one host can be made to do; their traits say why.
+// How a case is written: CASE("Name", "line of the contract", "claim", traits) { body }. The name
+// stands on the macro's own line, because CMakeLists.txt finds it there. FAKE_CASE and
+// SUPERVISOR_CASE are for what only one host can be made to do; their traits say why.
 #pragma once
 
 #include <stddef.h>
@@ -14,24 +14,36 @@ namespace kebound::conformance {
 
 // What a case needs and what the host must have said when it is over.
 struct Traits {
-  bool windows = false;          // the `windows` profile
-  bool integrity_note = false;   // the driver's image is marked /INTEGRITYCHECK from the beginning
-  int64_t livelock_limit = -1;   // -1: the default
-  uint32_t bug_check = 0;        // the host must stop with this code
-  uint64_t bug_parameter = 0;    // and this first parameter
-  const char* bug_callback = ""; // and name this routine; "": none need be named
-  const char* violation = "";    // rule that must be reported at least once; nothing else may be
+  bool windows = false;           // the `windows` profile
+  bool integrity_note = false;    // the driver's image is marked /INTEGRITYCHECK from the beginning
+  int64_t livelock_limit = -1;    // -1: the default
+  uint32_t bug_check = 0;         // the host must stop with this code
+  uint64_t bug_parameter = 0;     // and this first parameter
+  const char* bug_callback = "";  // and name this routine; "": none need be named
+  const char* violation = "";     // rule that must be reported at least once; nothing else may be
   const char* violation_names = "";  // what the violation's text must name
-  const char* reason = "";       // words that the last exception's record must give as its reason
-  bool entry_fails = false;      // DriverEntry returns a failure status
+  const char* reason = "";        // words that the last exception's record must give as its reason
+  bool entry_fails = false;       // DriverEntry returns a failure status
   NTSTATUS (*entry)() = nullptr;  // runs within DriverEntry
   void (*unload)() = nullptr;     // runs within DriverUnload
   void (*gone)() = nullptr;       // fake host: runs when the image has gone
   const char* why_one_host = "";
 
-  constexpr Traits in_windows_profile() const { auto t = *this; t.windows = true; return t; }
-  constexpr Traits marked() const { auto t = *this; t.integrity_note = true; return t; }
-  constexpr Traits livelock(int64_t limit) const { auto t = *this; t.livelock_limit = limit; return t; }
+  constexpr Traits in_windows_profile() const {
+    auto t = *this;
+    t.windows = true;
+    return t;
+  }
+  constexpr Traits marked() const {
+    auto t = *this;
+    t.integrity_note = true;
+    return t;
+  }
+  constexpr Traits livelock(int64_t limit) const {
+    auto t = *this;
+    t.livelock_limit = limit;
+    return t;
+  }
   constexpr Traits stops(uint32_t code, uint64_t parameter, const char* callback = "") const {
     auto t = *this;
     t.bug_check = code;
@@ -45,17 +57,37 @@ struct Traits {
     t.violation_names = names;
     return t;
   }
-  constexpr Traits gives_reason(const char* words) const { auto t = *this; t.reason = words; return t; }
-  constexpr Traits in_entry(NTSTATUS (*hook)()) const { auto t = *this; t.entry = hook; return t; }
+  constexpr Traits gives_reason(const char* words) const {
+    auto t = *this;
+    t.reason = words;
+    return t;
+  }
+  constexpr Traits in_entry(NTSTATUS (*hook)()) const {
+    auto t = *this;
+    t.entry = hook;
+    return t;
+  }
   constexpr Traits entry_failing(NTSTATUS (*hook)()) const {
     auto t = *this;
     t.entry = hook;
     t.entry_fails = true;
     return t;
   }
-  constexpr Traits in_unload(void (*hook)()) const { auto t = *this; t.unload = hook; return t; }
-  constexpr Traits when_gone(void (*hook)()) const { auto t = *this; t.gone = hook; return t; }
-  constexpr Traits because(const char* why) const { auto t = *this; t.why_one_host = why; return t; }
+  constexpr Traits in_unload(void (*hook)()) const {
+    auto t = *this;
+    t.unload = hook;
+    return t;
+  }
+  constexpr Traits when_gone(void (*hook)()) const {
+    auto t = *this;
+    t.gone = hook;
+    return t;
+  }
+  constexpr Traits because(const char* why) const {
+    auto t = *this;
+    t.why_one_host = why;
+    return t;
+  }
 };
 
 inline constexpr Traits kPlain;
@@ -90,13 +122,14 @@ inline HostUnderTest& host_now() { return *running_host(); }
 
 #define KEBOUND_JOIN2(a, b) a##b
 #define KEBOUND_JOIN(a, b) KEBOUND_JOIN2(a, b)
-#define KEBOUND_CASE(hosts, name, contract_line, claim, traits)                                       \
-  static void KEBOUND_JOIN(case_body_, __LINE__)(::kebound::conformance::HostUnderTest&);             \
-  static ::kebound::conformance::Case KEBOUND_JOIN(case_, __LINE__) = {                               \
-      name, contract_line, claim, hosts, traits, &KEBOUND_JOIN(case_body_, __LINE__), nullptr};       \
-  static const ::kebound::conformance::Registrar KEBOUND_JOIN(case_registrar_, __LINE__)(             \
-      KEBOUND_JOIN(case_, __LINE__));                                                                 \
-  static void KEBOUND_JOIN(case_body_, __LINE__)([[maybe_unused]] ::kebound::conformance::HostUnderTest& host)
+#define KEBOUND_CASE(hosts, name, contract_line, claim, traits)                                 \
+  static void KEBOUND_JOIN(case_body_, __LINE__)(::kebound::conformance::HostUnderTest&);       \
+  static ::kebound::conformance::Case KEBOUND_JOIN(case_, __LINE__) = {                         \
+      name, contract_line, claim, hosts, traits, &KEBOUND_JOIN(case_body_, __LINE__), nullptr}; \
+  static const ::kebound::conformance::Registrar KEBOUND_JOIN(                                  \
+      case_registrar_, __LINE__)(KEBOUND_JOIN(case_, __LINE__));                                \
+  static void KEBOUND_JOIN(                                                                     \
+      case_body_, __LINE__)([[maybe_unused]] ::kebound::conformance::HostUnderTest & host)
 
 #define CASE(name, contract_line, claim, traits) \
   KEBOUND_CASE(::kebound::conformance::Hosts::Both, name, contract_line, claim, traits)
@@ -107,12 +140,12 @@ inline HostUnderTest& host_now() { return *running_host(); }
 
 #define EXPECT(condition) \
   ((condition) ? (void)0 : ::kebound::conformance::host_now().fail(__FILE__, __LINE__, #condition))
-#define REQUIRE(condition)                                                   \
-  do {                                                                       \
-    if (!(condition)) {                                                      \
+#define REQUIRE(condition)                                                     \
+  do {                                                                         \
+    if (!(condition)) {                                                        \
       ::kebound::conformance::host_now().fail(__FILE__, __LINE__, #condition); \
-      return;                                                                \
-    }                                                                        \
+      return;                                                                  \
+    }                                                                          \
   } while (false)
 
 }  // namespace kebound::conformance

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CONTRACT, Deregister 1 to 5. No case depends on timing to pass; where a moment is slept, it only makes
-// a wrong implementation more likely to be caught.
+// CONTRACT, Deregister 1 to 5. No case depends on timing to pass; where a moment is slept, it only
+// makes a wrong implementation more likely to be caught.
 #include "tests/conformance/toolbox.h"
 
 namespace kebound::conformance {
@@ -51,7 +51,8 @@ void deregister_a() {
   if (KeDeregisterBoundCallback(handle_a) != STATUS_SUCCESS) {
     host_now().fail(__FILE__, __LINE__, "deregistration succeeds");
   }
-  if (gate().running.get() != 0) host_now().fail(__FILE__, __LINE__, "nothing runs after deregistration");
+  if (gate().running.get() != 0)
+    host_now().fail(__FILE__, __LINE__, "nothing runs after deregistration");
   ++returned;
 }
 
@@ -122,7 +123,8 @@ CASE("Deregister-1-waits-for-no-other-registration", "Deregister 1",
   REQUIRE(handle_a != nullptr && handle_b != nullptr);
   host.start(0, {.index = 100});
   REQUIRE(gate().inside.wait());
-  // Thread 0 was in pass_on and is in stay_inside now; only a deregistration that does not wait for it returns.
+  // Thread 0 was in pass_on and is in stay_inside now; only a deregistration that does not wait for
+  // it returns.
   EXPECT(KeDeregisterBoundCallback(handle_b) == STATUS_SUCCESS);
   EXPECT(gate().running.get() == 1);
   gate().leave.set();
@@ -138,7 +140,8 @@ CASE("Deregister-1-never-blocks-dispatch", "Deregister 1",
   host.start(0, {.index = 100});
   REQUIRE(gate().inside.wait());
   SystemThread remover(deregister_a);
-  // When an exception no longer reaches stay_inside it is unlinked, and its deregistration waits for thread 0.
+  // When an exception no longer reaches stay_inside it is unlinked, and its deregistration waits
+  // for thread 0.
   REQUIRE(eventually([&] {
     const int32_t before = passed_by.get();
     return host.raise(1).end == Raised::End::Behind && passed_by.get() == before;
@@ -163,12 +166,14 @@ CASE("Deregister-2-garbage", "Deregister 2", "Garbage is an invalid handle", kPl
   EXPECT(KeDeregisterBoundCallback(handle_of(0xdeadbeefdeadbeef)) == STATUS_INVALID_HANDLE);
 }
 
-CASE("Deregister-2-another-instance", "Deregister 2", "Another instance's handle is an invalid handle", kPlain) {
+CASE("Deregister-2-another-instance", "Deregister 2",
+     "Another instance's handle is an invalid handle", kPlain) {
   handle_a = KeRegisterBoundCallback(clamp_to_upper);
   REQUIRE(handle_a != nullptr);
   for (uint64_t other = 1; other < 0x10000; other <<= 1) {
     // The instance stands in the upper sixteen bits.
-    EXPECT(KeDeregisterBoundCallback(handle_of(value_of(handle_a) ^ other << 48)) == STATUS_INVALID_HANDLE);
+    EXPECT(KeDeregisterBoundCallback(handle_of(value_of(handle_a) ^ other << 48)) ==
+           STATUS_INVALID_HANDLE);
   }
   EXPECT(KeDeregisterBoundCallback(handle_a) == STATUS_SUCCESS);
 }
@@ -228,7 +233,8 @@ CASE("Deregister-3-slot-is-free-before-the-wait", "Deregister 3",
   EXPECT(eventually([&] { return (fresh = KeRegisterBoundCallback(clamp_to_upper)) != nullptr; }));
   EXPECT(returned.get() == 0);
   EXPECT(gate().running.get() == 1);
-  EXPECT(host.raise(1).end == Raised::End::Behind);  // the new tenant is in service, the old one's wait goes on
+  EXPECT(host.raise(1).end ==
+         Raised::End::Behind);  // the new tenant is in service, the old one's wait goes on
   EXPECT(clamp_calls.get() == 1);
   EXPECT(returned.get() == 0);
   gate().leave.set();
@@ -247,7 +253,8 @@ BOUND_CALLBACK_STATUS NTAPI deregister_myself() {
 }
 
 CASE("Deregister-4-from-inside", "Deregister 4",
-     "From inside the callback being removed it succeeds without waiting for its own frame, and is reported",
+     "From inside the callback being removed it succeeds without waiting for its own frame, and is "
+     "reported",
      kPlain.reports("self-deregistration", "deregister_myself")) {
   inner_status = STATUS_UNSUCCESSFUL;
   handle_a = KeRegisterBoundCallback(deregister_myself);
@@ -273,7 +280,8 @@ BOUND_CALLBACK_STATUS NTAPI stay_or_deregister() {
 }
 
 CASE("Deregister-4-from-inside-waits-for-other-threads", "Deregister 4",
-     "From inside it still waits for the frames of other threads", kPlain.reports("self-deregistration")) {
+     "From inside it still waits for the frames of other threads",
+     kPlain.reports("self-deregistration")) {
   inner_status = STATUS_UNSUCCESSFUL;
   handle_a = KeRegisterBoundCallback(stay_or_deregister);
   REQUIRE(handle_a != nullptr);
@@ -340,7 +348,8 @@ CASE("Deregister-5-above-apc-level", "Deregister 5", "Above APC_LEVEL it is refu
   EXPECT(KeDeregisterBoundCallback(handle_a) == STATUS_SUCCESS);
 }
 
-CASE("Register-above-apc-level", "Types KeRegisterBoundCallback", "Above APC_LEVEL it is refused as a violation",
+CASE("Register-above-apc-level", "Types KeRegisterBoundCallback",
+     "Above APC_LEVEL it is refused as a violation",
      kPlain.reports("irql", "KeRegisterBoundCallback")) {
   {
     const RaisedIrql irql(DISPATCH_LEVEL);

@@ -19,7 +19,8 @@ void deregister_in_unload() {
 
 void leave_registered() {}
 
-CASE("Life-entry-callbacks-unload", "Life", "DriverEntry registers, DriverUnload deregisters, nothing is reported",
+CASE("Life-entry-callbacks-unload", "Life",
+     "DriverEntry registers, DriverUnload deregisters, nothing is reported",
      kPlain.in_entry(register_in_entry).in_unload(deregister_in_unload)) {
   EXPECT(host.raise(0).end == Raised::End::Behind);
   EXPECT(clamp_calls.get() == 1);
@@ -50,7 +51,8 @@ NTSTATUS register_and_fail() {
 
 CASE("Life-entry-fails-after-registering", "Life entry fails",
      "A failing DriverEntry that registered is reported, the registration removed",
-     kPlain.entry_failing(register_and_fail).reports("registration-left-behind", "clamp_to_upper register_and_fail")) {
+     kPlain.entry_failing(register_and_fail)
+         .reports("registration-left-behind", "clamp_to_upper register_and_fail")) {
   // Runs only where a program runs although the driver could not be loaded.
   EXPECT(host.raise(0).end == Raised::End::Propagated);
   EXPECT(clamp_calls.get() == 0);
@@ -58,7 +60,10 @@ CASE("Life-entry-fails-after-registering", "Life entry fails",
 
 CASE("Life-entry-fails-after-registering-windows", "Life entry fails",
      "In the windows profile a failing DriverEntry that registered is bug check 0xCE",
-     kPlain.in_windows_profile().marked().entry_failing(register_and_fail).stops(0xCE, kAnyParameter, "clamp_to_upper")) {
+     kPlain.in_windows_profile()
+         .marked()
+         .entry_failing(register_and_fail)
+         .stops(0xCE, kAnyParameter, "clamp_to_upper")) {
   EXPECT(!"the host went on");
 }
 
@@ -102,7 +107,8 @@ void expect_propagated() {
   EXPECT(clamp_calls.get() == 1);
 }
 
-FAKE_CASE("Life-nothing-runs-after-unload", "Life", "After unload no callback of the driver is called",
+FAKE_CASE("Life-nothing-runs-after-unload", "Life",
+          "After unload no callback of the driver is called",
           kPlain.in_entry(register_in_entry)
               .in_unload(leave_registered)
               .when_gone(expect_propagated)
@@ -131,7 +137,8 @@ CASE("BugCheck-from-a-system-thread", "Bug checks", "A driver's thread can end t
 
 NTSTATUS bug_check_in_entry() { KeBugCheckEx(0xdeadbeef, 1, 2, 3, 4); }
 
-CASE("BugCheck-in-DriverEntry", "Bug checks", "A bug check in DriverEntry ends the host before any program runs",
+CASE("BugCheck-in-DriverEntry", "Bug checks",
+     "A bug check in DriverEntry ends the host before any program runs",
      kPlain.in_entry(bug_check_in_entry).stops(0xdeadbeef, 1)) {
   EXPECT(!"the host went on");
 }

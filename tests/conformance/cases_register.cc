@@ -23,23 +23,26 @@ CASE("Register-1-routine-outside-driver-code", "Register 1",
   EXPECT(KeRegisterBoundCallback(routine_at(on_stack)) == nullptr);
   EXPECT(KeRegisterBoundCallback(routine_at(on_heap)) == nullptr);
   EXPECT(KeRegisterBoundCallback(routine_at(some_data)) == nullptr);
-  EXPECT(KeRegisterBoundCallback(routine_at(&strtoul)) == nullptr);                   // executable, but no driver's
-  EXPECT(KeRegisterBoundCallback(routine_at(host.bound_address())) == nullptr);       // the program's
+  EXPECT(KeRegisterBoundCallback(routine_at(&strtoul)) == nullptr);  // executable, but no driver's
+  EXPECT(KeRegisterBoundCallback(routine_at(host.bound_address())) == nullptr);  // the program's
   EXPECT(KeRegisterBoundCallback(routine_at(uint64_t{1})) == nullptr);
-  EXPECT(KeRegisterBoundCallback(routine_at(uint64_t{0x8000000000000000})) == nullptr);  // not canonical
+  EXPECT(KeRegisterBoundCallback(routine_at(uint64_t{0x8000000000000000})) ==
+         nullptr);  // not canonical
   EXPECT(KeRegisterBoundCallback(routine_at(~uint64_t{0})) == nullptr);
   free(on_heap);
   EXPECT(host.raise(0).end == Raised::End::Propagated);  // nothing was registered
 }
 
 CASE("Register-1-windows-wants-the-integrity-flag", "Register 1",
-     "In the windows profile a driver whose loader entry lacks flag 0x20 gets NULL", kPlain.in_windows_profile()) {
+     "In the windows profile a driver whose loader entry lacks flag 0x20 gets NULL",
+     kPlain.in_windows_profile()) {
   EXPECT(KeRegisterBoundCallback(clamp_to_upper) == nullptr);
   EXPECT(host.raise(0).end == Raised::End::Propagated);
 }
 
 CASE("Register-1-windows-flag-set-by-the-driver-itself", "Register 1",
-     "In the windows profile a driver may set flag 0x20 of its own loader entry", kPlain.in_windows_profile()) {
+     "In the windows profile a driver may set flag 0x20 of its own loader entry",
+     kPlain.in_windows_profile()) {
   auto* const entry = static_cast<KEBOUND_LOADER_ENTRY*>(host.driver_object()->DriverSection);
   REQUIRE(entry != nullptr);
   entry->Flags |= 0x20;
@@ -57,7 +60,8 @@ CASE("Register-1-windows-flag-from-the-image", "Register 1",
   EXPECT(KeDeregisterBoundCallback(handle) == STATUS_SUCCESS);
 }
 
-CASE("Register-1-default-needs-no-flag", "Register 1", "In the default profile the flag does not matter", kPlain) {
+CASE("Register-1-default-needs-no-flag", "Register 1",
+     "In the default profile the flag does not matter", kPlain) {
   auto* const entry = static_cast<KEBOUND_LOADER_ENTRY*>(host.driver_object()->DriverSection);
   REQUIRE(entry != nullptr);
   entry->Flags &= ~uint32_t{0x20};
@@ -165,14 +169,16 @@ CASE("Register-4-garbage-is-compared-never-dereferenced", "Register 4",
   PVOID const handle = KeRegisterBoundCallback(clamp_to_upper);
   REQUIRE(handle != nullptr);
   const auto is_invalid = [handle](uint64_t value) {
-    return value == value_of(handle) || KeDeregisterBoundCallback(handle_of(value)) == STATUS_INVALID_HANDLE;
+    return value == value_of(handle) ||
+           KeDeregisterBoundCallback(handle_of(value)) == STATUS_INVALID_HANDLE;
   };
   for (int bit = 0; bit < 64; ++bit) {
     EXPECT(is_invalid(uint64_t{1} << bit));
     EXPECT(is_invalid(value_of(handle) ^ uint64_t{1} << bit));
     EXPECT(is_invalid(~(uint64_t{1} << bit)));
   }
-  EXPECT(KeDeregisterBoundCallback(reinterpret_cast<PVOID>(&clamp_to_upper)) == STATUS_INVALID_HANDLE);
+  EXPECT(KeDeregisterBoundCallback(reinterpret_cast<PVOID>(&clamp_to_upper)) ==
+         STATUS_INVALID_HANDLE);
   EXPECT(KeDeregisterBoundCallback(&some_data) == STATUS_INVALID_HANDLE);
   uint64_t random = 88172645463325252u;
   for (int i = 0; i < 10'000; ++i) {
@@ -185,8 +191,8 @@ CASE("Register-4-garbage-is-compared-never-dereferenced", "Register 4",
   EXPECT(KeDeregisterBoundCallback(handle) == STATUS_SUCCESS);
 }
 
-CASE("Register-4-same-routine-twice", "Register 4", "The same routine may be registered twice and gets two handles",
-     kPlain) {
+CASE("Register-4-same-routine-twice", "Register 4",
+     "The same routine may be registered twice and gets two handles", kPlain) {
   PVOID const first = KeRegisterBoundCallback(pass_on);
   PVOID const second = KeRegisterBoundCallback(pass_on);
   REQUIRE(first != nullptr && second != nullptr);

@@ -10,7 +10,8 @@
 namespace kebound::conformance {
 namespace {
 
-CASE("Types-status-values", "Types BOUND_CALLBACK_STATUS", "The enumeration has NT's four values", kPlain) {
+CASE("Types-status-values", "Types BOUND_CALLBACK_STATUS", "The enumeration has NT's four values",
+     kPlain) {
   EXPECT(BoundExceptionContinueSearch == 0);
   EXPECT(BoundExceptionHandled == 1);
   EXPECT(BoundExceptionError == 2);
@@ -18,19 +19,23 @@ CASE("Types-status-values", "Types BOUND_CALLBACK_STATUS", "The enumeration has 
   EXPECT(sizeof(BOUND_CALLBACK_STATUS) == 4);
 }
 
-CASE("Types-callback-shape", "Types BOUND_CALLBACK", "A callback takes nothing and returns a status", kPlain) {
+CASE("Types-callback-shape", "Types BOUND_CALLBACK",
+     "A callback takes nothing and returns a status", kPlain) {
   EXPECT((std::is_same_v<BOUND_CALLBACK, BOUND_CALLBACK_STATUS(void)>));
 }
 
-CASE("Types-callback-pointer", "Types PBOUND_CALLBACK", "PBOUND_CALLBACK points to a callback", kPlain) {
+CASE("Types-callback-pointer", "Types PBOUND_CALLBACK", "PBOUND_CALLBACK points to a callback",
+     kPlain) {
   EXPECT((std::is_same_v<PBOUND_CALLBACK, BOUND_CALLBACK*>));
 }
 
-CASE("Types-register-prototype", "Types KeRegisterBoundCallback", "It takes a routine and returns a PVOID", kPlain) {
+CASE("Types-register-prototype", "Types KeRegisterBoundCallback",
+     "It takes a routine and returns a PVOID", kPlain) {
   EXPECT((std::is_same_v<decltype(&KeRegisterBoundCallback), PVOID (*)(PBOUND_CALLBACK)>));
 }
 
-CASE("Types-register-at-apc-level", "Types KeRegisterBoundCallback", "It may be called at APC_LEVEL", kPlain) {
+CASE("Types-register-at-apc-level", "Types KeRegisterBoundCallback",
+     "It may be called at APC_LEVEL", kPlain) {
   PVOID handle = nullptr;
   {
     const RaisedIrql irql(APC_LEVEL);
@@ -41,14 +46,15 @@ CASE("Types-register-at-apc-level", "Types KeRegisterBoundCallback", "It may be 
   EXPECT(KeDeregisterBoundCallback(handle) == STATUS_SUCCESS);
 }
 
-CASE("Types-deregister-prototype", "Types KeDeregisterBoundCallback", "It takes a PVOID and returns an NTSTATUS",
-     kPlain) {
+CASE("Types-deregister-prototype", "Types KeDeregisterBoundCallback",
+     "It takes a PVOID and returns an NTSTATUS", kPlain) {
   EXPECT((std::is_same_v<decltype(&KeDeregisterBoundCallback), NTSTATUS (*)(PVOID)>));
   EXPECT(STATUS_SUCCESS == 0);
   EXPECT(static_cast<uint32_t>(STATUS_INVALID_HANDLE) == 0xC0000008u);
 }
 
-CASE("Types-deregister-at-apc-level", "Types KeDeregisterBoundCallback", "It may be called at APC_LEVEL", kPlain) {
+CASE("Types-deregister-at-apc-level", "Types KeDeregisterBoundCallback",
+     "It may be called at APC_LEVEL", kPlain) {
   PVOID const handle = KeRegisterBoundCallback(clamp_to_upper);
   REQUIRE(handle != nullptr);
   {
@@ -58,7 +64,8 @@ CASE("Types-deregister-at-apc-level", "Types KeDeregisterBoundCallback", "It may
   EXPECT(host.raise(0).end == Raised::End::Propagated);
 }
 
-CASE("Types-array-bounds-exceeded", "Types STATUS_ARRAY_BOUNDS_EXCEEDED", "It is 0xC000008C", kPlain) {
+CASE("Types-array-bounds-exceeded", "Types STATUS_ARRAY_BOUNDS_EXCEEDED", "It is 0xC000008C",
+     kPlain) {
   EXPECT(static_cast<uint32_t>(STATUS_ARRAY_BOUNDS_EXCEEDED) == 0xC000008Cu);
 }
 
@@ -87,8 +94,8 @@ T at(uint64_t offset) {
   return value;
 }
 
-CASE("Frame-shows-the-registers", "Types frame", "Each register stands at its offset of the frame behind gs:[0x188]",
-     kPlain) {
+CASE("Frame-shows-the-registers", "Types frame",
+     "Each register stands at its offset of the frame behind gs:[0x188]", kPlain) {
   PVOID const handle = KeRegisterBoundCallback(look_at_the_frame);
   REQUIRE(handle != nullptr);
   const Exception exception;
@@ -111,7 +118,8 @@ CASE("Frame-shows-the-registers", "Types frame", "Each register stands at its of
   EXPECT(KeDeregisterBoundCallback(handle) == STATUS_SUCCESS);
 }
 
-CASE("Frame-ip-is-the-failing-instruction", "Types fault", "The saved instruction pointer is that of the BOUND", kPlain) {
+CASE("Frame-ip-is-the-failing-instruction", "Types fault",
+     "The saved instruction pointer is that of the BOUND", kPlain) {
   PVOID const handle = KeRegisterBoundCallback(look_at_the_frame);
   REQUIRE(handle != nullptr);
   EXPECT(host.raise(0).end == Raised::End::Behind);
@@ -137,8 +145,8 @@ BOUND_CALLBACK_STATUS NTAPI edit_everything() {
   return BoundExceptionHandled;
 }
 
-CASE("Frame-edits-take-effect", "Types frame", "All that a callback edited is in the thread's registers after Handled",
-     kPlain) {
+CASE("Frame-edits-take-effect", "Types frame",
+     "All that a callback edited is in the thread's registers after Handled", kPlain) {
   new_ip = host.elsewhere_address();
   new_esp_offset = static_cast<uint32_t>(-64);
   Raised before;
@@ -170,8 +178,8 @@ BOUND_CALLBACK_STATUS NTAPI read_the_bounds() {
   return BoundExceptionHandled;
 }
 
-CASE("Frame-pointers-can-be-followed", "Types frame", "The program's memory can be read through its own pointers",
-     kPlain) {
+CASE("Frame-pointers-can-be-followed", "Types frame",
+     "The program's memory can be read through its own pointers", kPlain) {
   PVOID const handle = KeRegisterBoundCallback(read_the_bounds);
   REQUIRE(handle != nullptr);
   Exception exception;
@@ -192,7 +200,8 @@ BOUND_CALLBACK_STATUS NTAPI look_at_the_ids() {
   return BoundExceptionHandled;
 }
 
-CASE("Frame-thread-is-the-faulting-one", "Dispatch context", "The current process and thread are the program's", kPlain) {
+CASE("Frame-thread-is-the-faulting-one", "Dispatch context",
+     "The current process and thread are the program's", kPlain) {
   PVOID const handle = KeRegisterBoundCallback(look_at_the_ids);
   REQUIRE(handle != nullptr);
   for (unsigned thread = 0; thread < kThreads; ++thread) {

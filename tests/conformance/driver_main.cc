@@ -47,8 +47,9 @@ class ProgramUnderSupervisor final : public HostUnderTest {
     slot.in = {};
     slot.in.eax = static_cast<uint32_t>(exception.index);
     slot.in.ecx = exception.ecx;
-    slot.in.edx = exception.flavour == Flavour::UnmappedBounds ? shared_->unmapped_address
-                                                               : static_cast<uint32_t>(bounds_address(thread));
+    slot.in.edx = exception.flavour == Flavour::UnmappedBounds
+                      ? shared_->unmapped_address
+                      : static_cast<uint32_t>(bounds_address(thread));
     slot.in.ebx = exception.ebx;
     slot.in.ebp = exception.ebp;
     slot.in.esi = exception.esi;
@@ -71,13 +72,15 @@ class ProgramUnderSupervisor final : public HostUnderTest {
                                                          : Raised::End::Propagated;
         raised.trap = slot.trap;
         const conformance_registers& out = slot.out;
-        raised.registers = {out.eax, out.ecx, out.edx, out.ebx, out.esp, out.ebp, out.esi, out.edi, out.eflags};
+        raised.registers = {out.eax, out.ecx, out.edx, out.ebx,   out.esp,
+                            out.ebp, out.esi, out.edi, out.eflags};
         return raised;
       }
       if (__atomic_load_n(&shared_->deaths, __ATOMIC_ACQUIRE) != order.deaths) {
         constexpr int kSegv = 11;
         const bool of_segv = (shared_->last_status & 0x7f) == kSegv;
-        raised.end = of_segv && !order.own_handler ? Raised::End::Propagated : Raised::End::Terminated;
+        raised.end =
+            of_segv && !order.own_handler ? Raised::End::Propagated : Raised::End::Terminated;
         return raised;
       }
       pause_briefly();
@@ -89,11 +92,15 @@ class ProgramUnderSupervisor final : public HostUnderTest {
   [[nodiscard]] uint64_t bound_address() const override { return shared_->bound_address; }
   [[nodiscard]] uint64_t elsewhere_address() const override { return shared_->elsewhere_address; }
   [[nodiscard]] uint64_t bounds_address(unsigned thread) const override {
-    return kConformanceAddress + offsetof(conformance_shared, slots) + thread * sizeof(conformance_slot) +
-           offsetof(conformance_slot, bounds);
+    return kConformanceAddress + offsetof(conformance_shared, slots) +
+           thread * sizeof(conformance_slot) + offsetof(conformance_slot, bounds);
   }
-  [[nodiscard]] uint64_t process_id() const override { return static_cast<uint64_t>(shared_->worker_pid); }
-  [[nodiscard]] uint64_t thread_id(unsigned thread) const override { return shared_->slots[thread].tid; }
+  [[nodiscard]] uint64_t process_id() const override {
+    return static_cast<uint64_t>(shared_->worker_pid);
+  }
+  [[nodiscard]] uint64_t thread_id(unsigned thread) const override {
+    return shared_->slots[thread].tid;
+  }
   [[nodiscard]] DRIVER_OBJECT* driver_object() const override { return driver_; }
 
   void fail(const char* file, int line, const char* what) override {
@@ -169,11 +176,11 @@ extern "C" NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING /*r
     if (!NT_SUCCESS(status)) return status;
   }
   HANDLE handle = nullptr;
-  const NTSTATUS status =
-      PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, nullptr, nullptr, nullptr, run_case, nullptr);
+  const NTSTATUS status = PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, nullptr, nullptr,
+                                               nullptr, run_case, nullptr);
   if (!NT_SUCCESS(status)) return status;
-  const NTSTATUS referenced =
-      ObReferenceObjectByHandle(handle, THREAD_ALL_ACCESS, nullptr, KernelMode, &the_thread, nullptr);
+  const NTSTATUS referenced = ObReferenceObjectByHandle(handle, THREAD_ALL_ACCESS, nullptr,
+                                                        KernelMode, &the_thread, nullptr);
   ZwClose(handle);
   return referenced;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// conformance_fake CASE: runs one case on the fake host and prints one JSON object that says what happened;
-// run_conformance.py judges it. conformance_fake --list: all cases.
+// conformance_fake CASE: runs one case on the fake host and prints one JSON object that says what
+// happened; run_conformance.py judges it. conformance_fake --list: all cases.
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,7 +33,8 @@ class ProgramOfFakeHost final : public HostUnderTest {
     registers.gpr[x86::Rbp] = exception.ebp;
     registers.gpr[x86::Rsi] = exception.esi;
     registers.gpr[x86::Rdi] = exception.edi;
-    if (exception.flavour == Flavour::UnmappedBounds) registers.gpr[x86::Rdx] = host_.unmapped_address();
+    if (exception.flavour == Flavour::UnmappedBounds)
+      registers.gpr[x86::Rdx] = host_.unmapped_address();
     if (exception.flavour == Flavour::NullDataSegment) registers.ds = 0;
     host_.start(thread, registers);
   }
@@ -45,7 +46,8 @@ class ProgramOfFakeHost final : public HostUnderTest {
       case fake::Outcome::Ending::HostDead:
         for (;;) pause();  // the case ends with its host
       case fake::Outcome::Ending::Resumed:
-        raised.end = outcome.registers.rip == host_.elsewhere_address() ? Raised::End::Elsewhere : Raised::End::Behind;
+        raised.end = outcome.registers.rip == host_.elsewhere_address() ? Raised::End::Elsewhere
+                                                                        : Raised::End::Behind;
         break;
       case fake::Outcome::Ending::Propagated:
         raised.end = Raised::End::Propagated;
@@ -64,9 +66,13 @@ class ProgramOfFakeHost final : public HostUnderTest {
 
   [[nodiscard]] uint64_t bound_address() const override { return host_.bound_address(); }
   [[nodiscard]] uint64_t elsewhere_address() const override { return host_.elsewhere_address(); }
-  [[nodiscard]] uint64_t bounds_address(unsigned thread) const override { return host_.bounds_address(thread); }
+  [[nodiscard]] uint64_t bounds_address(unsigned thread) const override {
+    return host_.bounds_address(thread);
+  }
   [[nodiscard]] uint64_t process_id() const override { return fake::kProcessId; }
-  [[nodiscard]] uint64_t thread_id(unsigned thread) const override { return fake::kProcessId + 1 + thread; }
+  [[nodiscard]] uint64_t thread_id(unsigned thread) const override {
+    return fake::kProcessId + 1 + thread;
+  }
   [[nodiscard]] DRIVER_OBJECT* driver_object() const override { return driver_; }
 
   [[nodiscard]] uint64_t allocations() const override;
@@ -94,8 +100,9 @@ class ProgramOfFakeHost final : public HostUnderTest {
   }
   static ProgramRegisters narrow(const x86::Registers& r) {
     const auto low = [&](x86::Gpr gpr) { return static_cast<uint32_t>(r.gpr[gpr]); };
-    return {low(x86::Rax), low(x86::Rcx), low(x86::Rdx), low(x86::Rbx), low(x86::Rsp),
-            low(x86::Rbp), low(x86::Rsi), low(x86::Rdi), static_cast<uint32_t>(r.rflags)};
+    return {low(x86::Rax), low(x86::Rcx), low(x86::Rdx),
+            low(x86::Rbx), low(x86::Rsp), low(x86::Rbp),
+            low(x86::Rsi), low(x86::Rdi), static_cast<uint32_t>(r.rflags)};
   }
 
   fake::FakeHost& host_;
@@ -112,13 +119,16 @@ json describe(const Case& c) {
   return {{"name", c.name},
           {"line", c.line},
           {"claim", c.claim},
-          {"hosts", c.hosts == Hosts::Both ? "both" : c.hosts == Hosts::Fake ? "fake" : "supervisor"},
+          {"hosts", c.hosts == Hosts::Both   ? "both"
+                    : c.hosts == Hosts::Fake ? "fake"
+                                             : "supervisor"},
           {"why_one_host", c.traits.why_one_host},
           {"windows", c.traits.windows},
           {"integrity_note", c.traits.integrity_note},
           {"livelock_limit", c.traits.livelock_limit},
           {"bug_check", c.traits.bug_check},
-          {"bug_parameter", c.traits.bug_parameter == kAnyParameter ? json() : json(c.traits.bug_parameter)},
+          {"bug_parameter",
+           c.traits.bug_parameter == kAnyParameter ? json() : json(c.traits.bug_parameter)},
           {"bug_callback", c.traits.bug_callback},
           {"violation", c.traits.violation},
           {"violation_names", c.traits.violation_names},
@@ -163,7 +173,8 @@ void live(fake::FakeHost& host, Run& run) {
   if (NT_SUCCESS(run.entry_status) && !host.run_driver_code(
                                           [](void* opaque) {
                                             auto& r = *static_cast<Run*>(opaque);
-                                            if (r.which->traits.unload != nullptr) r.which->traits.unload();
+                                            if (r.which->traits.unload != nullptr)
+                                              r.which->traits.unload();
                                             nt::Facility::remove_image(r.image);
                                           },
                                           &run)) {
@@ -181,7 +192,8 @@ int run_one(const char* name) {
   fake::Options options;
   options.threads = kThreads;
   if (which->traits.windows) options.profile = nt::Profile::Windows;
-  if (which->traits.livelock_limit >= 0) options.livelock_limit = static_cast<uint64_t>(which->traits.livelock_limit);
+  if (which->traits.livelock_limit >= 0)
+    options.livelock_limit = static_cast<uint64_t>(which->traits.livelock_limit);
   // All of it stays: threads of a dead host may refer to it for as long as the process lives.
   auto& host = *new fake::FakeHost(options);
   auto& loader_entry = *new KEBOUND_LOADER_ENTRY{};
@@ -200,9 +212,13 @@ int run_one(const char* name) {
   }
   json bug_check;
   if (const auto record = host.bug_check_record()) {
-    bug_check = {{"code", record->code},         {"parameters", record->parameters}, {"driver", record->driver},
-                 {"callback", record->callback}, {"explanation", record->explanation},
-                 {"pid", record->pid},           {"tid", record->tid}};
+    bug_check = {{"code", record->code},
+                 {"parameters", record->parameters},
+                 {"driver", record->driver},
+                 {"callback", record->callback},
+                 {"explanation", record->explanation},
+                 {"pid", record->pid},
+                 {"tid", record->tid}};
   }
   const json result = {{"failures", program.failures()},
                        {"violations", violations},

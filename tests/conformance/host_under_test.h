@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a conformance case sees of the host that it runs in: a program with a few threads that can be
-// told to run one BOUND with given registers, and that says what became of it. Everything else the
-// case does as a driver, through the NT face.
+// What a conformance case sees of the host that it runs in: a program with a few threads that can
+// be told to run one BOUND with given registers, and that says what became of it. Everything else
+// the case does as a driver, through the NT face.
 #pragma once
 
 #include <stdint.h>
@@ -13,7 +13,8 @@ namespace kebound::conformance {
 
 inline constexpr unsigned kThreads = 4;
 
-// The general registers of the program at its BOUND: `bound %eax, (%edx)`, edx is the host's to set.
+// The general registers of the program at its BOUND: `bound %eax, (%edx)`, edx is the host's to
+// set.
 struct ProgramRegisters {
   uint32_t eax = 0;
   uint32_t ecx = 0;

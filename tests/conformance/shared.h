@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The file that the conformance driver and the conformance guest both map: the driver orders exceptions, the guest
- * carries them out and reports. Fixed-width members only: one side is 64-bit, the other 32-bit. */
+ * The file that the conformance driver and the conformance guest both map: the driver orders
+ * exceptions, the guest carries them out and reports. Fixed-width members only: one side is 64-bit,
+ * the other 32-bit. */
 #ifndef KEBOUND_TESTS_CONFORMANCE_SHARED_H
 #define KEBOUND_TESTS_CONFORMANCE_SHARED_H
 
@@ -35,10 +36,11 @@ struct conformance_slot {
 };
 
 struct conformance_shared {
-  uint32_t quit;    /* the case is over */
-  uint32_t result;  /* and failed, if not 0 */
-  uint32_t ready;   /* generation of the worker process whose threads all wait for orders; 0: none yet */
-  uint32_t deaths;  /* of worker processes */
+  uint32_t quit;   /* the case is over */
+  uint32_t result; /* and failed, if not 0 */
+  uint32_t
+      ready; /* generation of the worker process whose threads all wait for orders; 0: none yet */
+  uint32_t deaths;     /* of worker processes */
   int32_t last_status; /* of the last death, as waitpid gives it */
   uint32_t bound_address;
   uint32_t elsewhere_address;

@@ -33,12 +33,13 @@ VOID NTAPI run_system_thread(PVOID context) {
 
 SystemThread::SystemThread(void (*fn)()) {
   HANDLE handle = nullptr;
-  if (!NT_SUCCESS(PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, nullptr, nullptr, nullptr, run_system_thread,
-                                       reinterpret_cast<void*>(fn)))) {
+  if (!NT_SUCCESS(PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, nullptr, nullptr, nullptr,
+                                       run_system_thread, reinterpret_cast<void*>(fn)))) {
     host_now().fail(__FILE__, __LINE__, "a system thread can be created");
     return;
   }
-  if (!NT_SUCCESS(ObReferenceObjectByHandle(handle, THREAD_ALL_ACCESS, nullptr, KernelMode, &object_, nullptr))) {
+  if (!NT_SUCCESS(ObReferenceObjectByHandle(handle, THREAD_ALL_ACCESS, nullptr, KernelMode,
+                                            &object_, nullptr))) {
     host_now().fail(__FILE__, __LINE__, "a system thread can be referenced");
     object_ = nullptr;
   }
@@ -59,6 +60,7 @@ SystemThread::~SystemThread() {
 
 Counter clamp_calls;
 Counter pass_calls;
+Counter waiting;
 
 BOUND_CALLBACK_STATUS NTAPI clamp_to_upper() {
   ++clamp_calls;
@@ -69,6 +71,29 @@ BOUND_CALLBACK_STATUS NTAPI clamp_to_upper() {
 BOUND_CALLBACK_STATUS NTAPI pass_on() {
   ++pass_calls;
   return BoundExceptionContinueSearch;
+}
+
+Signal& released() {
+  static Signal it;
+  return it;
+}
+BOUND_CALLBACK_STATUS NTAPI block() {
+  ++waiting;
+  const bool good = released().wait();
+  set_index(9);
+  return good ? BoundExceptionHandled : BoundExceptionError;
+}
+
+void expect_untouched(HostUnderTest& host, const Raised& raised, const Exception& exception) {
+  EXPECT(raised.end == Raised::End::Propagated);
+  EXPECT(raised.registers.eax == static_cast<uint32_t>(exception.index));
+  EXPECT(raised.registers.ecx == exception.ecx);
+  EXPECT(raised.registers.edx == host.bounds_address(0));
+  EXPECT(raised.registers.ebx == exception.ebx);
+  EXPECT(raised.registers.ebp == exception.ebp);
+  EXPECT(raised.registers.esi == exception.esi);
+  EXPECT(raised.registers.edi == exception.edi);
+  EXPECT(raised.trap == 5);
 }
 
 }  // namespace kebound::conformance

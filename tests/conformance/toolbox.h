@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the cases share, on top of the NT face alone: the current frame, a routine as an address, events
-// and threads that do not outlive their case.
+// What the cases share, on top of the NT face alone: the current frame, a routine as an address,
+// events and threads that do not outlive their case.
 #pragma once
 
 #include "tests/conformance/case.h"
@@ -44,7 +44,8 @@ inline void sleep_a_moment(int64_t count = 1) {
   KeDelayExecutionThread(KernelMode, FALSE, &interval);
 }
 
-// A notification event. wait() is bounded, so that a failing case ends; the bound decides nothing else.
+// A notification event. wait() is bounded, so that a failing case ends; the bound decides nothing
+// else.
 class Signal {
  public:
   Signal() { KeInitializeEvent(&event_, NotificationEvent, FALSE); }
@@ -97,9 +98,15 @@ class RaisedIrql {
 };
 
 // Callbacks that many cases want.
-BOUND_CALLBACK_STATUS NTAPI clamp_to_upper();   // index = 9, Handled
-BOUND_CALLBACK_STATUS NTAPI pass_on();          // ContinueSearch
+BOUND_CALLBACK_STATUS NTAPI clamp_to_upper();  // index = 9, Handled
+BOUND_CALLBACK_STATUS NTAPI pass_on();         // ContinueSearch
+BOUND_CALLBACK_STATUS NTAPI block();           // waits for released(), then index = 9, Handled
 extern Counter clamp_calls;
 extern Counter pass_calls;
+extern Counter waiting;  // callbacks that came to block()
+Signal& released();
+
+// The program's own handler got the exception with every register as it was.
+void expect_untouched(HostUnderTest& host, const Raised& raised, const Exception& exception);
 
 }  // namespace kebound::conformance

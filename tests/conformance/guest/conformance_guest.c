@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// conformance_guest FILE: the program under the conformance suite on the supervisor. A controller keeps a worker
-// process with four threads alive; each thread runs a real BOUND with given registers when it is told to.
+// conformance_guest FILE: the program under the conformance suite on the supervisor. A controller
+// keeps a worker process with four threads alive; each thread runs a real BOUND with given
+// registers when it is told to.
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -31,19 +32,20 @@ extern const char run_bound_site[];
 extern const char run_elsewhere[];
 extern const char run_after_signal[];
 
-#define SAVE_AND_LEAVE(landing)                                                               \
-  "  movl %eax, %gs:run_out@ntpoff\n"                                                         \
-  "  movl %ecx, %gs:run_out@ntpoff+4\n"                                                       \
-  "  movl %edx, %gs:run_out@ntpoff+8\n"                                                       \
-  "  movl %ebx, %gs:run_out@ntpoff+12\n"                                                      \
-  "  movl %esp, %gs:run_out@ntpoff+16\n"                                                      \
-  "  movl %ebp, %gs:run_out@ntpoff+20\n"                                                      \
-  "  movl %esi, %gs:run_out@ntpoff+24\n"                                                      \
-  "  movl %edi, %gs:run_out@ntpoff+28\n"                                                      \
-  "  movl %gs:run_saved_esp@ntpoff, %esp\n"                                                   \
-  "  pushfl\n"                                                                                \
-  "  popl %gs:run_out@ntpoff+32\n"                                                            \
-  "  movl $" landing ", %gs:run_landing@ntpoff\n"                                             \
+#define SAVE_AND_LEAVE(landing)             \
+  "  movl %eax, %gs:run_out@ntpoff\n"       \
+  "  movl %ecx, %gs:run_out@ntpoff+4\n"     \
+  "  movl %edx, %gs:run_out@ntpoff+8\n"     \
+  "  movl %ebx, %gs:run_out@ntpoff+12\n"    \
+  "  movl %esp, %gs:run_out@ntpoff+16\n"    \
+  "  movl %ebp, %gs:run_out@ntpoff+20\n"    \
+  "  movl %esi, %gs:run_out@ntpoff+24\n"    \
+  "  movl %edi, %gs:run_out@ntpoff+28\n"    \
+  "  movl %gs:run_saved_esp@ntpoff, %esp\n" \
+  "  pushfl\n"                              \
+  "  popl %gs:run_out@ntpoff+32\n"          \
+  "  movl $" landing                        \
+  ", %gs:run_landing@ntpoff\n"              \
   "  jmp run_after_signal\n"
 
 __asm__(
@@ -114,7 +116,8 @@ static uint32_t waiting_threads;
 static void* take_orders(void* opaque) {
   volatile struct conformance_slot* const slot = opaque;
   slot->tid = (uint32_t)syscall(SYS_gettid);
-  uint32_t served = __atomic_load_n(&slot->request, __ATOMIC_ACQUIRE);  // an order to a dead worker stays unserved
+  uint32_t served = __atomic_load_n(&slot->request,
+                                    __ATOMIC_ACQUIRE);  // an order to a dead worker stays unserved
   __atomic_add_fetch(&waiting_threads, 1, __ATOMIC_RELEASE);
   for (;;) {
     while (__atomic_load_n(&slot->request, __ATOMIC_ACQUIRE) == served) usleep(50);
@@ -137,7 +140,8 @@ static void* take_orders(void* opaque) {
 static void work(uint32_t generation) {
   for (int i = 0; i < kConformanceThreads; ++i) {
     pthread_t thread;
-    if (pthread_create(&thread, NULL, take_orders, (void*)(uintptr_t)&shared->slots[i]) != 0) _exit(5);
+    if (pthread_create(&thread, NULL, take_orders, (void*)(uintptr_t)&shared->slots[i]) != 0)
+      _exit(5);
   }
   while (__atomic_load_n(&waiting_threads, __ATOMIC_ACQUIRE) != kConformanceThreads) usleep(50);
   shared->worker_pid = getpid();
@@ -150,7 +154,9 @@ int main(int argc, char** argv) {
   const int file = open(argv[1], O_RDWR);
   if (file < 0) return 2;
   void* const wanted = (void*)(uintptr_t)kConformanceAddress;
-  if (mmap(wanted, kConformanceSize, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, file, 0) != wanted) return 2;
+  if (mmap(wanted, kConformanceSize, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, file,
+           0) != wanted)
+    return 2;
   shared = wanted;
   void* const nothing = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (nothing == MAP_FAILED) return 2;

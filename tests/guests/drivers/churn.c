@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Registers and deregisters a callback in a loop, on a thread of its own, for as long as it is loaded. The callback
-// poisons nothing and claims nothing; after each deregistration it must not be running any more.
+// Registers and deregisters a callback in a loop, on a thread of its own, for as long as it is
+// loaded. The callback poisons nothing and claims nothing; after each deregistration it must not be
+// running any more.
 #include <ntddk.h>
 
 static PVOID thread;
@@ -25,14 +26,16 @@ static VOID NTAPI churn(PVOID context) {
     InterlockedExchange(&registered, 1);
     PVOID const handle = KeRegisterBoundCallback(on_bound);
     if (handle == NULL) InterlockedIncrement(&failures);
-    // Some exceptions must come in between, or nothing is tested: wait for a call, but not for ever.
+    // Some exceptions must come in between, or nothing is tested: wait for a call, but not for
+    // ever.
     const LONG before = calls;
     LARGE_INTEGER moment;
     moment.QuadPart = -500;
     for (ULONG i = 0; i < 20 && calls == before && stop == 0; ++i) {
       KeDelayExecutionThread(KernelMode, FALSE, &moment);
     }
-    if (handle != NULL && KeDeregisterBoundCallback(handle) != STATUS_SUCCESS) InterlockedIncrement(&failures);
+    if (handle != NULL && KeDeregisterBoundCallback(handle) != STATUS_SUCCESS)
+      InterlockedIncrement(&failures);
     InterlockedExchange(&registered, 0);
     if (KeDeregisterBoundCallback(handle) != STATUS_INVALID_HANDLE) InterlockedIncrement(&failures);
     InterlockedIncrement(&rounds);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Two exceptions meet inside the callback: the one with index 1000 waits on an event that the one with index 2000
-// sets, and sets the one that that waits on. No clock is involved.
+// Two exceptions meet inside the callback: the one with index 1000 waits on an event that the one
+// with index 2000 sets, and sets the one that that waits on. No clock is involved.
 #include <ntddk.h>
 
 static PVOID registration;
@@ -14,7 +14,8 @@ static BOUND_CALLBACK_STATUS NTAPI on_bound(VOID) {
   const ULONG self = index == 1000 ? 0 : 1;
   KeSetEvent(&arrived[self], IO_NO_INCREMENT, FALSE);
   // Synchronization events: each arrival lets one waiter go, so that the rounds stay apart.
-  if (KeWaitForSingleObject(&arrived[1 - self], Executive, KernelMode, FALSE, NULL) != STATUS_SUCCESS) {
+  if (KeWaitForSingleObject(&arrived[1 - self], Executive, KernelMode, FALSE, NULL) !=
+      STATUS_SUCCESS) {
     return BoundExceptionError;
   }
   frame->Rax = (ULONG)((LONG*)(ULONG_PTR)frame->Rdx)[1];

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Does to the faulting program's memory, and to itself, what the program asks for in esi, with the pointer in
-// edi: what drivers of this kind do right and wrong.
+// Does to the faulting program's memory, and to itself, what the program asks for in esi, with the
+// pointer in edi: what drivers of this kind do right and wrong.
 #include <ntddk.h>
 
 static PVOID registration;
 
-// A table that the index of command 6 is outside of; volatile, so that the check is made when it runs.
+// A table that the index of command 6 is outside of; volatile, so that the check is made when it
+// runs.
 static volatile ULONG table[4];
 
 static BOUND_CALLBACK_STATUS NTAPI on_bound(VOID) {
   KTRAP_FRAME* const frame = *(KTRAP_FRAME**)((PUCHAR)KeGetCurrentThread() + 0x90);
   PUCHAR const user = (PUCHAR)(ULONG_PTR)frame->Rdi;
   switch ((ULONG)frame->Rsi) {
-    case 1: {  // the text at edi, reversed, to edi + 32; then the index to the lower bound, which edx points at
+    case 1: {  // the text at edi, reversed, to edi + 32; then the index to the lower bound, which
+               // edx points at
       ULONG length = 0;
       while (user[length] != 0) ++length;
       for (ULONG i = 0; i < length; ++i) user[32 + i] = user[length - 1 - i];

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// load_loop REPAIR.so PASSER.so REPORT PROGRAM [ARGUMENT...]: runs the program under the first driver while a system
-// thread loads and unloads the second one, again and again. What kebound run cannot be told to do from outside.
+// load_loop REPAIR.so PASSER.so REPORT PROGRAM [ARGUMENT...]: runs the program under the first
+// driver while a system thread loads and unloads the second one, again and again. What kebound run
+// cannot be told to do from outside.
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -76,11 +77,12 @@ int main(int argc, char** argv) {
   const bool started = as_driver_code(supervisor, [&] {
     first = NativeDriver::load(argv[1], error);
     HANDLE handle = nullptr;
-    if (!first || !NT_SUCCESS(PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, nullptr, nullptr, nullptr,
-                                                   load_and_unload, nullptr))) {
+    if (!first || !NT_SUCCESS(PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, nullptr, nullptr,
+                                                   nullptr, load_and_unload, nullptr))) {
       return;
     }
-    if (!NT_SUCCESS(ObReferenceObjectByHandle(handle, THREAD_ALL_ACCESS, nullptr, KernelMode, &thread, nullptr))) {
+    if (!NT_SUCCESS(ObReferenceObjectByHandle(handle, THREAD_ALL_ACCESS, nullptr, KernelMode,
+                                              &thread, nullptr))) {
       thread = nullptr;
     }
     ZwClose(handle);

@@ -6,10 +6,10 @@
 //           [--form base|disp8|disp32|sib|ebp|gs|absolute] [--handler skip|exit] [--expect N]
 //           [--block first|second]
 //
-// --handler installs a SIGSEGV handler of the program's own: `skip` prints what it got and steps over the
-// BOUND, `exit` exits with status 42. --expect checks the index register behind each BOUND. --block blocks SIGSEGV
-// before the first or the second BOUND (the kernel then kills there, handler or not) and says at the end whether handler
-// and mask are still there.
+// --handler installs a SIGSEGV handler of the program's own: `skip` prints what it got and steps
+// over the BOUND, `exit` exits with status 42. --expect checks the index register behind each
+// BOUND. --block blocks SIGSEGV before the first or the second BOUND (the kernel then kills there,
+// handler or not) and says at the end whether handler and mask are still there.
 #include "guest.h"
 
 static struct bounds32 bounds = {0, 9};
@@ -19,10 +19,12 @@ static volatile sig_atomic_t handled_here;
 static int handler_exits;
 
 static unsigned bound_length(const unsigned char* code) {
-  // Enough for the forms of this program: prefixes 66 and 65, then ModRM with its SIB and displacement.
+  // Enough for the forms of this program: prefixes 66 and 65, then ModRM with its SIB and
+  // displacement.
   unsigned at = 0;
   while (code[at] == 0x66 || code[at] == 0x65) ++at;
-  if (code[at++] != 0x62) fail("the handler was called at something else than a BOUND: %02x", code[at - 1]);
+  if (code[at++] != 0x62)
+    fail("the handler was called at something else than a BOUND: %02x", code[at - 1]);
   const unsigned char modrm = code[at++];
   if ((modrm & 7) == 4) ++at;
   if (modrm >> 6 == 1) at += 1;
@@ -41,7 +43,8 @@ static void on_segv(int number, siginfo_t* info, void* opaque) {
 }
 
 // The register that addresses the bounds differs from form to form, the index register is eax.
-#define BOUND_AT(operand, input) __asm__ volatile("boundl %%eax, " operand : "+a"(index) : input : "memory")
+#define BOUND_AT(operand, input) \
+  __asm__ volatile("boundl %%eax, " operand : "+a"(index) : input : "memory")
 
 __attribute__((noinline)) static int32_t raise_once(const char* form, int operand, int32_t index) {
   if (operand == 16) {
@@ -137,14 +140,16 @@ int main(int argc, char** argv) {
     if (i == block_before) block_segv();
     const int32_t resumed = raise_once(form, operand, index);
     if (i == 0 || resumed != expected) printf("resumed: index %d\n", (int)resumed);
-    if (expecting && resumed != expected) fail("resumed with %d, expected %d", (int)resumed, (int)expected);
+    if (expecting && resumed != expected)
+      fail("resumed with %d, expected %d", (int)resumed, (int)expected);
   }
   if (handled_here != 0) printf("handler: called %d times\n", (int)handled_here);
   if (block_before >= 0) {
     struct sigaction action;
     sigset_t set;
     CHECK(sigaction(SIGSEGV, NULL, &action) == 0 && sigprocmask(SIG_BLOCK, NULL, &set) == 0);
-    printf("left: handler %d blocked %d\n", action.sa_sigaction == on_segv, sigismember(&set, SIGSEGV));
+    printf("left: handler %d blocked %d\n", action.sa_sigaction == on_segv,
+           sigismember(&set, SIGSEGV));
   }
   succeed();
 }

@@ -4,16 +4,17 @@
 //
 //   compat64 [--handler] [--times N] [--expect N] [--memory]
 //
-// --memory: for the driver `memory`, which is to count in a variable on this program's 64-bit stack.
-// Far call to selector 0x23 with DS 0x2b, stack and data below 4 GiB; the program is linked at a fixed low
-// address, because the 32-bit far call keeps only the low half of the return address.
+// --memory: for the driver `memory`, which is to count in a variable on this program's 64-bit
+// stack. Far call to selector 0x23 with DS 0x2b, stack and data below 4 GiB; the program is linked
+// at a fixed low address, because the 32-bit far call keeps only the low half of the return
+// address.
 #include <sys/mman.h>
 
 #include "guest.h"
 
 // At the BOUND: eax index, edx bounds, esi command, r8 pointer.
-int32_t enter32(int32_t index, const struct bounds32* low_bounds, void* low_stack_top, void* pointer,
-                int32_t command);
+int32_t enter32(int32_t index, const struct bounds32* low_bounds, void* low_stack_top,
+                void* pointer, int32_t command);
 extern const unsigned char bound_in_32bit_code[];
 __asm__(
     ".text\n"
@@ -96,7 +97,8 @@ int main(int argc, char** argv) {
     }
   }
   const size_t size = 65536;
-  char* const low = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+  char* const low =
+      mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
   CHECK(low != MAP_FAILED);
   struct bounds32* const bounds = (struct bounds32*)low;
   bounds->lower = -4;
@@ -104,7 +106,8 @@ int main(int argc, char** argv) {
   for (long i = 0; i < times; ++i) {
     const int32_t resumed = enter32(4711, bounds, low + size, &counter, memory ? 8 : 0);
     if (i == 0) printf("resumed: index %d\n", (int)resumed);
-    if (expecting && resumed != expected) fail("resumed with %d, expected %d", (int)resumed, (int)expected);
+    if (expecting && resumed != expected)
+      fail("resumed with %d, expected %d", (int)resumed, (int)expected);
   }
   if (memory) CHECK((uintptr_t)&counter >> 32 != 0 && counter == 41 + (uint64_t)times);
   if (handler_calls != 0) printf("handler: called %d times\n", (int)handler_calls);

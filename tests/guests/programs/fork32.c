@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// fork32 CASE: a bound exception in a process that came to be in one way or another. The child checks the
-// repaired index itself and says so by its exit status, 0 or 1.
+// fork32 CASE: a bound exception in a process that came to be in one way or another. The child
+// checks the repaired index itself and says so by its exit status, 0 or 1.
 //   fork | vfork-exec | double-fork | spawn | exec | exec-from-thread | many | orphan FILE
 #include <fcntl.h>
 #include <pthread.h>
@@ -22,7 +22,8 @@ static void check_child(pid_t pid) {
   int status = 0;
   CHECK(pid > 0);
   CHECK(waitpid(pid, &status, 0) == pid);
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) fail("the child ended with status %#x", (unsigned)status);
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    fail("the child ended with status %#x", (unsigned)status);
 }
 
 static void* exec_here(void* unused) {
@@ -93,7 +94,8 @@ int main(int argc, char** argv) {
     }
     for (int i = 0; i < kChildren; ++i) check_child(children[i]);
   } else if (strcmp(what, "orphan") == 0 && argc == 3) {
-    // The first program is long gone when the orphan has its exception; the file says how that went.
+    // The first program is long gone when the orphan has its exception; the file says how that
+    // went.
     int ends[2];
     CHECK(pipe(ends) == 0);
     const pid_t pid = fork();

@@ -63,7 +63,8 @@ static inline void install_handler(int signal_number, void (*handler)(int, sigin
 
 #ifdef __i386__
 // One BOUND; returns what the index register holds once it passed or was stepped over.
-__attribute__((noinline, unused)) static int32_t bound32(int32_t index, const struct bounds32* bounds) {
+__attribute__((noinline, unused)) static int32_t bound32(int32_t index,
+                                                         const struct bounds32* bounds) {
   __asm__ volatile("boundl %%eax, (%%edx)" : "+a"(index) : "d"(bounds) : "memory");
   return index;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// lone32: one thread of the pair that the driver `meet` waits for; the other never comes. For who kills it.
+// lone32: one thread of the pair that the driver `meet` waits for; the other never comes. For who
+// kills it.
 #include "guest.h"
 
 int main(void) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// memory32 COMMAND: hands the driver `memory` a command (esi) and a pointer (edi) with a bound exception and looks
-// at what it did to this program's memory. The commands are in drivers/memory.c; `memory` is the one that comes
-// back, for all others the program must not survive and say so.
+// memory32 COMMAND: hands the driver `memory` a command (esi) and a pointer (edi) with a bound
+// exception and looks at what it did to this program's memory. The commands are in
+// drivers/memory.c; `memory` is the one that comes back, for all others the program must not
+// survive and say so.
 #include <sys/mman.h>
 
 #include "guest.h"
@@ -29,7 +30,8 @@ static void check_reversed(char* memory, const char* text) {
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
   const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-  char* const pages = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  char* const pages =
+      mmap(NULL, 3 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   CHECK(pages != MAP_FAILED);
   CHECK(munmap(pages + 2 * page, page) == 0);
 

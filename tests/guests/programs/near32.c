@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// near32 CASE: what looks like a bound exception and is none. The program must get exactly what it gets without
-// kebound, so it prints all that its handler can see of the signal.
-//   null-ds | prefixes | unmapped | protected | straddling | killed | forged | forged-before-exceeded
-//   int5 | locked | into | read-null | user-segv
+// near32 CASE: what looks like a bound exception and is none. The program must get exactly what it
+// gets without kebound, so it prints all that its handler can see of the signal.
+//   null-ds | prefixes | unmapped | protected | straddling | killed | forged |
+//   forged-before-exceeded int5 | locked | into | read-null | user-segv
 #include <setjmp.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -27,8 +27,8 @@ static void on_signal(int number, siginfo_t* info, void* opaque) {
     } else {
       printf(" address %p", info->si_addr);
     }
-    printf(" trap %d error %#x at +%ld eax %d", (int)registers[REG_TRAPNO], (unsigned)registers[REG_ERR],
-           (long)(ip - start_of_case), (int)registers[REG_EAX]);
+    printf(" trap %d error %#x at +%ld eax %d", (int)registers[REG_TRAPNO],
+           (unsigned)registers[REG_ERR], (long)(ip - start_of_case), (int)registers[REG_EAX]);
   } else {
     printf(" from here %d", info->si_pid == getpid());
   }
@@ -59,8 +59,11 @@ static void on_signal_count(int number, siginfo_t* info, void* opaque) {
 
 static const struct bounds32 bounds = {0, 9};
 
-#define START_OF_CASE() \
-  __asm__ volatile("call 1f\n1: popl %%ecx\nmovl %%ecx, %0\n" : "=m"(start_of_case) : : "ecx", "memory")
+#define START_OF_CASE()                                       \
+  __asm__ volatile("call 1f\n1: popl %%ecx\nmovl %%ecx, %0\n" \
+                   : "=m"(start_of_case)                      \
+                   :                                          \
+                   : "ecx", "memory")
 
 static void null_ds(void) {
   START_OF_CASE();
@@ -74,7 +77,10 @@ static void null_ds(void) {
 
 static void prefixes(void) {
   START_OF_CASE();
-  __asm__ volatile(".rept 14\n .byte 0x3e\n .endr\n boundl %%eax, (%%edx)\n" : : "a"(12), "d"(&bounds) : "memory");
+  __asm__ volatile(".rept 14\n .byte 0x3e\n .endr\n boundl %%eax, (%%edx)\n"
+                   :
+                   : "a"(12), "d"(&bounds)
+                   : "memory");
 }
 
 static void bound_at(const void* address) {
@@ -82,8 +88,8 @@ static void bound_at(const void* address) {
   __asm__ volatile("boundl %%eax, (%%edx)\n" : : "a"(12), "d"(address) : "memory");
 }
 
-// A SIGSEGV that the thread sends itself, with the siginfo of a #BR, delivered on the way out of the system
-// call: the instruction pointer is at the BOUND.
+// A SIGSEGV that the thread sends itself, with the siginfo of a #BR, delivered on the way out of
+// the system call: the instruction pointer is at the BOUND.
 static void forged(const struct bounds32* limits) {
   siginfo_t info;
   memset(&info, 0, sizeof info);
@@ -99,7 +105,8 @@ static void forged(const struct bounds32* limits) {
   printf("behind: eax %d\n", (int)after);
 }
 
-// Signals that somebody sends while a BOUND runs that passes. Each is awaited by the sender, none may get lost.
+// Signals that somebody sends while a BOUND runs that passes. Each is awaited by the sender, none
+// may get lost.
 static void killed(void) {
   enum { kSignals = 500 };
   const pid_t target = getpid();
@@ -127,8 +134,8 @@ int main(int argc, char** argv) {
   const char* const what = argv[1];
   setvbuf(stdout, NULL, _IOLBF, 0);
   const long page = sysconf(_SC_PAGESIZE);
-  char* const pages =
-      mmap((void*)0x20000000, (size_t)(2 * page), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  char* const pages = mmap((void*)0x20000000, (size_t)(2 * page), PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
   CHECK(pages == (void*)0x20000000);
   install_handler(SIGSEGV, on_signal, 0);
   install_handler(SIGILL, on_signal, 0);
@@ -161,8 +168,8 @@ int main(int argc, char** argv) {
     CHECK(mprotect(pages + page, (size_t)page, PROT_NONE) == 0);
     bound_at(pages + page);
   } else if (strcmp(what, "straddling") == 0) {
-    // The lower bound is readable and passes. (Where it does not, processors differ on whether the upper one is
-    // read at all.)
+    // The lower bound is readable and passes. (Where it does not, processors differ on whether the
+    // upper one is read at all.)
     CHECK(mprotect(pages + page, (size_t)page, PROT_NONE) == 0);
     struct bounds32* const split = (struct bounds32*)(pages + page - 4);
     memcpy(split, &(int32_t){1}, 4);

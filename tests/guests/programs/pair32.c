@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// pair32 [ROUNDS]: two threads whose bound exceptions meet inside the driver. Thread A raises index 1000, thread B
-// index 2000; the driver `meet` lets neither go before both are inside its callback. Whoever stalls one target
-// thread while the callback of another blocks never ends this program.
+// pair32 [ROUNDS]: two threads whose bound exceptions meet inside the driver. Thread A raises index
+// 1000, thread B index 2000; the driver `meet` lets neither go before both are inside its callback.
+// Whoever stalls one target thread while the callback of another blocks never ends this program.
 #include <pthread.h>
 
 #include "guest.h"

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// signals CASE [ARGUMENT]: signals, stops and ends that have nothing to do with bound exceptions. What it prints
-// must be the same with and without kebound; it prints nothing that differs between two runs.
-//   stop-child | tstp-child | stop-threads | timers | altstack | nested | chld | mask | sigqueue | interrupted
-//   wait-for-stop | exit N | die N | die-in-thread N | exec-missing | sleep | exit-from-thread N
+// signals CASE [ARGUMENT]: signals, stops and ends that have nothing to do with bound exceptions.
+// What it prints must be the same with and without kebound; it prints nothing that differs between
+// two runs.
+//   stop-child | tstp-child | stop-threads | timers | altstack | nested | chld | mask | sigqueue |
+//   interrupted wait-for-stop | exit N | die N | die-in-thread N | exec-missing | sleep |
+//   exit-from-thread N
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -39,7 +41,8 @@ static int await(pid_t pid, int options) {
   return status;
 }
 
-// A child that stops; the parent sees the stop, waits, continues it, sees that too, and then its end.
+// A child that stops; the parent sees the stop, waits, continues it, sees that too, and then its
+// end.
 static void stop_child(int signal_number) {
   int up[2];
   int down[2];
@@ -47,7 +50,8 @@ static void stop_child(int signal_number) {
   CHECK(pipe(up) == 0 && pipe(down) == 0);
   const pid_t pid = fork();
   if (pid == 0) {
-    // A group of its own, whose parent is in the session: in an orphaned group SIGTSTP does nothing.
+    // A group of its own, whose parent is in the session: in an orphaned group SIGTSTP does
+    // nothing.
     CHECK(setpgid(0, 0) == 0);
     install_handler(SIGCONT, count, SA_RESTART);
     for (int i = 0; i < 2; ++i) {
@@ -206,7 +210,8 @@ static void masks(void) {
 
 static void on_queued(int number, siginfo_t* info, void* context) {
   (void)context;
-  printf("queued: rt %d code %d value %d\n", number - SIGRTMIN, info->si_code, info->si_value.sival_int);
+  printf("queued: rt %d code %d value %d\n", number - SIGRTMIN, info->si_code,
+         info->si_value.sival_int);
 }
 
 static void queue(void) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// steady32: four threads that wait. SIGUSR1: each raises 100 bound exceptions and checks their repair; SIGUSR2:
-// the end. For who attaches to it.
+// steady32: four threads that wait. SIGUSR1: each raises 100 bound exceptions and checks their
+// repair; SIGUSR2: the end. For who attaches to it.
 #include <pthread.h>
 
 #include "guest.h"
@@ -28,7 +28,8 @@ int main(void) {
   sigaddset(&orders, SIGUSR1);
   sigaddset(&orders, SIGUSR2);
   CHECK(pthread_sigmask(SIG_BLOCK, &orders, NULL) == 0);
-  CHECK(pthread_barrier_init(&go, NULL, kThreads + 1) == 0 && pthread_barrier_init(&done, NULL, kThreads + 1) == 0);
+  CHECK(pthread_barrier_init(&go, NULL, kThreads + 1) == 0 &&
+        pthread_barrier_init(&done, NULL, kThreads + 1) == 0);
   for (int i = 0; i < kThreads; ++i) {
     pthread_t thread;
     CHECK(pthread_create(&thread, NULL, work, &repaired[i]) == 0);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// threads32 [THREADS [EXCEPTIONS]]: each thread raises that many bound exceptions (default 4 x 25,000); every
-// repaired index goes into a sum, which is right only if each was repaired to the nearest bound, once. Indices
-// lie outside on both sides in turn, bounds differ by thread and turn, registers never repeat in a row.
+// threads32 [THREADS [EXCEPTIONS]]: each thread raises that many bound exceptions (default 4 x
+// 25,000); every repaired index goes into a sum, which is right only if each was repaired to the
+// nearest bound, once. Indices lie outside on both sides in turn, bounds differ by thread and turn,
+// registers never repeat in a row.
 #include <pthread.h>
 #include <sys/syscall.h>
 
