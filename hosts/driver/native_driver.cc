@@ -35,12 +35,13 @@ namespace {
 
 using Kind = LoadError::Kind;
 
-// Images outlive their drivers: an event that is still being reported may name one.
-void retire(std::unique_ptr<nt::Image> image) {
+// What must outlive its driver is kept here until the host ends.
+template <class T>
+void keep(std::unique_ptr<T> object) {
   static auto* mutex = new std::mutex;
-  static auto* retired = new std::vector<std::unique_ptr<nt::Image>>;
+  static auto* kept = new std::vector<std::unique_ptr<T>>;
   const std::lock_guard lock(*mutex);
-  retired->push_back(std::move(image));
+  kept->push_back(std::move(object));
 }
 
 [[nodiscard]] std::string stem_of(const std::string& path) {
@@ -256,11 +257,11 @@ void NativeDriver::discard() {
   const std::unique_ptr<State> state = std::move(state_);
   const bool quiet = take_leftovers(*state->image, state->object->object());
   state->image->loader_entry = nullptr;
-  retire(std::move(state->image));
+  keep(std::move(state->image));  // an event that is still being reported may name it
   if (quiet) {
     dlclose(state->library);
   } else {
-    static_cast<void>(state->object.release());  // what still runs may use it
+    keep(std::move(state->object));  // what still runs may use it
   }
 }
 
@@ -281,7 +282,7 @@ bool NativeDriver::unload() {
 NativeDriver::~NativeDriver() {
   // As on NT, a driver without DriverUnload stays: its registrations, its code and what describes
   // it.
-  if (!unload()) static_cast<void>(state_.release());
+  if (!unload()) keep(std::move(state_));
 }
 
 const std::string& NativeDriver::name() const noexcept { return name_; }
