@@ -116,6 +116,23 @@ CASE("Deregister-1-none-starts-afterwards", "Deregister 1",
   EXPECT(KeDeregisterBoundCallback(handle) == STATUS_SUCCESS);
 }
 
+BOUND_CALLBACK_STATUS NTAPI stay_then_pass() { return gate().pass(BoundExceptionContinueSearch); }
+
+CASE("Deregister-1-not-started-by-a-search-on-its-way", "Deregister 1",
+     "A search that began before the deregistration does not start it afterwards", kPlain) {
+  handle_b = KeRegisterBoundCallback(pass_on);
+  handle_a = KeRegisterBoundCallback(stay_then_pass);
+  REQUIRE(handle_a != nullptr && handle_b != nullptr);
+  host.start(0, {});
+  REQUIRE(gate().inside.wait());
+  // pass_on would be asked next; it does not run yet, so there is nothing to wait for.
+  EXPECT(KeDeregisterBoundCallback(handle_b) == STATUS_SUCCESS);
+  gate().leave.set();
+  EXPECT(host.wait(0).end == Raised::End::Propagated);
+  EXPECT(pass_calls.get() == 0);
+  EXPECT(KeDeregisterBoundCallback(handle_a) == STATUS_SUCCESS);
+}
+
 CASE("Deregister-1-waits-for-no-other-registration", "Deregister 1",
      "It never waits for other registrations' callbacks", kPlain) {
   handle_a = KeRegisterBoundCallback(stay_inside);
