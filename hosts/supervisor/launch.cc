@@ -143,7 +143,9 @@ Outcome explain_failed_exec(const Launched& launched, const LaunchSpec& spec) {
   int error = 0;
   const bool told = read(launched.exec_error_fd, &error, sizeof error) == sizeof error;
   close(launched.exec_error_fd);
-  if (!told) return failed("was killed before it started", "try again", false);
+  if (!told)
+    return failed("was killed while the kernel loaded it",
+                  "the file may be damaged: copy or build it again", false);
   const bool exists = access(find_program(spec.program).c_str(), F_OK) == 0;
   switch (error) {
     case ENOENT:
