@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include <bit>
+#include <string_view>
 #include <utility>
 
 #include "hosts/supervisor/ptrace.h"
@@ -255,10 +256,11 @@ void ExceptionDesk::record(BoundStop& stop, const x86::Registers& after,
 }
 
 const ExceptionDesk::CallbackName& ExceptionDesk::name_of(const nt::CallbackAnswer& answer) {
+  const std::string_view driver = answer.image != nullptr ? answer.image->name : "";
   auto [entry, is_new] = names_.try_emplace(answer.routine);
-  if (is_new) {
-    entry->second.driver =
-        std::make_shared<const std::string>(answer.image != nullptr ? answer.image->name : "");
+  // Another driver may have been loaded where one was before.
+  if (is_new || *entry->second.driver != driver) {
+    entry->second.driver = std::make_shared<const std::string>(driver);
     entry->second.callback = std::make_shared<const std::string>(
         nt::Facility::describe(reinterpret_cast<uint64_t>(answer.routine)));
   }

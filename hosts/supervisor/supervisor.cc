@@ -75,8 +75,13 @@ class SupervisorHost final : public nt::Host {
     raised_ = true;
     if (Fiber* const fiber = FiberScheduler::current(); fiber != nullptr)
       scheduler->abandon_current();
-    wake_tracing_thread();
-    for (;;) pause();
+    // The tracing thread may be about to sleep in waitpid(), for as long as no target stops.
+    constexpr timespec kAgain{.tv_sec = 0, .tv_nsec = 5'000'000};
+    for (;;) {
+      wake_tracing_thread();
+      interrupt_tracing_thread();
+      nanosleep(&kAgain, nullptr);
+    }
   }
 
   bool address_valid(uint64_t address) override {

@@ -15,19 +15,27 @@ namespace {
 pid_t tracing_process = 0;
 pid_t tracing_tid = 0;
 
-sigset_t only_sigchld() noexcept {
+// Ignored by default, so that a stray one harms nobody; kebound has no sockets that could raise it.
+constexpr int kInterrupt = SIGURG;
+
+sigset_t only(int signal) noexcept {
   sigset_t set;
   sigemptyset(&set);
-  sigaddset(&set, SIGCHLD);
+  sigaddset(&set, signal);
   return set;
 }
 
 }  // namespace
 
 sigset_t become_tracing_thread() noexcept {
-  const sigset_t set = only_sigchld();
+  const sigset_t set = only(SIGCHLD);
   sigset_t before;
   pthread_sigmask(SIG_BLOCK, &set, &before);
+  struct sigaction nothing {};
+  nothing.sa_handler = [](int) {};  // no SA_RESTART: waitpid() returns
+  sigaction(kInterrupt, &nothing, nullptr);
+  const sigset_t interrupt = only(kInterrupt);
+  pthread_sigmask(SIG_UNBLOCK, &interrupt, nullptr);
   tracing_process = getpid();
   tracing_tid = gettid();
   return before;
@@ -35,8 +43,10 @@ sigset_t become_tracing_thread() noexcept {
 
 void wake_tracing_thread() noexcept { tgkill(tracing_process, tracing_tid, SIGCHLD); }
 
+void interrupt_tracing_thread() noexcept { tgkill(tracing_process, tracing_tid, kInterrupt); }
+
 void sleep_until(int64_t deadline_ns) noexcept {
-  const sigset_t set = only_sigchld();
+  const sigset_t set = only(SIGCHLD);
   if (deadline_ns == INT64_MAX) {
     sigwaitinfo(&set, nullptr);
     return;

@@ -17,6 +17,11 @@ namespace kebound::supervisor {
 // Ends the tracing thread's sleep. Context: any thread, signal handlers too.
 void wake_tracing_thread() noexcept;
 
+// Ends a sleep in waitpid(), too, or the next system call that waits. One that comes just before
+// the thread goes to sleep is lost: for callers that repeat it until it has had its effect.
+// Context: any thread.
+void interrupt_tracing_thread() noexcept;
+
 // Sleeps until a child stops or ends, until woken, or until CLOCK_MONOTONIC reaches the deadline.
 void sleep_until(int64_t deadline_ns) noexcept;
 

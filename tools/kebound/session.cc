@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -90,6 +92,20 @@ supervisor::Options supervisor_options(const TraceOptions& options, events::Sink
   return result;
 }
 
+int64_t realtime_ns() {
+  using namespace std::chrono;
+  return duration_cast<nanoseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+// Tells the handles of this process from those of any other; never 0, so that no handle is a small
+// number.
+uint16_t random_instance_tag() {
+  uint16_t tag = 0;
+  if (getrandom(&tag, sizeof tag, GRND_NONBLOCK) != sizeof tag)
+    tag = static_cast<uint16_t>(getpid());
+  return tag != 0 ? tag : 1;
+}
+
 // Runs `fn` as NT code. False: it did not finish.
 template <class Fn>
 [[nodiscard]] bool as_driver_code(Supervisor& supervisor, Fn&& fn) {
@@ -100,7 +116,7 @@ template <class Fn>
 // Everything that is registered for one run, in the order in which it was.
 class Drivers {
  public:
-  explicit Drivers(Supervisor& supervisor) : supervisor_(supervisor) {}
+  Drivers(Supervisor& supervisor, events::Sink* sink) : supervisor_(supervisor), sink_(sink) {}
   Drivers(const Drivers&) = delete;
   Drivers& operator=(const Drivers&) = delete;
   // After a bug check nothing of a driver may run again: its images stay until the process ends.
@@ -132,6 +148,7 @@ class Drivers {
         return kStatusDriver;
       }
       loaded_.push_back(std::move(loaded));
+      record(events::DriverLoaded{realtime_ns(), loaded_.back()->name(), path});
     }
     return 0;
   }
@@ -145,6 +162,7 @@ class Drivers {
     while (!loaded_.empty()) {
       bool gone = false;
       if (!as_driver_code(supervisor_, [&] { gone = loaded_.back()->unload(); })) return false;
+      if (gone) record(events::DriverUnloaded{realtime_ns(), loaded_.back()->name()});
       // As on NT, a driver without DriverUnload stays until the host ends.
       if (!gone) {
         static_cast<void>(loaded_.back().release());
@@ -164,7 +182,12 @@ class Drivers {
     loaded_.clear();
   }
 
+  void record(events::Record&& record) {
+    if (sink_ != nullptr) sink_->accept(std::move(record));
+  }
+
   Supervisor& supervisor_;
+  events::Sink* sink_;
   bool builtin_ = false;
   bool any_stays_ = false;
   std::vector<std::unique_ptr<driver::NativeDriver>> loaded_;
@@ -195,9 +218,9 @@ End end_of(const TraceOptions& options, const Job& job, const Outcome& outcome) 
   return {outcome.kind == Outcome::Kind::Exited ? outcome.status : 0};
 }
 
-End trace(const TraceOptions& options, const Job& job, Supervisor& supervisor) {
+End trace(const TraceOptions& options, const Job& job, Supervisor& supervisor, events::Sink* sink) {
   const ScopedSignals signals(supervisor);
-  Drivers drivers(supervisor);
+  Drivers drivers(supervisor, sink);
   End end;
   end.status = drivers.load(options);
   if (end.status == 0) {
@@ -218,12 +241,12 @@ int run_session(const TraceOptions& options, const Job& job) {
   ReportFile file;
   if (!file.open(options.output)) return kStatusFailure;
   report::Reporter reporter(report_options(options, file));
-  nt::Facility::configure(options.profile);
+  nt::Facility::configure(options.profile, random_instance_tag());
   // Without a report the supervisor builds no records at all.
   const bool reports = options.report != ReportFormat::None;
-  auto supervisor =
-      std::make_unique<Supervisor>(supervisor_options(options, reports ? &reporter : nullptr));
-  End end = trace(options, job, *supervisor);
+  events::Sink* const sink = reports ? &reporter : nullptr;
+  auto supervisor = std::make_unique<Supervisor>(supervisor_options(options, sink));
+  End end = trace(options, job, *supervisor, sink);
   const report::FinishResult result = reporter.finish();
   if (end.bug_check && !reports) {
     print_message({job.what, "a driver stopped the host with a bug check",
