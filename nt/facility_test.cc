@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nt/facility.h"
 
+#include <atomic>
+#include <chrono>
+#include <thread>
+
 #include "nt/testing/nt_test.h"
 
 namespace kebound::nt {
@@ -227,6 +231,39 @@ TEST_F(FacilityTest, A_registration_left_behind_is_bug_check_CE_in_the_windows_p
   const BugCheck record = bug_check_of([] { Facility::remove_image(&testing::test_image()); });
   EXPECT_EQ(record.code, 0xCEU);
   EXPECT_EQ(record.driver, "test");
+}
+
+// A callback that deregistered itself is in no registry any more, and still runs in its image.
+std::atomic<PVOID> g_lone;
+std::atomic<bool> g_deregistered;
+std::atomic<bool> g_may_return;
+std::atomic<bool> g_returning;
+BOUND_CALLBACK_STATUS deregister_and_stay() {
+  KeDeregisterBoundCallback(g_lone);
+  g_deregistered = true;
+  while (!g_may_return) std::this_thread::yield();
+  g_returning = true;
+  return BoundExceptionHandled;
+}
+
+TEST_F(FacilityTest, An_image_stays_while_a_callback_that_deregistered_itself_runs_in_it) {
+  g_lone = KeRegisterBoundCallback(deregister_and_stay);
+  std::thread faulting([] {
+    Thread& thread = testing::become_nt_thread();
+    KTRAP_FRAME frame{};
+    static_cast<void>(Facility::dispatch(thread, BoundEvent{}, frame, nullptr));
+  });
+  while (!g_deregistered) std::this_thread::yield();
+  std::thread release([] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    g_may_return = true;
+  });
+  Facility::remove_image(&testing::test_image());
+  EXPECT_TRUE(g_returning) << "the image went while the callback was inside";
+  Facility::add_image(&testing::test_image());
+  release.join();
+  faulting.join();
+  EXPECT_THAT(take_rules(), ElementsAre("self-deregistration"));
 }
 
 }  // namespace
