@@ -55,7 +55,8 @@ class Atomic {
   [[nodiscard]] const T* address() const noexcept { return &value_; }
 
  private:
-  T value_{};
+  // i386 aligns 64-bit members to 4 bytes; one that straddles two cache lines is not read in one piece.
+  alignas(sizeof(T)) T value_{};
 };
 
 }  // namespace kebound

@@ -40,7 +40,8 @@
 namespace kebound {
 
 // A registration's name: never 0, never the same twice, compared and never dereferenced.
-// Bits 0..5 slot, 6..47 generation, 48..63 the instance tag of the registry.
+// Bits 0..5 slot, 6..47 generation, 48..63 the instance tag of the registry. A System whose handles
+// travel in 32-bit pointers says kGenerationBits = 26 and has no tags: bits 6..31 generation.
 using Handle = uint64_t;
 
 inline constexpr size_t kMaxRegistrations = 64;
@@ -71,6 +72,13 @@ struct DeregisterOutcome {
 
 template <class System>
 class BasicRegistry;
+
+// What a System says about its handles, or the default.
+template <class System>
+[[nodiscard]] constexpr unsigned generation_bits() noexcept {
+  if constexpr (requires { System::kGenerationBits; }) return System::kGenerationBits;
+  return 42;
+}
 
 // One per thread that may dispatch or deregister. Caller-owned; attach()ed once, then part of the
 // registry until that ends. Used by one thread of execution at a time.
@@ -156,6 +164,16 @@ class BasicRegistry {
   template <class Asker>
   DispatchOutcome dispatch(Context& self, Asker&& ask) noexcept;
 
+  // Ends a dispatch whose `ask` will never return: the thread exits from within a callback. Whoever
+  // waits for that callback goes on. Nothing happens if the context dispatches nothing. Context: the
+  // context's own thread, anywhere.
+  void abandon(Context& self) noexcept;
+
+  // In a fork's child: the other threads, and what they were doing, do not exist here. Their
+  // dispatches, waits, half-done registrations and removals are forgotten; their contexts stay
+  // attached and are released. `self` may be null. Context: the child's only thread.
+  void forget_other_threads(Context* self) noexcept;
+
   // The registration behind a handle that is live now. Context: any thread.
   [[nodiscard]] bool find(Handle handle, Registration& out) const noexcept;
   // Copies the live registrations, newest first; returns how many. Each was live at some moment of
@@ -174,7 +192,7 @@ class BasicRegistry {
   };
 
   static constexpr unsigned kSlotBits = 6;
-  static constexpr unsigned kGenerationBits = 42;
+  static constexpr unsigned kGenerationBits = generation_bits<System>();
   static constexpr uint64_t kGenerationLimit = uint64_t{1} << kGenerationBits;
 
   [[nodiscard]] uint64_t slots_mask() const noexcept {

@@ -276,6 +276,35 @@ void BasicRegistry<System>::unlock_waits() noexcept {
 }
 
 template <class System>
+void BasicRegistry<System>::abandon(Context& self) noexcept {
+  if (!self.dispatching()) return;
+  leave_callback(self);
+  self.active_.store(0, MemoryOrder::Release);  // D7, pairs with R3
+}
+
+template <class System>
+void BasicRegistry<System>::forget_other_threads(Context* self) noexcept {
+  for (Context* c = contexts_.load(MemoryOrder::Relaxed); c != nullptr;
+       c = c->next_.load(MemoryOrder::Relaxed)) {
+    c->waiters_.store(0, MemoryOrder::Relaxed);
+    c->waiting_for_.store(0, MemoryOrder::Relaxed);
+    if (c == self) continue;
+    c->current_.store(0, MemoryOrder::Relaxed);
+    c->active_.store(0, MemoryOrder::Relaxed);
+    c->release();
+  }
+  waits_lock_.store(0, MemoryOrder::Relaxed);
+  // A slot that is taken and has no id belonged to a thread between taking and filling it, or
+  // between R1 and R2.
+  uint64_t live = 0;
+  for (uint32_t index = 0; index < kMaxRegistrations; ++index) {
+    if (slots_[index].id.load(MemoryOrder::Relaxed) != 0) live |= uint64_t{1} << index;
+  }
+  used_.store(live, MemoryOrder::Relaxed);
+  version_.fetch_add(1, MemoryOrder::Release);  // pairs with D2
+}
+
+template <class System>
 bool BasicRegistry<System>::find(Handle handle, Registration& out) const noexcept {
   Registration found;
   if (handle == 0 || !read_slot(slot_of(handle), found) || found.handle != handle) return false;

@@ -10,7 +10,8 @@ namespace kebound {
 
 // Where a bound event comes from. The names that appear in reports are in source_name().
 enum class BoundSource : uint8_t {
-  X86Bound = 1,  // #BR by the BOUND instruction
+  X86Bound = 1,   // #BR by the BOUND instruction
+  ClangTrap = 2,  // ud1 of -fsanitize-trap=bounds: only that a check failed, and where
 };
 
 enum class Confidence : uint8_t {
@@ -22,6 +23,7 @@ enum class Confidence : uint8_t {
 [[nodiscard]] constexpr const char* source_name(BoundSource source) noexcept {
   switch (source) {
     case BoundSource::X86Bound: return "x86-bound";
+    case BoundSource::ClangTrap: return "clang-trap";
   }
   return "unknown";
 }

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hosts/inproc/classify.h"
+
+#include "hosts/inproc/machine.h"
+#include "trap/x86/bound.h"
+#include "trap/x86/compiler_trap.h"
+
+namespace kebound::inproc {
+namespace {
+
+constexpr uint16_t kLdtBit = 4;
+constexpr size_t kSmallestPage = 4096;
+
+const void* pointer_to(uint64_t address) noexcept {
+  return reinterpret_cast<const void*>(static_cast<uintptr_t>(address));
+}
+
+size_t read_own_memory(void*, uint64_t address, void* buffer, size_t size) noexcept {
+  return kebound_copy(buffer, pointer_to(address), size);
+}
+
+// The processor has raised #BR. Only that a stale trap number may say so too, where the kernel
+// raises a signal by itself (a stack that has no room for a handler's frame), makes a look at the
+// instruction necessary.
+bool read_bound(const ucontext_t& context, x86::Registers& registers, BoundEvent& event) noexcept {
+  read_registers(context, registers);
+  event = BoundEvent{};
+  event.ip = registers.rip;
+  if ((registers.cs & kLdtBit) != 0) return true;  // code of a segment that we know nothing about
+  uint8_t code[x86::kMaxInstructionLength];
+  const size_t size = kebound_copy(code, pointer_to(registers.rip), sizeof code);
+  x86::BoundInstruction instruction;
+  if (registers.cs == kCode64 ||
+      !x86::decode_bound(code, size, x86::CodeSize::Bits32, instruction)) {
+    return false;
+  }
+  if (instruction.segment == x86::Segment::Fs || instruction.segment == x86::Segment::Gs) {
+    read_segment_bases(registers);
+  }
+  const MemoryReader memory{nullptr, read_own_memory};
+  if (x86::evaluate_bound(registers, memory, event) != x86::BoundVerdict::Exceeded) {
+    event.instruction_length = instruction.length;
+    event.index_register = instruction.index_register;
+    event.index_width = instruction.operand_bits;
+  }
+  return true;
+}
+
+bool read_compiler_trap(const ucontext_t& context, x86::Registers& registers,
+                        BoundEvent& event) noexcept {
+  const uint64_t ip = instruction_pointer(context);
+  uint8_t code[x86::kMaxInstructionLength];
+  // Not over the end of the page at first: a fault there kills a thread that has SIGSEGV blocked.
+  const size_t room = kSmallestPage - static_cast<size_t>(ip % kSmallestPage);
+  size_t size = kebound_copy(code, pointer_to(ip), room < sizeof code ? room : sizeof code);
+  x86::CompilerTrap trap;
+  bool decoded = x86::decode_compiler_trap(code, size, trap);
+  if (!decoded && size == room && room < 5) {
+    size = kebound_copy(code, pointer_to(ip), sizeof code);
+    decoded = x86::decode_compiler_trap(code, size, trap);
+  }
+  if (!decoded || !x86::is_array_bounds_check(trap)) return false;
+  read_registers(context, registers);
+  event = BoundEvent{};
+  event.source = BoundSource::ClangTrap;
+  event.instruction_length = trap.length;
+  event.ip = ip;
+  return true;
+}
+
+}  // namespace
+
+bool is_bound_exception(int signal, const siginfo_t& info, const ucontext_t& context,
+                        x86::Registers& registers, BoundEvent& event) noexcept {
+  // The codes come first: a signal that somebody sent shows the trap number of some earlier trap.
+  if (signal == SIGSEGV) {
+    return info.si_code == SI_KERNEL && trap_number(context) == kTrapBoundRange &&
+           read_bound(context, registers, event);
+  }
+  return signal == SIGILL && info.si_code == ILL_ILLOPN &&
+         trap_number(context) == kTrapInvalidOpcode && read_compiler_trap(context, registers, event);
+}
+
+bool resume_copy(ucontext_t& context) noexcept {
+  if (instruction_pointer(context) != reinterpret_cast<uintptr_t>(kebound_copy_fault)) return false;
+  set_instruction_pointer(context, reinterpret_cast<uintptr_t>(kebound_copy_resume));
+  return true;
+}
+
+}  // namespace kebound::inproc

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What differs between a 64-bit and a 32-bit process: machine_x86_64.cc and machine_i386.cc.
+#pragma once
+
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <ucontext.h>
+
+#include "trap/x86/registers.h"
+
+namespace kebound::inproc {
+
+inline constexpr unsigned kTrapBoundRange = 5;     // #BR
+inline constexpr unsigned kTrapInvalidOpcode = 6;  // #UD
+
+// The processor's trap number as the kernel left it. It is that of the thread's last trap: a signal
+// that no trap caused shows an old one.
+[[nodiscard]] unsigned trap_number(const ucontext_t& context) noexcept;
+[[nodiscard]] uint64_t instruction_pointer(const ucontext_t& context) noexcept;
+void set_instruction_pointer(ucontext_t& context, uint64_t ip) noexcept;
+
+// The interrupted thread's registers. fs_base and gs_base are read only on demand: a system call.
+void read_registers(const ucontext_t& context, x86::Registers& registers) noexcept;
+void read_segment_bases(x86::Registers& registers) noexcept;
+// General registers, instruction pointer and the flags that user mode may change.
+void write_registers(const x86::Registers& registers, ucontext_t& context) noexcept;
+
+// For SA_RESTORER: what the kernel returns to after a handler. Chosen at the first call.
+[[nodiscard]] void (*signal_restorer() noexcept)();
+
+// Lets NT code on this thread find its KPCR at gs:0 (64-bit processes). `saved` keeps what gs was.
+// The pair is for one thread, properly nested.
+void enter_nt(void* kpcr, uint64_t& saved) noexcept;
+void leave_nt(uint64_t saved) noexcept;
+
+// A KPCR for that: big enough, its KPRCB's current thread set.
+inline constexpr size_t kKpcrSize = 0x200;
+void prepare_kpcr(void* kpcr, void* kthread) noexcept;
+
+// Finds out what the processor and the kernel offer. Before anything above.
+void prepare_machine() noexcept;
+
+// The sources above are for one machine each; these are for both.
+inline constexpr uint64_t kUserFlags = 0x00254DD5;  // CF PF AF ZF SF TF DF OF NT RF AC ID
+inline constexpr uint16_t kCode64 = 0x33;
+
+}  // namespace kebound::inproc
+
+// Copies `size` bytes; stops where memory is unreadable. Returns how many were copied. A SIGSEGV
+// with the instruction pointer at kebound_copy_fault belongs to it: the handler goes on at
+// kebound_copy_resume. Context: anywhere, SIGSEGV not blocked.
+extern "C" size_t kebound_copy(void* to, const void* from, size_t size) noexcept;
+extern "C" const char kebound_copy_fault[];
+extern "C" const char kebound_copy_resume[];

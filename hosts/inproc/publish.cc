@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hosts/inproc/publish.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/atomic.h"
+#include "hosts/inproc/bug_check.h"
+
+namespace kebound::inproc {
+namespace {
+
+struct Ring {
+  kebound_ring_header* header = nullptr;
+  kebound_ring_record* records = nullptr;
+  uint64_t capacity = 0;  // our own copy: the file is anybody's
+};
+constinit Ring g_ring;
+
+uint64_t load(const uint64_t& word, MemoryOrder order) noexcept {
+  return __atomic_load_n(&word, static_cast<int>(order));
+}
+
+// One record between its number and its completion.
+class Entry {
+ public:
+  explicit Entry(unsigned kind) noexcept {
+    kebound_ring_header& header = *g_ring.header;
+    uint64_t head = load(header.head, MemoryOrder::Relaxed);
+    do {
+      // Acquire, pairs with the reader's release of tail: it has copied the record we overwrite.
+      if (head - load(header.tail, MemoryOrder::Acquire) >= g_ring.capacity) {
+        __atomic_fetch_add(&header.dropped, 1, __ATOMIC_RELAXED);
+        return;
+      }
+    } while (!__atomic_compare_exchange_n(&header.head, &head, head + 1, false, __ATOMIC_RELAXED,
+                                          __ATOMIC_RELAXED));
+    number_ = head;
+    record_ = &g_ring.records[head % g_ring.capacity];
+    // All but the sequence, which still says that this is an old record.
+    memset(&record_->time_ns, 0, sizeof *record_ - offsetof(kebound_ring_record, time_ns));
+    timespec now{};
+    clock_gettime(CLOCK_REALTIME, &now);
+    record_->time_ns = int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+    record_->pid = getpid();
+    record_->tid = static_cast<int32_t>(syscall(SYS_gettid));
+    record_->kind = static_cast<uint8_t>(kind);
+    record_->is_64bit = sizeof(void*) == 8;
+  }
+  Entry(const Entry&) = delete;
+  Entry& operator=(const Entry&) = delete;
+  ~Entry() {
+    // Pairs with the reader's acquire of the sequence.
+    if (record_ != nullptr) __atomic_store_n(&record_->sequence, number_ + 1, __ATOMIC_RELEASE);
+  }
+
+  [[nodiscard]] explicit operator bool() const noexcept { return record_ != nullptr; }
+  kebound_ring_record* operator->() const noexcept { return record_; }
+
+  void text(const char* words) const noexcept {
+    size_t length = strlen(words);
+    if (length >= sizeof record_->text) length = sizeof record_->text - 1;
+    memcpy(record_->text, words, length);
+  }
+
+ private:
+  kebound_ring_record* record_ = nullptr;
+  uint64_t number_ = 0;
+};
+
+}  // namespace
+
+bool is_publishing() noexcept { return g_ring.header != nullptr; }
+
+void publish_exception(const kebound_event& event, const kebound_registers& before,
+                       const kebound_registers& after, const Answers& answers,
+                       unsigned disposition, const char* reason) noexcept {
+  if (!is_publishing()) return;
+  const Entry entry(KEBOUND_RECORD_EXCEPTION);
+  if (!entry) return;
+  entry->event = event;
+  entry->before = before;
+  entry->after = after;
+  entry->disposition = static_cast<uint8_t>(disposition);
+  entry->answer_count = static_cast<uint8_t>(answers.count);
+  const uint32_t kept = answers.count < KEBOUND_RING_ANSWERS ? answers.count : KEBOUND_RING_ANSWERS;
+  for (uint32_t i = 0; i < kept; ++i) {
+    entry->answers[i] = answers.entries[(answers.count - kept + i) % KEBOUND_RING_ANSWERS];
+  }
+  entry->code_size = event.instruction_length;
+  if (entry->code_size > sizeof entry->code) entry->code_size = sizeof entry->code;
+  memcpy(entry->code, reinterpret_cast<const void*>(static_cast<uintptr_t>(event.ip)),
+         entry->code_size);
+  entry.text(reason);
+}
+
+void publish_bug_check(const BugCheck& what) noexcept {
+  if (!is_publishing()) return;
+  const Entry entry(KEBOUND_RECORD_BUG_CHECK);
+  if (!entry) return;
+  entry->bug_check = what.code;
+  entry->routine = what.routine;
+  entry.text(what.explanation);
+}
+
+void report_violation(const char* rule, const char* message, uint64_t routine) noexcept {
+  if (is_publishing()) {
+    const Entry entry(KEBOUND_RECORD_VERIFIER);
+    if (!entry) return;
+    entry->routine = routine;
+    Line words;
+    entry.text(words.text(rule).text(": ").text(message).c_str());
+    return;
+  }
+  Line line;
+  line.text("kebound: ").text(rule).text(": ").text(message);
+  if (routine != 0) line.text("; callback ").place(routine);
+  line.write();
+}
+
+bool open_ring(const char* path) noexcept {
+  if (is_publishing()) return true;
+  const int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return false;
+  struct stat file {};
+  void* memory = MAP_FAILED;
+  if (fstat(fd, &file) == 0 && S_ISREG(file.st_mode) && file.st_size > static_cast<off_t>(KEBOUND_RING_HEADER_SIZE) &&
+      file.st_size <= INT32_MAX) {
+    memory = mmap(nullptr, static_cast<size_t>(file.st_size), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  }
+  close(fd);
+  if (memory == MAP_FAILED) return false;
+  auto* const header = static_cast<kebound_ring_header*>(memory);
+  const uint64_t room = (static_cast<uint64_t>(file.st_size) - KEBOUND_RING_HEADER_SIZE) /
+                        sizeof(kebound_ring_record);
+  const uint64_t capacity = header->capacity;
+  if (header->magic != KEBOUND_RING_MAGIC || header->version != KEBOUND_ABI_VERSION ||
+      header->record_size != sizeof(kebound_ring_record) || capacity == 0 || capacity > room ||
+      (capacity & (capacity - 1)) != 0) {
+    munmap(memory, static_cast<size_t>(file.st_size));
+    return false;
+  }
+  g_ring.records = reinterpret_cast<kebound_ring_record*>(static_cast<char*>(memory) +
+                                                          KEBOUND_RING_HEADER_SIZE);
+  g_ring.capacity = capacity;
+  g_ring.header = header;
+  return true;
+}
+
+}  // namespace kebound::inproc

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The way of one exception: signal -> event -> callbacks -> registers, guard or the program's own
+// handler. All of it runs in the signal's handler: no allocation, no lock, errno kept.
+#include <errno.h>
+#include <string.h>
+
+#include "hosts/inproc/bug_check.h"
+#include "hosts/inproc/chain.h"
+#include "hosts/inproc/classify.h"
+#include "hosts/inproc/nt_frame.h"
+#include "hosts/inproc/publish.h"
+#include "hosts/inproc/runtime.h"
+#include "hosts/inproc/thread_state.h"
+
+namespace kebound::inproc {
+namespace {
+
+// The public structure begins as the decoders' does.
+static_assert(offsetof(x86::Registers, rip) == offsetof(kebound_registers, ip));
+static_assert(offsetof(x86::Registers, cs) == offsetof(kebound_registers, cs));
+static_assert(offsetof(x86::Registers, gs) == offsetof(kebound_registers, gs));
+static_assert(sizeof(x86::Registers) <= sizeof(kebound_registers));
+static_assert(sizeof(kebound_registers) % sizeof(uint64_t) == 0);
+
+kebound_registers to_public(const x86::Registers& registers) noexcept {
+  kebound_registers result;
+  result.reserved = 0;
+  memcpy(&result, &registers, sizeof registers);
+  result.reserved = 0;
+  return result;
+}
+
+kebound_event to_public(const BoundEvent& event) noexcept {
+  kebound_event result{};
+  result.size = sizeof result;
+  result.source = static_cast<uint8_t>(event.source);
+  result.confidence = static_cast<uint8_t>(event.confidence);
+  result.instruction_length = event.instruction_length;
+  result.index_register = event.index_register;
+  result.index_width = event.index_width;
+  result.ip = event.ip;
+  result.index = event.index;
+  result.lower = event.lower;
+  result.upper = event.upper;
+  result.bounds_address = event.bounds_address;
+  return result;
+}
+
+bool differ(const kebound_registers& a, const kebound_registers& b) noexcept {
+  return memcmp(&a, &b, sizeof a) != 0;
+}
+
+// One exception on its way.
+struct Exception {
+  ThreadState& state;
+  const kebound_event& event;
+  const kebound_registers& before;
+  kebound_registers registers;  // as callbacks make them
+  Answers answers;
+
+  RawAnswer ask(const Registration& registration) noexcept {
+    const RawAnswer answer =
+        registration.context == &kNtRoutine
+            ? call_nt_routine(state, registration.routine, registers)
+            : static_cast<RawAnswer>(reinterpret_cast<kebound_callback>(registration.routine)(
+                  &event, &registers, registration.context));
+    const bool publishing = is_publishing();
+    if (answer != kAnswerContinueSearch && !publishing) return answer;
+    const bool edited = differ(registers, before);
+    if (publishing) answers.add(registration.routine, answer, edited);
+    if (answer == kAnswerContinueSearch && edited) undo(registration);
+    return answer;
+  }
+
+  [[gnu::cold]] void undo(const Registration& registration) noexcept {
+    static constinit Atomic<uint32_t> told{0};
+    // Without a ring that is a line on the program's standard error: once.
+    if (is_publishing() || told.exchange(1, MemoryOrder::Relaxed) == 0) {
+      report_violation("edit-without-handled",
+                       "a callback changed registers and answered ContinueSearch",
+                       reinterpret_cast<uintptr_t>(registration.routine));
+    }
+    if (settings().profile != KEBOUND_PROFILE_WINDOWS) registers = before;
+  }
+
+  void publish(unsigned disposition, const char* reason = "") const noexcept {
+    const bool terminated = disposition == KEBOUND_DISPOSITION_TERMINATED;
+    publish_exception(event, before, terminated ? before : registers, answers, disposition, reason);
+  }
+};
+
+[[noreturn, gnu::cold, gnu::noinline]] void nested_exception(ThreadState& state,
+                                                             uint64_t ip) noexcept {
+  Registration inside;
+  const bool known = registry().find(state.context.current(), inside);
+  const uint64_t routine = known ? reinterpret_cast<uintptr_t>(inside.routine) : 0;
+  Line words;
+  words.text("a bound exception at ").place(ip).text(" on a thread that is inside a callback");
+  bug_check({kUnexpectedKernelModeTrap, {kTrapBoundRange, 0, routine, ip}, routine, words.c_str()});
+}
+
+[[noreturn, gnu::cold, gnu::noinline]] void invalid_answer(const Exception& exception,
+                                                           const DispatchOutcome& outcome) noexcept {
+  const uint64_t routine = reinterpret_cast<uintptr_t>(outcome.decided_by.routine);
+  Line words;
+  words.text("a callback returned ").decimal(outcome.answer).text(", which is no answer");
+  exception.publish(KEBOUND_DISPOSITION_TERMINATED);
+  bug_check({kUnexpectedKernelModeTrap,
+             {kTrapBoundRange, outcome.answer, routine, exception.event.ip},
+             routine,
+             words.c_str()});
+}
+
+[[noreturn, gnu::cold, gnu::noinline]] void livelock(const Exception& exception) noexcept {
+  constexpr const char* kReason =
+      "handled too often in a row at the same place with the same registers";
+  exception.publish(KEBOUND_DISPOSITION_TERMINATED, "livelock");
+  report_violation("livelock", kReason, exception.event.ip);
+  kill_process();
+}
+
+void resume(const kebound_registers& registers, ucontext_t& context) noexcept {
+  x86::Registers result;
+  memcpy(static_cast<void*>(&result), &registers, sizeof result);
+  write_registers(result, context);
+}
+
+enum class Next { Resume, Propagate };
+
+Next carry_out(Exception& exception, const DispatchOutcome& outcome, const x86::Registers& fault,
+               ucontext_t& context) noexcept {
+  switch (outcome.verdict) {
+    case Verdict::NotHandled:
+      exception.state.livelock.forget();
+      exception.publish(KEBOUND_DISPOSITION_PROPAGATED);
+      // Only the windows profile lets edits through to here.
+      if (differ(exception.registers, exception.before)) resume(exception.registers, context);
+      return Next::Propagate;
+    case Verdict::Handled:
+      if (exception.state.livelock.observe(fault, settings().livelock_limit)) livelock(exception);
+      resume(exception.registers, context);
+      exception.publish(KEBOUND_DISPOSITION_HANDLED);
+      return Next::Resume;
+    case Verdict::Error:
+      exception.publish(KEBOUND_DISPOSITION_TERMINATED);
+      kill_process();
+    case Verdict::InvalidAnswer:
+      invalid_answer(exception, outcome);
+  }
+  return Next::Propagate;
+}
+
+Next dispatch(const BoundEvent& bound, const x86::Registers& fault, ucontext_t& context) noexcept {
+  ThreadState* const state = claim_thread_state(registry());
+  if (state == nullptr) {
+    report_violation("no-memory", "no callback was asked about an exception", bound.ip);
+    return Next::Propagate;
+  }
+  if (state->context.dispatching()) nested_exception(*state, bound.ip);
+  const kebound_event event = to_public(bound);
+  const kebound_registers before = to_public(fault);
+  Exception exception{*state, event, before, before, {}};
+  const DispatchOutcome outcome =
+      registry().dispatch(state->context, [&](const Registration& r) { return exception.ask(r); });
+  return carry_out(exception, outcome, fault, context);
+}
+
+[[noreturn]] void leave_guarded_region(kebound_guard& guard, const BoundEvent& event) noexcept {
+  innermost_guard() = guard.outer;
+  guard.event = to_public(event);
+  siglongjmp(guard.jump, 1);
+}
+
+// A fault inside a routine of NT's type: the program's handler gets the program's gs.
+void deliver(int signal, siginfo_t* info, ucontext_t* context) noexcept {
+  ThreadState* const state = current_thread_state();
+  if (state == nullptr || !state->in_nt_callback) return deliver_to_program(signal, info, context);
+  state->in_nt_callback = false;
+  leave_nt(state->program_gs);
+  deliver_to_program(signal, info, context);
+  enter_nt(state->kpcr, state->program_gs);
+  state->in_nt_callback = true;
+}
+
+}  // namespace
+
+void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
+  auto& context = *static_cast<ucontext_t*>(opaque);
+  if (signal == SIGSEGV && resume_copy(context)) return;
+  const int saved = errno;
+  x86::Registers fault;
+  BoundEvent event;
+  if (is_bound_exception(signal, *info, context, fault, event)) {
+    const Next next = dispatch(event, fault, context);
+    errno = saved;
+    if (next == Next::Resume) return;
+    if (kebound_guard* const guard = innermost_guard()) leave_guarded_region(*guard, event);
+  }
+  errno = saved;
+  deliver(signal, info, &context);
+}
+
+}  // namespace kebound::inproc

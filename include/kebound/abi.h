@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Layouts that cross a binary boundary: between a program and libkebound.so, and between a process
+// and whoever reads its event ring. Fixed-width members only, the same for i386 and x86-64. Fields
+// are only ever added at an end; the size, or the version, says how many there are.
+#ifndef KEBOUND_ABI_H_
+#define KEBOUND_ABI_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#define KEBOUND_ABI_ASSERT(e) static_assert(e, #e)
+#else
+#define KEBOUND_ABI_ASSERT(e) _Static_assert(e, #e)
+#endif
+// i386 would align 64-bit members to 4 bytes.
+#define KEBOUND_ALIGN8 __attribute__((aligned(8)))
+
+#define KEBOUND_ABI_VERSION 1u
+
+// Where an event comes from.
+enum {
+  KEBOUND_SOURCE_X86_BOUND = 1,   // #BR by the BOUND instruction
+  KEBOUND_SOURCE_CLANG_TRAP = 2,  // clang's -fsanitize-trap=bounds: ud1; index and bounds unknown
+};
+
+// How far index, lower, upper and index_register are known.
+enum {
+  KEBOUND_CONFIDENCE_UNKNOWN = 0,  // not at all: they are 0
+  KEBOUND_CONFIDENCE_LIKELY = 1,   // inferred
+  KEBOUND_CONFIDENCE_CERTAIN = 2,  // read off the instruction and the registers
+};
+
+// One failed check.
+typedef struct kebound_event {
+  uint32_t size;               // bytes of this structure that are filled
+  uint8_t source;              // KEBOUND_SOURCE_*
+  uint8_t confidence;          // KEBOUND_CONFIDENCE_*
+  uint8_t instruction_length;  // bytes from ip to the next instruction; 0: unknown
+  uint8_t index_register;      // place in kebound_registers.gpr that holds the index
+  uint8_t index_width;         // bits of the comparison, 16 or 32; 0: unknown
+  uint8_t reserved[7];
+  KEBOUND_ALIGN8 uint64_t ip;              // address of the failing instruction
+  KEBOUND_ALIGN8 int64_t index;            // what was checked
+  KEBOUND_ALIGN8 int64_t lower;            // both bounds are inclusive
+  KEBOUND_ALIGN8 int64_t upper;
+  KEBOUND_ALIGN8 uint64_t bounds_address;  // where the pair of bounds is in memory; 0: nowhere
+} kebound_event;
+KEBOUND_ABI_ASSERT(sizeof(kebound_event) == 56);
+KEBOUND_ABI_ASSERT(offsetof(kebound_event, ip) == 16);
+KEBOUND_ABI_ASSERT(offsetof(kebound_event, bounds_address) == 48);
+
+// Places in kebound_registers.gpr: the processor's own numbers.
+enum {
+  KEBOUND_RAX, KEBOUND_RCX, KEBOUND_RDX, KEBOUND_RBX, KEBOUND_RSP, KEBOUND_RBP, KEBOUND_RSI,
+  KEBOUND_RDI, KEBOUND_R8, KEBOUND_R9, KEBOUND_R10, KEBOUND_R11, KEBOUND_R12, KEBOUND_R13,
+  KEBOUND_R14, KEBOUND_R15
+};
+
+// The interrupted thread's registers. A callback may change gpr, ip and flags; what it changes of
+// the rest has no effect. A thread in 32-bit code has 32-bit registers: upper halves are dropped.
+typedef struct kebound_registers {
+  KEBOUND_ALIGN8 uint64_t gpr[16];  // i386: the first eight, the rest is 0
+  uint64_t ip;
+  uint64_t flags;    // of changes, those to the flags that user mode may change count
+  uint64_t fs_base;  // 0 where the check did not use the segment
+  uint64_t gs_base;
+  uint16_t cs;
+  uint16_t ss;
+  uint16_t ds;
+  uint16_t es;
+  uint16_t fs;
+  uint16_t gs;
+  uint32_t reserved;
+} kebound_registers;
+KEBOUND_ABI_ASSERT(sizeof(kebound_registers) == 176);
+KEBOUND_ABI_ASSERT(offsetof(kebound_registers, ip) == 128);
+KEBOUND_ABI_ASSERT(offsetof(kebound_registers, cs) == 160);
+
+// --- the event ring ---
+//
+// A file of one header page and `capacity` records, mapped shared by the process and by a reader.
+// Any number of threads and processes write, one reads. A writer takes number n by an atomic
+// increment of `head`, fills record n % capacity and then stores n + 1 to its `sequence`. When the
+// ring is full (n - tail >= capacity) it takes no number and increments `dropped` instead. The reader waits
+// for records[tail % capacity].sequence == tail + 1, copies the record, and increments `tail`. A
+// writer that dies between the two steps leaves a hole; the reader gives up on it (docs/inproc.md).
+
+#define KEBOUND_RING_MAGIC UINT64_C(0x31676e6972424b7f)  // "\x7fKBring1"
+#define KEBOUND_RING_HEADER_SIZE 4096u
+
+typedef struct kebound_ring_header {
+  KEBOUND_ALIGN8 uint64_t magic;
+  uint32_t version;      // KEBOUND_ABI_VERSION
+  uint32_t record_size;  // sizeof(kebound_ring_record)
+  uint32_t capacity;     // records, a power of two
+  uint32_t reserved;
+  KEBOUND_ALIGN8 uint64_t unused[5];
+  KEBOUND_ALIGN8 uint64_t head;  // numbers given out; written by writers
+  KEBOUND_ALIGN8 uint64_t dropped;
+  KEBOUND_ALIGN8 uint64_t writers_line[6];
+  KEBOUND_ALIGN8 uint64_t tail;  // records consumed; written by the reader
+} kebound_ring_header;
+KEBOUND_ABI_ASSERT(offsetof(kebound_ring_header, head) == 64);
+KEBOUND_ABI_ASSERT(offsetof(kebound_ring_header, tail) == 128);
+
+enum {
+  KEBOUND_DISPOSITION_HANDLED = 0,
+  KEBOUND_DISPOSITION_PROPAGATED = 1,
+  KEBOUND_DISPOSITION_TERMINATED = 2,
+};
+
+// What a record is about.
+enum {
+  KEBOUND_RECORD_EXCEPTION = 1,
+  KEBOUND_RECORD_BUG_CHECK = 2,
+  KEBOUND_RECORD_VERIFIER = 3,
+};
+
+#define KEBOUND_RING_ANSWERS 8u  // the last callbacks that were asked, in order
+#define KEBOUND_RING_TEXT 104u
+
+typedef struct kebound_ring_answer {
+  KEBOUND_ALIGN8 uint64_t routine;  // address in the process
+  uint32_t status;
+  uint32_t edited;  // it changed registers
+} kebound_ring_answer;
+
+typedef struct kebound_ring_record {
+  KEBOUND_ALIGN8 uint64_t sequence;  // its number + 1 once it is complete
+  int64_t time_ns;                   // CLOCK_REALTIME
+  int32_t pid;
+  int32_t tid;
+  uint8_t kind;         // KEBOUND_RECORD_*
+  uint8_t disposition;  // KEBOUND_DISPOSITION_*
+  uint8_t code_size;
+  uint8_t code[15];
+  uint8_t is_64bit;  // the process is
+  uint8_t answer_count;  // callbacks asked, at most 64
+  uint32_t bug_check;    // code, for KEBOUND_RECORD_BUG_CHECK
+  kebound_event event;
+  kebound_registers before;
+  kebound_registers after;
+  kebound_ring_answer answers[KEBOUND_RING_ANSWERS];
+  KEBOUND_ALIGN8 uint64_t routine;  // the callback at fault, 0: none
+  char text[KEBOUND_RING_TEXT];     // why, or the verifier's rule and message; ends with a 0
+} kebound_ring_record;
+KEBOUND_ABI_ASSERT(offsetof(kebound_ring_record, event) == 48);
+KEBOUND_ABI_ASSERT(offsetof(kebound_ring_record, answers) == 456);
+KEBOUND_ABI_ASSERT(sizeof(kebound_ring_record) == 696);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif  // KEBOUND_ABI_H_
