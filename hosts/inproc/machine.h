@@ -27,8 +27,13 @@ void read_segment_bases(x86::Registers& registers) noexcept;
 // General registers, instruction pointer and the flags that user mode may change.
 void write_registers(const x86::Registers& registers, ucontext_t& context) noexcept;
 
-// For SA_RESTORER: what the kernel returns to after a handler. Chosen at the first call.
+// What the kernel returns to after a handler; null: it knows itself, and SA_RESTORER is not given.
 [[nodiscard]] void (*signal_restorer() noexcept)();
+
+// What is installed as the handler of our signals: it ends up in kebound_on_signal(). Also for those
+// who call it as a function, because they found it as the previous handler of their own.
+using SignalEntry = void (*)(int, siginfo_t*, void*);
+[[nodiscard]] SignalEntry signal_entry() noexcept;
 
 // Lets NT code on this thread find its KPCR at gs:0 (64-bit processes). `saved` keeps what gs was.
 // The pair is for one thread, properly nested.
@@ -52,5 +57,6 @@ inline constexpr uint16_t kCode64 = 0x33;
 // with the instruction pointer at kebound_copy_fault belongs to it: the handler goes on at
 // kebound_copy_resume. Context: anywhere, SIGSEGV not blocked.
 extern "C" size_t kebound_copy(void* to, const void* from, size_t size) noexcept;
+extern "C" void kebound_on_signal(int signal, siginfo_t* info, void* context) noexcept;
 extern "C" const char kebound_copy_fault[];
 extern "C" const char kebound_copy_resume[];

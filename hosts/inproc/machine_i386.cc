@@ -82,15 +82,14 @@ void enter_nt(void*, uint64_t&) noexcept {}
 void leave_nt(uint64_t) noexcept {}
 void prepare_kpcr(void*, void*) noexcept {}
 
-extern "C" void kebound_restore() noexcept;
-extern "C" void kebound_restore_fast() noexcept;
+extern "C" void kebound_signal_entry(int signal, siginfo_t* info, void* context) noexcept;
 
 namespace {
 
-void (*g_restorer)() = kebound_restore;
+SignalEntry g_entry = kebound_on_signal;
 
-// kebound_restore_fast has to know how far the vdso's entry moves the stack pointer. It pushes ecx,
-// edx and ebp (Linux 4.4 and newer); with anything else the slow way is used.
+// kebound_signal_entry has to know how far the vdso's system call entry moves the stack pointer. It
+// pushes ecx, edx and ebp (Linux 4.4 and newer); with anything else handlers return the slow way.
 bool knows_vdso_entry() noexcept {
   const auto* entry = reinterpret_cast<const uint8_t*>(getauxval(AT_SYSINFO));
   if (entry == nullptr) return false;
@@ -103,19 +102,23 @@ bool knows_vdso_entry() noexcept {
 }  // namespace
 
 void prepare_machine() noexcept {
-  if (knows_vdso_entry()) g_restorer = kebound_restore_fast;
+  if (knows_vdso_entry()) g_entry = kebound_signal_entry;
 }
 
-void (*signal_restorer() noexcept)() { return g_restorer; }
+// The C library must be able to install again what it found installed (a crash reporter saves and
+// restores actions), and on i386 it does not carry a restorer along. So we have none.
+void (*signal_restorer() noexcept)() { return nullptr; }
+
+SignalEntry signal_entry() noexcept { return g_entry; }
 
 }  // namespace kebound::inproc
 
-// kebound_restore: the bytes by which unwinders know a signal frame. kebound_restore_fast: the same
-// through the vdso's fast system call, several microseconds quicker on many machines. rt_sigreturn
-// wants the stack pointer where the handler's `ret` left it; the call and the vdso's three pushes move
-// it down by 16, so it goes up by 16 before, over the handler's arguments, which nobody needs any more.
-// The unwind table says where in the signal frame each register is: sp + 160 is the context's
-// gregs.
+// kebound_signal_entry: the handler, which does not return through the kernel's trampoline and its
+// int 0x80, but makes the same system call through the vdso's fast entry: microseconds less on many
+// machines. It may do so only in the frame that the kernel made: the information lies right behind
+// the arguments there. rt_sigreturn wants the stack pointer behind the return address; the call and
+// the vdso's three pushes move it down by 16 once more, so it goes up by that before, over the
+// arguments, which nobody needs any more.
 __asm__(R"(
   .text
   .globl kebound_copy
@@ -152,36 +155,34 @@ kebound_copy_resume:
   .size kebound_copy, . - kebound_copy
 
   .balign 16
-  nop
-  .globl kebound_restore
-  .hidden kebound_restore
-  .type kebound_restore, @function
-kebound_restore:
-  mov $173, %eax
-  int $0x80
-  .size kebound_restore, . - kebound_restore
-
-  .balign 16
+  .globl kebound_signal_entry
+  .hidden kebound_signal_entry
+  .type kebound_signal_entry, @function
+kebound_signal_entry:
   .cfi_startproc
-  .cfi_signal_frame
-  .cfi_escape 0x0f, 4, 0x74, 0xbc, 0x01, 0x06
-  .cfi_escape 0x10, 0, 3, 0x74, 0xcc, 0x1
-  .cfi_escape 0x10, 1, 3, 0x74, 0xc8, 0x1
-  .cfi_escape 0x10, 2, 3, 0x74, 0xc4, 0x1
-  .cfi_escape 0x10, 3, 3, 0x74, 0xc0, 0x1
-  .cfi_escape 0x10, 5, 3, 0x74, 0xb8, 0x1
-  .cfi_escape 0x10, 6, 3, 0x74, 0xb4, 0x1
-  .cfi_escape 0x10, 7, 3, 0x74, 0xb0, 0x1
-  .cfi_escape 0x10, 8, 3, 0x74, 0xd8, 0x1
-  nop
-  .globl kebound_restore_fast
-  .hidden kebound_restore_fast
-  .type kebound_restore_fast, @function
-kebound_restore_fast:
-  add $16, %esp
+  pushl 12(%esp)
+  .cfi_adjust_cfa_offset 4
+  pushl 12(%esp)
+  .cfi_adjust_cfa_offset 4
+  pushl 12(%esp)
+  .cfi_adjust_cfa_offset 4
+  call kebound_on_signal
+  add $12, %esp
+  .cfi_adjust_cfa_offset -12
+  lea 16(%esp), %eax
+  cmp %eax, 8(%esp)
+  jne 1f
+  lea 144(%esp), %eax
+  cmp %eax, 12(%esp)
+  jne 1f
+  add $20, %esp
+  .cfi_adjust_cfa_offset -20
   mov $173, %eax
   call *%gs:0x10
   hlt
+  .cfi_adjust_cfa_offset 20
+1:
+  ret
   .cfi_endproc
-  .size kebound_restore_fast, . - kebound_restore_fast
+  .size kebound_signal_entry, . - kebound_signal_entry
 )");

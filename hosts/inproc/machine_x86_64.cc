@@ -119,6 +119,8 @@ extern "C" void kebound_restore() noexcept;
 
 void (*signal_restorer() noexcept)() { return kebound_restore; }
 
+SignalEntry signal_entry() noexcept { return kebound_on_signal; }
+
 }  // namespace kebound::inproc
 
 // The restorer has no unwind table on purpose: unwinders and debuggers know a signal frame by

@@ -46,8 +46,8 @@ kebound_status start_locked(const kebound_options& options) noexcept {
   watch_threads(g_registry);
   atexit([] { g_exiting.store(1, MemoryOrder::Relaxed); });
   if (options.no_alternate_stack == 0 && !ensure_alternate_stack()) return KEBOUND_NO_MEMORY;
-  if (!chained_action(SIGSEGV)->take_over(SIGSEGV, on_signal)) return KEBOUND_NOT_SUPPORTED;
-  if (options.no_compiler_traps == 0 && !chained_action(SIGILL)->take_over(SIGILL, on_signal)) {
+  if (!chained_action(SIGSEGV)->take_over(SIGSEGV, signal_entry())) return KEBOUND_NOT_SUPPORTED;
+  if (options.no_compiler_traps == 0 && !chained_action(SIGILL)->take_over(SIGILL, signal_entry())) {
     return KEBOUND_NOT_SUPPORTED;
   }
   return KEBOUND_OK;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <signal.h>
-
 #include "hosts/inproc/system.h"
 #include "include/kebound/kebound.h"
 
@@ -36,8 +34,5 @@ void forget_image(uint64_t address_within) noexcept;
 // Gives the calling thread an alternate signal stack with a guard page, unless it has one. It is
 // freed when the thread ends. False when there is no memory. Context: not in a signal handler.
 bool ensure_alternate_stack() noexcept;
-
-// The handler of the chained signals. trap_handler.cc
-void on_signal(int signal, siginfo_t* info, void* context) noexcept;
 
 }  // namespace kebound::inproc

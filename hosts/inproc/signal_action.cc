@@ -39,8 +39,9 @@ bool set_kernel_action(int signal, const SignalAction* action, SignalAction* old
   KernelAction out{};
   if (action != nullptr) {
     in.handler = action->handler;
-    in.flags = action->flags | kSaRestorer;
+    in.flags = action->flags;
     in.restorer = signal_restorer();
+    if (in.restorer != nullptr) in.flags |= kSaRestorer;
     in.mask[0] = static_cast<uint32_t>(action->mask);
     in.mask[1] = static_cast<uint32_t>(action->mask >> 32);
   }

@@ -184,8 +184,11 @@ void deliver(int signal, siginfo_t* info, ucontext_t* context) noexcept {
 }
 
 }  // namespace
+}  // namespace kebound::inproc
 
-void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
+void kebound_on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
+  using namespace kebound;
+  using namespace kebound::inproc;
   auto& context = *static_cast<ucontext_t*>(opaque);
   if (signal == SIGSEGV && resume_copy(context)) return;
   const int saved = errno;
@@ -200,5 +203,3 @@ void on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
   errno = saved;
   deliver(signal, info, &context);
 }
-
-}  // namespace kebound::inproc

@@ -232,6 +232,26 @@ TEST_F(ChainTest, A_fault_in_a_callback_is_the_programs_and_the_callback_goes_on
   );
 }
 
+struct sigaction g_found;
+void call_the_one_before(int number, siginfo_t* info, void* context) {
+  g_calls = g_calls + 1;
+  g_found.sa_sigaction(number, info, context);
+}
+
+TEST_F(ChainTest, A_handler_installed_later_may_call_ours_and_put_it_back) {
+  IN_FRESH_PROCESS(
+      const Registration registration([](const Event&, EventRegisters& r) {
+        r.gpr[KEBOUND_RAX] = 9;
+        return Answer::Handled;
+      });
+      CLAIM(sigaction(SIGSEGV, nullptr, &g_found) == 0);
+      install(SIGSEGV, call_the_one_before, SA_SIGINFO);
+      CLAIM(raise_bound(10, kBounds) == 9 && g_calls == 1);
+      CLAIM(sigaction(SIGSEGV, &g_found, nullptr) == 0);
+      CLAIM(raise_bound(10, kBounds) == 9 && g_calls == 1);
+  );
+}
+
 TEST_F(ChainTest, A_general_protection_fault_and_a_page_fault_at_a_BOUND_are_no_bound_exceptions) {
   IN_FRESH_PROCESS(
       install(SIGSEGV, record_and_skip, SA_SIGINFO);
