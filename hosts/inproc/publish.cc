@@ -12,6 +12,7 @@
 
 #include "core/atomic.h"
 #include "hosts/inproc/bug_check.h"
+#include "hosts/inproc/machine.h"
 
 namespace kebound::inproc {
 namespace {
@@ -22,6 +23,8 @@ struct Ring {
   uint64_t capacity = 0;  // our own copy: the file is anybody's
 };
 constinit Ring g_ring;
+constinit bool g_text = false;
+constinit bool g_publishing = false;
 
 uint64_t load(const uint64_t& word, MemoryOrder order) noexcept {
   return __atomic_load_n(&word, static_cast<int>(order));
@@ -76,12 +79,39 @@ class Entry {
 
 }  // namespace
 
-bool is_publishing() noexcept { return g_ring.header != nullptr; }
+bool has_ring() noexcept { return g_ring.header != nullptr; }
+bool is_publishing() noexcept { return g_publishing; }
+
+void set_text_report(bool on) noexcept {
+  g_text = on;
+  g_publishing = on || has_ring();
+}
+
+namespace {
+
+void write_text(const kebound_event& event, unsigned disposition, const char* reason) noexcept {
+  static constexpr const char* kDispositions[] = {"handled", "propagated", "terminated"};
+  Line line;
+  line.text("kebound: bound exception at ").place(event.ip);
+  if (event.confidence == KEBOUND_CONFIDENCE_UNKNOWN) {
+    line.text(": an array index out of range");
+  } else {
+    line.text(": index ").decimal(event.index).text(" is not in ").decimal(event.lower);
+    line.text("..").decimal(event.upper);
+  }
+  line.text("; thread ").decimal(syscall(SYS_gettid)).text("; ");
+  line.text(kDispositions[disposition]);
+  if (*reason != '\0') line.text(": ").text(reason);
+  line.write();
+}
+
+}  // namespace
 
 void publish_exception(const kebound_event& event, const kebound_registers& before,
                        const kebound_registers& after, const Answers& answers,
                        unsigned disposition, const char* reason) noexcept {
-  if (!is_publishing()) return;
+  if (g_text) write_text(event, disposition, reason);
+  if (!has_ring()) return;
   const Entry entry(KEBOUND_RECORD_EXCEPTION);
   if (!entry) return;
   entry->event = event;
@@ -95,13 +125,14 @@ void publish_exception(const kebound_event& event, const kebound_registers& befo
   }
   entry->code_size = event.instruction_length;
   if (entry->code_size > sizeof entry->code) entry->code_size = sizeof entry->code;
-  memcpy(entry->code, reinterpret_cast<const void*>(static_cast<uintptr_t>(event.ip)),
-         entry->code_size);
+  entry->code_size = static_cast<uint8_t>(
+      kebound_copy(entry->code, reinterpret_cast<const void*>(static_cast<uintptr_t>(event.ip)),
+                   entry->code_size));
   entry.text(reason);
 }
 
 void publish_bug_check(const BugCheck& what) noexcept {
-  if (!is_publishing()) return;
+  if (!has_ring()) return;
   const Entry entry(KEBOUND_RECORD_BUG_CHECK);
   if (!entry) return;
   entry->bug_check = what.code;
@@ -110,7 +141,7 @@ void publish_bug_check(const BugCheck& what) noexcept {
 }
 
 void report_violation(const char* rule, const char* message, uint64_t routine) noexcept {
-  if (is_publishing()) {
+  if (has_ring()) {
     const Entry entry(KEBOUND_RECORD_VERIFIER);
     if (!entry) return;
     entry->routine = routine;
@@ -125,7 +156,7 @@ void report_violation(const char* rule, const char* message, uint64_t routine) n
 }
 
 bool open_ring(const char* path) noexcept {
-  if (is_publishing()) return true;
+  if (has_ring()) return true;
   const int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0) return false;
   struct stat file {};
@@ -150,6 +181,7 @@ bool open_ring(const char* path) noexcept {
                                                           KEBOUND_RING_HEADER_SIZE);
   g_ring.capacity = capacity;
   g_ring.header = header;
+  g_publishing = true;
   return true;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where the host's records go: into a ring in shared memory, if one was named. Nothing here waits
-// or allocates.
+// Where the host's records go: into a ring in shared memory if one was named, or as lines to standard
+// error. Nothing here waits or allocates.
 #pragma once
 
 #include <stddef.h>
@@ -28,8 +28,11 @@ struct Answers {
   }
 };
 
-// True when records go somewhere. Context: anywhere, as is all below.
+// True when records of exceptions go somewhere. Context: anywhere, as is all below.
 [[nodiscard]] bool is_publishing() noexcept;
+[[nodiscard]] bool has_ring() noexcept;
+// A line on standard error for each exception. Context: before the handlers are installed.
+void set_text_report(bool on) noexcept;
 
 void publish_exception(const kebound_event& event, const kebound_registers& before,
                        const kebound_registers& after, const Answers& answers,
