@@ -85,11 +85,18 @@ void read_segment_bases(x86::Registers& registers) noexcept {
 void write_registers(const x86::Registers& registers, ucontext_t& context) noexcept {
   greg_t* gregs = context.uc_mcontext.gregs;
   const uint64_t selectors = static_cast<uint64_t>(gregs[REG_CSGSFS]);
-  // In 32-bit code there are no upper halves of these; r8 and up are only out of sight.
   const uint64_t mask = static_cast<uint16_t>(selectors) == kCode64 ? ~uint64_t{0} : 0xffffffff;
   for (const Place& place : kPlaces) {
     const uint64_t value = registers.gpr[place.gpr];
-    gregs[place.greg] = static_cast<greg_t>(place.gpr < x86::R8 ? value & mask : value);
+    const uint64_t before = static_cast<uint64_t>(gregs[place.greg]);
+    // A 32-bit register that nobody changed keeps its upper half, which is out of sight; one that
+    // is written loses it, as if by an instruction. r8 and up are out of sight altogether.
+    const bool changed = ((value ^ before) & mask) != 0;
+    if (place.gpr >= x86::R8) {
+      gregs[place.greg] = static_cast<greg_t>(value);
+    } else if (changed) {
+      gregs[place.greg] = static_cast<greg_t>(value & mask);
+    }
   }
   gregs[REG_RIP] = static_cast<greg_t>(registers.rip & mask);
   gregs[REG_EFL] = static_cast<greg_t>((static_cast<uint64_t>(gregs[REG_EFL]) & ~kUserFlags) |

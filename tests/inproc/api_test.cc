@@ -26,6 +26,13 @@ Answer clamp(const Event& event, EventRegisters& registers) {
   return Answer::Handled;
 }
 
+// AddressSanitizer writes a warning when a process ends on a stack that it does not know.
+#ifdef __SANITIZE_ADDRESS__
+#define ONLY(pattern) pattern
+#else
+#define ONLY(pattern) "^" pattern "$"
+#endif
+
 class ApiTest : public ::testing::Test {
  protected:
   ApiTest() { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
@@ -271,7 +278,7 @@ TEST_F(ApiTest, Error_kills_the_process_and_no_handler_runs) {
         const Registration registration([](const Event&, EventRegisters&) { return Answer::Error; });
         raise_bound(10, kBounds);
       },
-      ::testing::KilledBySignal(SIGKILL), "^$");
+      ::testing::KilledBySignal(SIGKILL), ONLY(""));
 }
 
 TEST_F(ApiTest, Another_answer_is_a_bug_check_that_cannot_be_caught) {
@@ -281,7 +288,7 @@ TEST_F(ApiTest, Another_answer_is_a_bug_check_that_cannot_be_caught) {
         const Registration registration([](const Event&, EventRegisters&) { return static_cast<Answer>(3); });
         raise_bound(10, kBounds);
       },
-      ::testing::KilledBySignal(SIGABRT), "^kebound: bug check 0x7f \\(0x5, 0x3, [^\n]*callback [^\n]*\n$");
+      ::testing::KilledBySignal(SIGABRT), ONLY("kebound: bug check 0x7f \\(0x5, 0x3, [^\n]*callback [^\n]*\n"));
 }
 
 TEST_F(ApiTest, A_bound_exception_in_a_callback_is_a_bug_check) {
