@@ -120,10 +120,20 @@ struct Exception {
   kill_process();
 }
 
-void resume(const kebound_registers& registers, ucontext_t& context) noexcept {
+x86::Registers from_public(const kebound_registers& registers) noexcept {
   x86::Registers result;
   memcpy(static_cast<void*>(&result), &registers, sizeof result);
-  write_registers(result, context);
+  return result;
+}
+
+// A thread that faults with other registers than it was resumed with has executed something in
+// between. So a loop that fails the same check again and again, and is repaired each time, is no
+// livelock, although its faults are all alike.
+bool is_livelock(ThreadState& state, const x86::Registers& fault,
+                 const x86::Registers& resumed) noexcept {
+  if (!(fault == state.resumed)) state.livelock.forget();
+  state.resumed = resumed;
+  return state.livelock.observe(fault, settings().livelock_limit);
 }
 
 enum class Next { Resume, Propagate };
@@ -135,13 +145,17 @@ Next carry_out(Exception& exception, const DispatchOutcome& outcome, const x86::
       exception.state.livelock.forget();
       exception.publish(KEBOUND_DISPOSITION_PROPAGATED);
       // Only the windows profile lets edits through to here.
-      if (differ(exception.registers, exception.before)) resume(exception.registers, context);
+      if (differ(exception.registers, exception.before)) {
+        write_registers(from_public(exception.registers), context);
+      }
       return Next::Propagate;
-    case Verdict::Handled:
-      if (exception.state.livelock.observe(fault, settings().livelock_limit)) livelock(exception);
-      resume(exception.registers, context);
+    case Verdict::Handled: {
+      const x86::Registers resumed = from_public(exception.registers);
+      if (is_livelock(exception.state, fault, resumed)) livelock(exception);
+      write_registers(resumed, context);
       exception.publish(KEBOUND_DISPOSITION_HANDLED);
       return Next::Resume;
+    }
     case Verdict::Error:
       exception.publish(KEBOUND_DISPOSITION_TERMINATED);
       kill_process();

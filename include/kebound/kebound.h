@@ -55,8 +55,9 @@ typedef enum kebound_profile {
 typedef struct kebound_options {
   uint32_t size;           // sizeof(kebound_options)
   uint32_t profile;        // kebound_profile
-  uint64_t livelock_limit  // exceptions handled in a row at one place with the same registers before
-      KEBOUND_ALIGN8;      // that counts as KEBOUND_ERROR; 0: never
+  uint64_t livelock_limit  // exceptions handled in a row at one place with the same registers, the
+      KEBOUND_ALIGN8;      // thread having executed nothing in between, before that counts as
+                           // KEBOUND_ERROR; 0: never
   uint32_t no_alternate_stack;  // not 0: do not give the calling thread an alternate signal stack
   uint32_t no_compiler_traps;   // not 0: SIGILL is left alone, clang's bounds traps are no events
 } kebound_options;

@@ -319,6 +319,21 @@ TEST_F(ApiTest, Handled_over_and_over_without_an_edit_ends_as_a_livelock) {
   EXPECT_EXIT(livelock(), ::testing::KilledBySignal(SIGKILL), "livelock");
 }
 
+void repair_a_loop() {
+  kebound_options options = KEBOUND_OPTIONS_INIT;
+  options.livelock_limit = 50;
+  if (kebound_init(&options) != KEBOUND_OK) _exit(9);
+  const Registration registration(clamp);
+  for (int i = 0; i < 500; ++i) {
+    if (raise_bound(10, kBounds) != 9) _exit(8);
+  }
+  _exit(0);
+}
+
+TEST_F(ApiTest, A_loop_that_is_repaired_each_time_is_no_livelock) {
+  EXPECT_EXIT(repair_a_loop(), ::testing::ExitedWithCode(0), "");
+}
+
 void leak_an_edit() {
   kebound_options options = KEBOUND_OPTIONS_INIT;
   options.profile = KEBOUND_PROFILE_WINDOWS;
