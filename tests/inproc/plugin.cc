@@ -18,8 +18,17 @@ kebound_answer skip(const kebound_event* event, kebound_registers* registers, vo
 
 }  // namespace
 
+kebound_answer pass(const kebound_event*, kebound_registers*, void*) {
+  ++g_calls;
+  return KEBOUND_CONTINUE_SEARCH;
+}
+
 extern "C" __attribute__((visibility("default"))) int plugin_register() {
   g_handle = kebound_register(skip, nullptr);
+  return g_handle != 0 ? 1 : 0;
+}
+extern "C" __attribute__((visibility("default"))) int plugin_register_passing() {
+  g_handle = kebound_register(pass, nullptr);
   return g_handle != 0 ? 1 : 0;
 }
 extern "C" __attribute__((visibility("default"))) void plugin_deregister() { kebound_deregister(g_handle); }
