@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hosts/inproc/classify.h"
 
+#include <string.h>
+
 #include "hosts/inproc/machine.h"
 #include "trap/x86/bound.h"
 #include "trap/x86/compiler_trap.h"
@@ -15,9 +17,22 @@ const void* pointer_to(uint64_t address) noexcept {
   return reinterpret_cast<const void*>(static_cast<uintptr_t>(address));
 }
 
-size_t read_own_memory(void*, uint64_t address, void* buffer, size_t size) noexcept {
-  return kebound_copy(buffer, pointer_to(address), size);
-}
+// This process' memory, with the instruction's bytes read only once.
+struct OwnMemory {
+  uint64_t code_address;
+  const uint8_t* code;
+  size_t code_size;
+
+  static size_t read(void* self, uint64_t address, void* buffer, size_t size) noexcept {
+    const auto& memory = *static_cast<const OwnMemory*>(self);
+    if (address != memory.code_address || size > x86::kMaxInstructionLength) {
+      return kebound_copy(buffer, pointer_to(address), size);
+    }
+    const size_t count = size < memory.code_size ? size : memory.code_size;
+    memcpy(buffer, memory.code, count);
+    return count;
+  }
+};
 
 // The processor has raised #BR. Only that a stale trap number may say so too, where the kernel
 // raises a signal by itself (a stack that has no room for a handler's frame), makes a look at the
@@ -37,8 +52,8 @@ bool read_bound(const ucontext_t& context, x86::Registers& registers, BoundEvent
   if (instruction.segment == x86::Segment::Fs || instruction.segment == x86::Segment::Gs) {
     read_segment_bases(registers);
   }
-  const MemoryReader memory{nullptr, read_own_memory};
-  if (x86::evaluate_bound(registers, memory, event) != x86::BoundVerdict::Exceeded) {
+  OwnMemory memory{registers.rip, code, size};
+  if (x86::evaluate_bound(registers, {&memory, OwnMemory::read}, event) != x86::BoundVerdict::Exceeded) {
     event.instruction_length = instruction.length;
     event.index_register = instruction.index_register;
     event.index_width = instruction.operand_bits;
@@ -82,8 +97,15 @@ bool is_bound_exception(int signal, const siginfo_t& info, const ucontext_t& con
 }
 
 bool resume_copy(ucontext_t& context) noexcept {
-  if (instruction_pointer(context) != reinterpret_cast<uintptr_t>(kebound_copy_fault)) return false;
-  set_instruction_pointer(context, reinterpret_cast<uintptr_t>(kebound_copy_resume));
+  const uint64_t ip = instruction_pointer(context);
+  const auto address_of = [](const void* label) { return reinterpret_cast<uintptr_t>(label); };
+  const void* const begin = reinterpret_cast<const void*>(kebound_copy);
+  if (ip == address_of(kebound_copy_fault)) {
+    set_instruction_pointer(context, address_of(kebound_copy_resume));
+    return true;
+  }
+  if (ip < address_of(begin) || ip >= address_of(kebound_copy_slow)) return false;
+  set_instruction_pointer(context, address_of(kebound_copy_slow));
   return true;
 }
 

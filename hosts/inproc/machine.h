@@ -54,9 +54,10 @@ inline constexpr uint16_t kCode64 = 0x33;
 }  // namespace kebound::inproc
 
 // Copies `size` bytes; stops where memory is unreadable. Returns how many were copied. A SIGSEGV
-// with the instruction pointer at kebound_copy_fault belongs to it: the handler goes on at
-// kebound_copy_resume. Context: anywhere, SIGSEGV not blocked.
+// inside belongs to it: before kebound_copy_slow, the handler goes on there; at kebound_copy_fault,
+// it goes on at kebound_copy_resume. Context: anywhere, SIGSEGV not blocked.
 extern "C" size_t kebound_copy(void* to, const void* from, size_t size) noexcept;
 extern "C" void kebound_on_signal(int signal, siginfo_t* info, void* context) noexcept;
+extern "C" const char kebound_copy_slow[];
 extern "C" const char kebound_copy_fault[];
 extern "C" const char kebound_copy_resume[];

@@ -126,7 +126,10 @@ __asm__(R"(
   .type kebound_copy, @function
   .hidden kebound_copy_fault
   .hidden kebound_copy_resume
+  .globl kebound_copy_slow
+  .hidden kebound_copy_slow
 kebound_copy:
+kebound_copy_slow:
   .cfi_startproc
   push %edi
   .cfi_adjust_cfa_offset 4

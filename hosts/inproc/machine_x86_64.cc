@@ -130,6 +130,7 @@ SignalEntry signal_entry() noexcept { return kebound_on_signal; }
 
 }  // namespace kebound::inproc
 
+// kebound_copy has a quick way for the two sizes that every BOUND needs: its bytes and its bounds.
 // The restorer has no unwind table on purpose: unwinders and debuggers know a signal frame by
 // exactly these bytes.
 __asm__(R"(
@@ -139,8 +140,26 @@ __asm__(R"(
   .type kebound_copy, @function
   .hidden kebound_copy_fault
   .hidden kebound_copy_resume
+  .hidden kebound_copy_slow
 kebound_copy:
   .cfi_startproc
+  cmp $8, %rdx
+  je 1f
+  cmp $15, %rdx
+  jne kebound_copy_slow
+  mov (%rsi), %rcx
+  mov 7(%rsi), %r8
+  mov %rcx, (%rdi)
+  mov %r8, 7(%rdi)
+  mov $15, %eax
+  ret
+1:
+  mov (%rsi), %rcx
+  mov %rcx, (%rdi)
+  mov $8, %eax
+  ret
+  .globl kebound_copy_slow
+kebound_copy_slow:
   mov %rdx, %rcx
   mov %rdx, %rax
   .globl kebound_copy_fault

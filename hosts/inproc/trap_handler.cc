@@ -47,8 +47,17 @@ kebound_event to_public(const BoundEvent& event) noexcept {
   return result;
 }
 
-bool differ(const kebound_registers& a, const kebound_registers& b) noexcept {
-  return memcmp(&a, &b, sizeof a) != 0;
+// After each callback of a chain, so it counts: all of it in vector registers, without a branch.
+[[gnu::always_inline]] inline bool differ(const kebound_registers& a,
+                                          const kebound_registers& b) noexcept {
+  using Vector [[gnu::vector_size(16), gnu::aligned(8), gnu::may_alias]] = long long;
+  static_assert(sizeof a % sizeof(Vector) == 0);
+  const auto* left = reinterpret_cast<const Vector*>(&a);
+  const auto* right = reinterpret_cast<const Vector*>(&b);
+  Vector difference{};
+#pragma GCC unroll 16
+  for (size_t i = 0; i < sizeof a / sizeof(Vector); ++i) difference |= left[i] ^ right[i];
+  return (difference[0] | difference[1]) != 0;
 }
 
 // One exception on its way.

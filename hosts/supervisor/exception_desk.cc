@@ -229,7 +229,7 @@ void ExceptionDesk::record(BoundStop& stop, const x86::Registers& after,
                            events::Disposition disposition, std::string reason) {
   Tracee& tracee = *stop.tracee;
   if (tracee.name == nullptr || stop.stack != nullptr) {
-    tracee.name = std::make_shared<const std::string>(thread_name(tracee.process->pid, tracee.tid));
+    tracee.name = std::make_shared<const std::string>(posix::thread_name(tracee.process->pid, tracee.tid));
   }
   events::BoundException record;
   record.time_ns = realtime_ns();
@@ -271,7 +271,7 @@ const ExceptionDesk::CallbackName& ExceptionDesk::name_of(const nt::CallbackAnsw
 // its default action before we see the stop (force_sig). The handler's address is not to be had
 // from outside, so a Handled cannot put it back: it is reported.
 void ExceptionDesk::watch_signal_state(Process& process, pid_t tid) {
-  const SignalMasks now = signal_masks(process.pid, tid);
+  const posix::SignalMasks now = posix::signal_masks(process.pid, tid);
   constexpr uint64_t bit = uint64_t{1} << (SIGSEGV - 1);
   const bool caught_lost = (process.masks.caught & bit) != 0 && (now.caught & bit) == 0;
   const bool ignored_lost = (process.masks.ignored & bit) != 0 && (now.ignored & bit) == 0;

@@ -13,14 +13,16 @@
 #include <filesystem>
 #include <fstream>
 
+#include "hosts/posix/module_map.h"
 #include "hosts/supervisor/address_ranges.h"
-#include "hosts/supervisor/module_map.h"
 #include "hosts/supervisor/processor_follower.h"
 #include "hosts/supervisor/target_memory.h"
 #include "hosts/supervisor/wait_status.h"
 
 namespace kebound::supervisor {
 namespace {
+
+using namespace posix;
 
 TEST(WaitStatusTest, TellsTheStopsOfASeizedThreadApart) {
   using Kind = WaitStatus::Kind;

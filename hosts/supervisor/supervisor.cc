@@ -144,28 +144,6 @@ void fiber_left(void* owner, bool ended) {
 
 bool interrupted() noexcept { return the_host->raised(); }
 
-// What kebound changes of its own signal state while programs run, put back at the end.
-class ScopedTerminalSignals {
- public:
-  ScopedTerminalSignals() {
-    struct sigaction ignore {};
-    ignore.sa_handler = SIG_IGN;
-    // The terminal sends them to the programs too, and those decide.
-    sigaction(SIGINT, &ignore, &interrupt_);
-    sigaction(SIGQUIT, &ignore, &quit_);
-  }
-  ScopedTerminalSignals(const ScopedTerminalSignals&) = delete;
-  ScopedTerminalSignals& operator=(const ScopedTerminalSignals&) = delete;
-  ~ScopedTerminalSignals() {
-    sigaction(SIGINT, &interrupt_, nullptr);
-    sigaction(SIGQUIT, &quit_, nullptr);
-  }
-
- private:
-  struct sigaction interrupt_ {};
-  struct sigaction quit_ {};
-};
-
 struct DriverCode : DriverTask {
   void (*fn)(void*) = nullptr;
   void* argument = nullptr;
@@ -177,7 +155,7 @@ struct DriverCode : DriverTask {
 struct Supervisor::State {
   explicit State(const Options& given)
       : options(given),
-        inherited(inherited_signals(become_tracing_thread())),
+        inherited(posix::inherited_signals(become_tracing_thread())),
         host(given.sink),
         scheduler({fiber_resumed, fiber_left, wake_tracing_thread}),
         desk(options, scheduler, window),
@@ -199,7 +177,7 @@ struct Supervisor::State {
   }
 
   Options options;
-  InheritedSignals inherited;  // before the fault handlers are installed
+  posix::InheritedSignals inherited;  // before the fault handlers are installed
   SupervisorHost host;
   UserWindow window;
   FiberScheduler scheduler;
@@ -252,7 +230,7 @@ bool Supervisor::run_driver_code(void (*fn)(void*), void* argument) {
 bool Supervisor::bug_check_raised() const noexcept { return state_->host.raised(); }
 
 Outcome Supervisor::run(const LaunchSpec& spec) {
-  const ScopedTerminalSignals terminal_signals;
+  const posix::ScopedTerminalSignals terminal_signals;
   return state_->conclude(state_->tracer.run(spec, state_->inherited));
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "events/record.h"
+#include "hosts/posix/launch.h"
 
 namespace kebound::supervisor {
 
@@ -40,29 +41,8 @@ struct Options {
   Backtraces backtraces = Backtraces::First;
 };
 
-struct LaunchSpec {
-  std::string program;                 // as given: looked up in PATH when it has no slash
-  std::vector<std::string> arguments;  // argv, [0] included
-};
-
-// How it ended.
-struct Outcome {
-  enum class Kind : uint8_t {
-    Exited,    // the first program (attach: the process) exited: status
-    Signaled,  // it died of a signal: status
-    Detached,  // attach: detached on request or because the process went on without us
-    BugCheck,  // the host stopped; targets were terminated
-    Failed,    // the program could not be started, or the process not attached to: error, remedy,
-               // not_found
-  };
-  Kind kind = Kind::Exited;
-  int status = 0;
-  bool not_found =
-      false;  // Failed: the program does not exist (status 127), else it cannot be executed (126)
-  std::string why;          // Failed
-  std::string remedy;       // Failed
-  uint64_t exceptions = 0;  // bound exceptions taken, whatever became of them
-};
+using posix::LaunchSpec;
+using posix::Outcome;
 
 // One per process. The thread that constructs it is the tracing thread and must be the one that
 // calls run()/attach(). Sets itself as nt::host(). Drivers are loaded after construction and before

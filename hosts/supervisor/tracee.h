@@ -10,7 +10,7 @@
 
 #include "core/livelock.h"
 #include "events/record.h"
-#include "hosts/supervisor/module_map.h"
+#include "hosts/posix/module_map.h"
 #include "hosts/supervisor/target_memory.h"
 #include "hosts/supervisor/user_window.h"
 #include "trap/x86/registers.h"
@@ -26,9 +26,9 @@ struct Process {
   events::SharedName program;
   UserSpace space;
   TargetMemory memory;
-  ModuleMapReader modules;
+  posix::ModuleMapReader modules;
   std::unordered_set<uint64_t> captured_places;  // instruction pointers whose stack was recorded
-  SignalMasks masks;                             // as last seen
+  posix::SignalMasks masks;                             // as last seen
 };
 
 // A traced thread. Tracing thread only; kept alive by a callback that still runs on its behalf.

@@ -28,6 +28,16 @@ int64_t realtime_ns() noexcept {
   return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
+bool seize_child(pid_t child, Outcome& failure) {
+  if (ptrace_seize(child, true) == PtraceResult::Ok) return true;
+  failure = posix::launch_failure(
+      fmt::format("cannot be traced: {}", strerror(errno)),
+      "kebound needs ptrace: allow it (kernel.yama.ptrace_scope below 3, CAP_SYS_PTRACE in a "
+      "container)",
+      false);
+  return false;
+}
+
 }  // namespace
 
 Tracer::Tracer(const Options& options, FiberScheduler& scheduler, ExceptionDesk& desk,
@@ -38,13 +48,13 @@ void Tracer::emit(events::Record&& record) {
   if (options_.sink != nullptr) options_.sink->accept(std::move(record));
 }
 
-Outcome Tracer::run(const LaunchSpec& spec, const InheritedSignals& inherited) {
-  Launched launched = launch(spec, inherited);
+Outcome Tracer::run(const LaunchSpec& spec, const posix::InheritedSignals& inherited) {
+  const posix::Launched launched = posix::launch(spec, inherited, seize_child);
   if (launched.pid == 0) return launched.failure;
   first_pid_ = launched.pid;
   add_tracee(launched.pid, add_process(launched.pid, nullptr));
   loop();
-  if (!program_started_) return explain_failed_exec(launched, spec);
+  if (!program_started_) return posix::explain_failed_exec(launched, spec);
   close(launched.exec_error_fd);
   return outcome_.value_or(Outcome{});
 }
@@ -69,26 +79,28 @@ Outcome Tracer::attach(pid_t pid) {
 // Threads may be made while we go through the list; those of seized threads are seized by the
 // kernel. So: until a pass finds nothing new.
 bool Tracer::seize_all_threads(pid_t pid, Outcome& failure) {
-  if (process_of_thread(pid) != pid) {
+  if (posix::process_of_thread(pid) != pid) {
     failure.not_found = true;
-    failure.why = process_of_thread(pid) == 0 ? "no such process" : "is a thread, not a process";
+    failure.why =
+        posix::process_of_thread(pid) == 0 ? "no such process" : "is a thread, not a process";
     failure.remedy = "name the PID of a running process";
     return false;
   }
   const std::shared_ptr<Process> process = add_process(pid, nullptr);
   for (bool found_new = true; found_new;) {
     found_new = false;
-    for (const pid_t tid : threads_of(pid)) {
+    for (const pid_t tid : posix::threads_of(pid)) {
       if (tracees_.contains(tid)) continue;
       if (ptrace_seize(tid, false) != PtraceResult::Ok) {
         if (errno == ESRCH && tid != pid) continue;  // ended meanwhile
         // EPERM also for a new thread that the kernel has seized for us already: its stop will
         // come.
-        if (errno == EPERM && tracer_of(pid, tid) == getpid()) continue;
+        if (errno == EPERM && posix::tracer_of(pid, tid) == getpid()) continue;
         failure.why = fmt::format("thread {} cannot be traced: {}", tid, strerror(errno));
-        failure.remedy = tracer_of(pid, tid) != 0 ? "another debugger traces it; end that first"
-                                                  : "run kebound as the same user or as root; "
-                                                    "kernel.yama.ptrace_scope may forbid it too";
+        failure.remedy = posix::tracer_of(pid, tid) != 0
+                             ? "another debugger traces it; end that first"
+                             : "run kebound as the same user or as root; "
+                               "kernel.yama.ptrace_scope may forbid it too";
         return false;
       }
       add_tracee(tid, process);
@@ -209,7 +221,7 @@ void Tracer::on_new_child(const std::shared_ptr<Tracee>& parent, bool is_process
   if (tracees_.contains(tid)) return;  // its first stop came before this event
   // CLONE is also what clone(2) without CLONE_THREAD reports when it asks for another signal than
   // SIGCHLD.
-  if (!is_process && process_of_thread(tid) == parent->process->pid) {
+  if (!is_process && posix::process_of_thread(tid) == parent->process->pid) {
     add_tracee(tid, parent->process);
   } else {
     add_tracee(tid, add_process(tid, parent->process.get()));
@@ -220,13 +232,13 @@ void Tracer::on_new_child(const std::shared_ptr<Tracee>& parent, bool is_process
 // before its parent's event.
 std::shared_ptr<Tracee> Tracer::find_or_adopt(pid_t tid) {
   if (const auto found = tracees_.find(tid); found != tracees_.end()) return found->second;
-  const pid_t pid = process_of_thread(tid);
+  const pid_t pid = posix::process_of_thread(tid);
   if (pid == 0) return nullptr;
   if (const auto known = processes_.find(pid); known != processes_.end()) {
     if (std::shared_ptr<Process> process = known->second.lock())
       return add_tracee(tid, std::move(process));
   }
-  const auto parent = processes_.find(parent_of(pid));
+  const auto parent = processes_.find(posix::parent_of(pid));
   const std::shared_ptr<Process> forked_from =
       parent != processes_.end() ? parent->second.lock() : nullptr;
   return add_tracee(tid, add_process(pid, forked_from.get()));
@@ -256,10 +268,10 @@ void Tracer::enter_program(Process& process) {
   process.modules.forget();
   process.captured_places.clear();
   process.masks = {};
-  process.is_64bit = executable_is_64bit(process.pid);
-  process.program = std::make_shared<const std::string>(executable_path(process.pid));
-  emit(events::ProcessStarted{realtime_ns(), process.pid, parent_of(process.pid), *process.program,
-                              process.is_64bit});
+  process.is_64bit = posix::executable_is_64bit(process.pid);
+  process.program = std::make_shared<const std::string>(posix::executable_path(process.pid));
+  emit(events::ProcessStarted{realtime_ns(), process.pid, posix::parent_of(process.pid),
+                              *process.program, process.is_64bit});
   if (!process.is_64bit) return;
   const std::string overlaps = UserWindow::overlaps(process.pid);
   if (overlaps.empty()) return;

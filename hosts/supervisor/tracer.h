@@ -11,8 +11,8 @@
 #include <optional>
 #include <unordered_map>
 
+#include "hosts/posix/launch.h"
 #include "hosts/supervisor/exception_desk.h"
-#include "hosts/supervisor/launch.h"
 #include "hosts/supervisor/tracee.h"
 #include "hosts/supervisor/wait_status.h"
 
@@ -26,7 +26,7 @@ class Tracer {
   Tracer(const Tracer&) = delete;
   Tracer& operator=(const Tracer&) = delete;
 
-  [[nodiscard]] Outcome run(const LaunchSpec& spec, const InheritedSignals& inherited);
+  [[nodiscard]] Outcome run(const LaunchSpec& spec, const posix::InheritedSignals& inherited);
   [[nodiscard]] Outcome attach(pid_t pid);
   // Kills every target and waits until they are gone.
   void terminate_all();

@@ -19,7 +19,7 @@ RULES = {
     "include": ["include"],
     "nt": ["core", "trap", "nt", "include"],
     "report": ["events", "trap", "report"],
-    "hosts/posix": ["core", "hosts/posix"],
+    "hosts/posix": ["core", "events", "trap", "hosts/posix"],
     "hosts": ["core", "trap", "events", "nt", "include", "hosts/posix", "hosts/driver"],
 }
 # core/ and trap/ compile in a kernel: only headers that bring no hosted runtime along.

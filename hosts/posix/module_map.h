@@ -9,7 +9,7 @@
 
 #include "events/record.h"
 
-namespace kebound::supervisor {
+namespace kebound::posix {
 
 // The file mappings of one address space, read from /proc when an exception asks for them.
 class ModuleMapReader {
@@ -44,4 +44,4 @@ struct SignalMasks {
 };
 [[nodiscard]] SignalMasks signal_masks(pid_t pid, pid_t tid);
 
-}  // namespace kebound::supervisor
+}  // namespace kebound::posix

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hosts/supervisor/module_map.h"
+#include "hosts/posix/module_map.h"
 
 #include <elf.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include <filesystem>
 #include <string_view>
 
-namespace kebound::supervisor {
+namespace kebound::posix {
 namespace {
 
 std::string read_whole(const std::string& path) {
@@ -203,4 +203,4 @@ SignalMasks signal_masks(pid_t pid, pid_t tid) {
           parse_number<uint64_t>(status_value(text, "SigIgn"), 16)};
 }
 
-}  // namespace kebound::supervisor
+}  // namespace kebound::posix

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hosts/inproc_run/ring_record.h"
+
+#include <string.h>
+
+#include <algorithm>
+
+namespace kebound::inproc_run {
+namespace {
+
+static_assert(static_cast<int>(BoundSource::X86Bound) == KEBOUND_SOURCE_X86_BOUND);
+static_assert(static_cast<int>(BoundSource::ClangTrap) == KEBOUND_SOURCE_CLANG_TRAP);
+static_assert(static_cast<int>(Confidence::Unknown) == KEBOUND_CONFIDENCE_UNKNOWN);
+static_assert(static_cast<int>(Confidence::Certain) == KEBOUND_CONFIDENCE_CERTAIN);
+static_assert(static_cast<int>(events::Disposition::Handled) == KEBOUND_DISPOSITION_HANDLED);
+static_assert(static_cast<int>(events::Disposition::Terminated) == KEBOUND_DISPOSITION_TERMINATED);
+
+std::string text_of(const kebound_ring_record& raw) {
+  return {raw.text, strnlen(raw.text, sizeof raw.text)};
+}
+
+x86::Registers from_ring(const kebound_registers& from) {
+  x86::Registers to;
+  std::copy(std::begin(from.gpr), std::end(from.gpr), to.gpr);
+  to.rip = from.ip;
+  to.rflags = from.flags;
+  to.fs_base = from.fs_base;
+  to.gs_base = from.gs_base;
+  to.cs = from.cs;
+  to.ss = from.ss;
+  to.ds = from.ds;
+  to.es = from.es;
+  to.fs = from.fs;
+  to.gs = from.gs;
+  return to;
+}
+
+bool is_possible(const kebound_event& event) {
+  return (event.source == KEBOUND_SOURCE_X86_BOUND || event.source == KEBOUND_SOURCE_CLANG_TRAP) &&
+         event.confidence <= KEBOUND_CONFIDENCE_CERTAIN && event.index_register < 16 &&
+         (event.index_width == 0 || event.index_width == 16 || event.index_width == 32);
+}
+
+bool take_exception(const kebound_ring_record& raw, RingRecord& out) {
+  if (!is_possible(raw.event) || raw.disposition > KEBOUND_DISPOSITION_TERMINATED) return false;
+  events::BoundException exception;
+  exception.time_ns = raw.time_ns;
+  exception.pid = raw.pid;
+  exception.tid = raw.tid;
+  BoundEvent& event = exception.event;
+  event.source = static_cast<BoundSource>(raw.event.source);
+  event.confidence = static_cast<Confidence>(raw.event.confidence);
+  event.instruction_length = raw.event.instruction_length;
+  event.index_register = raw.event.index_register;
+  event.index_width = raw.event.index_width;
+  event.ip = raw.event.ip;
+  event.index = raw.event.index;
+  event.lower = raw.event.lower;
+  event.upper = raw.event.upper;
+  event.bounds_address = raw.event.bounds_address;
+  exception.before = from_ring(raw.before);
+  exception.after = from_ring(raw.after);
+  exception.code_size = std::min<uint8_t>(raw.code_size, sizeof exception.code);
+  memcpy(exception.code, raw.code, exception.code_size);
+  exception.disposition = static_cast<events::Disposition>(raw.disposition);
+  exception.reason = text_of(raw);
+  const size_t kept = std::min<size_t>(raw.answer_count, KEBOUND_RING_ANSWERS);
+  for (size_t i = 0; i < kept; ++i) {
+    const kebound_ring_answer& answer = raw.answers[i];
+    out.answers.push_back({answer.routine, answer.status, answer.edited != 0});
+  }
+  out.record = std::move(exception);
+  return true;
+}
+
+void take_bug_check(const kebound_ring_record& raw, RingRecord& out) {
+  events::BugCheckRecord record;
+  record.time_ns = raw.time_ns;
+  record.pid = raw.pid;
+  record.tid = raw.tid;
+  record.code = raw.bug_check;
+  std::copy_n(raw.before.gpr, 4, record.parameters);
+  record.explanation = text_of(raw);
+  out.record = std::move(record);
+}
+
+bool take_verifier(const kebound_ring_record& raw, RingRecord& out) {
+  const std::string text = text_of(raw);
+  const size_t colon = text.find(": ");
+  if (colon == std::string::npos || colon == 0) return false;
+  events::VerifierRecord record;
+  record.time_ns = raw.time_ns;
+  record.pid = raw.pid;
+  record.tid = raw.tid;
+  record.rule = text.substr(0, colon);
+  record.message = text.substr(colon + 2);
+  out.record = std::move(record);
+  return true;
+}
+
+}  // namespace
+
+std::optional<RingRecord> check_ring_record(const kebound_ring_record& raw) {
+  RingRecord out;
+  if (raw.pid <= 0 || raw.tid <= 0 || raw.time_ns < 0) return std::nullopt;
+  out.pid = raw.pid;
+  out.tid = raw.tid;
+  out.is_64bit = raw.is_64bit != 0;
+  out.routine = raw.routine;
+  switch (raw.kind) {
+    case KEBOUND_RECORD_EXCEPTION:
+      if (!take_exception(raw, out)) return std::nullopt;
+      return out;
+    case KEBOUND_RECORD_BUG_CHECK:
+      take_bug_check(raw, out);
+      return out;
+    case KEBOUND_RECORD_VERIFIER:
+      if (!take_verifier(raw, out)) return std::nullopt;
+      return out;
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace kebound::inproc_run

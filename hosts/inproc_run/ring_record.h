@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From what a process wrote into the ring to a record of kebound's. Pure functions of the bytes;
+// what /proc adds is added by the caller.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "events/record.h"
+#include "include/kebound/abi.h"
+
+namespace kebound::inproc_run {
+
+// The callbacks that were asked, as addresses in the process; at most KEBOUND_RING_ANSWERS.
+struct RingAnswer {
+  uint64_t routine = 0;
+  uint32_t status = 0;
+  bool edited = false;
+};
+
+// A record that has been checked.
+struct RingRecord {
+  int32_t pid = 0;  // above 0, as is tid
+  int32_t tid = 0;
+  bool is_64bit = false;
+  uint64_t routine = 0;  // bug check, verifier: the callback at fault, 0 if none
+  std::vector<RingAnswer> answers;
+  // Without program, names and modules.
+  events::Record record;
+};
+
+// Nothing if the bytes are what no writer of ours writes. Context: any thread.
+[[nodiscard]] std::optional<RingRecord> check_ring_record(const kebound_ring_record& raw);
+
+}  // namespace kebound::inproc_run
