@@ -7,7 +7,9 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -157,6 +159,32 @@ TEST_F(ChainTest, The_default_action_kills_by_the_same_signal) {
               ::testing::KilledBySignal(SIGSEGV), "^$");
   EXPECT_EXIT({ static_cast<void>(kebound_init(nullptr)); kill(getpid(), SIGSEGV); pause(); },
               ::testing::KilledBySignal(SIGSEGV), "^$");
+}
+
+// What a core would show: where the thread is when it dies, and of what.
+TEST_F(ChainTest, The_default_action_is_taken_at_the_failing_instruction) {
+  const pid_t child = fork();
+  if (child == 0) {
+    ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+    static_cast<void>(kebound_init(nullptr));
+    raise_bound(10, kBounds);
+    _exit(0);
+  }
+  constexpr long kIpInUser = sizeof(void*) == 8 ? 16 * 8 : 12 * 4;
+  int status = 0;
+  int stops = 0;
+  uintptr_t ip = 0;
+  siginfo_t info{};
+  while (waitpid(child, &status, 0) == child && WIFSTOPPED(status)) {
+    ++stops;
+    ip = static_cast<uintptr_t>(ptrace(PTRACE_PEEKUSER, child, kIpInUser, nullptr));
+    ASSERT_EQ(ptrace(PTRACE_GETSIGINFO, child, nullptr, &info), 0);
+    ASSERT_EQ(ptrace(PTRACE_CONT, child, nullptr, WSTOPSIG(status)), 0);
+  }
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+  EXPECT_EQ(stops, 2);  // for our handler, and for good
+  EXPECT_EQ(ip, testing::bound_address());
+  EXPECT_EQ(info.si_code, SI_KERNEL);
 }
 
 TEST_F(ChainTest, An_ignored_signal_is_ignored_when_sent_and_kills_when_caused) {

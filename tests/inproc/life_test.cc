@@ -2,6 +2,7 @@
 //
 // Threads, processes and images that come and go, with exceptions at every moment.
 #include <dlfcn.h>
+#include <execinfo.h>
 #include <gtest/gtest.h>
 #include <pthread.h>
 #include <signal.h>
@@ -9,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -217,6 +219,31 @@ TEST(LifeTest, Registering_and_removing_under_load_loses_nothing) {
   stop = true;
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(wrong, 0);
+}
+
+// --- unwinding ---
+
+void* g_frames[64];
+int g_frame_count;
+kebound_answer take_backtrace(const kebound_event* event, kebound_registers* registers, void*) {
+  g_frame_count = backtrace(g_frames, 64);
+  registers->ip += event->instruction_length;
+  return KEBOUND_HANDLED;
+}
+
+void* g_caller;
+[[gnu::noinline]] void fail_a_check() {
+  g_caller = __builtin_return_address(0);
+  __asm__ volatile(".byte 0x67, 0x0f, 0xb9, 0x40, 0x12");  // clang's array-bounds trap, in both modes
+}
+
+TEST(LifeTest, A_callback_can_unwind_through_the_signal_into_the_failing_code) {
+  void* unused[1];
+  backtrace(unused, 1);  // loads the unwinder, which a signal handler should not
+  const kebound_handle handle = kebound_register(take_backtrace, nullptr);
+  fail_a_check();
+  EXPECT_EQ(kebound_deregister(handle), KEBOUND_OK);
+  EXPECT_NE(std::find(g_frames, g_frames + g_frame_count, g_caller), g_frames + g_frame_count);
 }
 
 // --- images; these link the shared library, which sees them go ---

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hosts/inproc_run/launcher.h"
+
+#include <errno.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <atomic>
+
+#include "hosts/inproc_run/drain.h"
+#include "hosts/inproc_run/ring_file.h"
+
+namespace kebound::inproc_run {
+namespace {
+
+posix::InheritedSignals signals_to_inherit() noexcept {
+  sigset_t mask;
+  pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+  return posix::inherited_signals(mask);
+}
+
+// While one lives, ends of children are kept until they are asked for, also where kebound itself
+// was started with SIGCHLD ignored.
+class ScopedChildSignal {
+ public:
+  ScopedChildSignal() noexcept {
+    struct sigaction fallback {};
+    fallback.sa_handler = SIG_DFL;
+    sigaction(SIGCHLD, &fallback, &before_);
+  }
+  ScopedChildSignal(const ScopedChildSignal&) = delete;
+  ScopedChildSignal& operator=(const ScopedChildSignal&) = delete;
+  ~ScopedChildSignal() { sigaction(SIGCHLD, &before_, nullptr); }
+
+ private:
+  struct sigaction before_ {};
+};
+
+}  // namespace
+
+struct Launcher::State {
+  explicit State(const Options& given)
+      : options(given),
+        inherited(signals_to_inherit()),
+        ring(given.capacity),
+        drain(ring, given.sink) {}
+
+  [[nodiscard]] LaunchSpec with_library(const LaunchSpec& spec) const;
+  [[nodiscard]] Outcome wait_for_all(pid_t first);
+
+  Options options;
+  posix::InheritedSignals inherited;
+  RingFile ring;
+  Drain drain;
+  std::atomic<pid_t> first{0};  // 0: not there, or gone
+  std::atomic<bool> stop_requested{false};
+};
+
+Launcher::Launcher(const Options& options) : state_(std::make_unique<State>(options)) {}
+Launcher::~Launcher() = default;
+
+LaunchSpec Launcher::State::with_library(const LaunchSpec& spec) const {
+  LaunchSpec result = spec;
+  const char* const others = getenv("LD_PRELOAD");
+  // What stands first is asked first: a library of the user's that interposes the same functions
+  // finds ours behind it otherwise.
+  result.environment.push_back(others == nullptr || *others == '\0'
+                                   ? "LD_PRELOAD=" + options.library
+                                   : fmt::format("LD_PRELOAD={}:{}", options.library, others));
+  result.environment.push_back("KEBOUND_RING=" + ring.path());
+  result.environment.push_back("KEBOUND_OPTIONS=" + options.preload_options);
+  return result;
+}
+
+Outcome Launcher::State::wait_for_all(pid_t first_pid) {
+  Outcome outcome;
+  for (;;) {
+    int status = 0;
+    const pid_t pid = waitpid(-1, &status, __WALL);
+    if (pid < 0 && errno == EINTR) continue;
+    if (pid < 0) return outcome;  // ECHILD: the last one is gone
+    const bool signaled = WIFSIGNALED(status);
+    const int code = signaled ? WTERMSIG(status) : WEXITSTATUS(status);
+    if (pid == first_pid) {
+      first = 0;
+      outcome.kind = signaled ? Outcome::Kind::Signaled : Outcome::Kind::Exited;
+      outcome.status = code;
+    }
+    drain.on_end(pid, signaled, code);
+  }
+}
+
+Outcome Launcher::run(const LaunchSpec& spec) {
+  State& state = *state_;
+  const posix::ScopedTerminalSignals terminal_signals;
+  const ScopedChildSignal child_signal;
+  // Descendants whose parents are gone come to us, so that the run ends when the last one has.
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  posix::Launched launched = posix::launch(state.with_library(spec), state.inherited, nullptr);
+  if (launched.pid == 0) return launched.failure;
+  int error = 0;
+  if (!posix::wait_for_exec(launched, error)) {
+    waitpid(launched.pid, nullptr, 0);
+    return posix::explain_exec_error(error, spec);
+  }
+  state.drain.start(launched.pid, posix::find_program(spec.program));
+  state.first = launched.pid;
+  if (state.stop_requested) request_stop();
+  Outcome outcome = state.wait_for_all(launched.pid);
+  const Drain::Totals totals = state.drain.finish();
+  outcome.exceptions = totals.exceptions;
+  if (totals.bug_checks != 0) outcome.kind = Outcome::Kind::BugCheck;
+  return outcome;
+}
+
+void Launcher::request_stop() noexcept {
+  state_->stop_requested = true;
+  if (const pid_t first = state_->first; first > 0) kill(first, SIGTERM);
+}
+
+}  // namespace kebound::inproc_run

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Runs programs that have kebound in themselves: starts one with the preload library, and makes a
+// report of what its processes write into the event ring. Nothing is traced: the callbacks run in the
+// program, and it does not depend on us once it runs.
+#pragma once
+
+#include <stdint.h>
+
+#include <memory>
+#include <string>
+
+#include "events/record.h"
+#include "hosts/posix/launch.h"
+
+namespace kebound::inproc_run {
+
+using posix::LaunchSpec;
+using posix::Outcome;
+
+struct Options {
+  // Where records go; null: they are only counted.
+  events::Sink* sink = nullptr;
+  // What LD_PRELOAD gets: a path in which $LIB stands for the loader's library folder. Without
+  // blanks and colons, which end a path there.
+  std::string library;
+  // The preload library's own options, as words (docs/inproc.md).
+  std::string preload_options;
+  // Records that fit into the ring; a power of two.
+  uint32_t capacity = 16'384;
+};
+
+// Context: one per process, on the main thread, before programs run.
+class Launcher {
+ public:
+  // Throws std::system_error if there is no memory for the ring.
+  explicit Launcher(const Options& options);
+  Launcher(const Launcher&) = delete;
+  Launcher& operator=(const Launcher&) = delete;
+  ~Launcher();
+
+  // Starts the program and stays until it and all its descendants are gone: their orphans become
+  // children of this process. A bug check in any of them makes Outcome::Kind::BugCheck.
+  [[nodiscard]] Outcome run(const LaunchSpec& spec);
+
+  // Passes SIGTERM to the program. Context: signal handlers too.
+  void request_stop() noexcept;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace kebound::inproc_run
