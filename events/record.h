@@ -112,6 +112,7 @@ struct VerifierRecord {
   std::string driver;
   std::string callback;
   std::string message;
+  uint64_t events_missing = 0;  // that the report does not have, where that is what it says
 };
 
 struct DriverLoaded {

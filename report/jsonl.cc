@@ -225,6 +225,7 @@ void JsonlRenderer::finish(const Totals& totals, int64_t time_ns, std::string& o
   json.member("terminated").number(totals.terminated);
   json.member("verifier").number(totals.verifier);
   json.member("bug_checks").number(totals.bug_checks);
+  json.member("missing").number(totals.missing);
   end(json, out);
 }
 

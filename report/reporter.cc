@@ -93,6 +93,7 @@ struct Reporter::State {
   std::atomic<uint64_t> by_disposition[3] = {};
   std::atomic<uint64_t> bug_checks{0};
   std::atomic<uint64_t> verifier{0};
+  std::atomic<uint64_t> missing{0};
 
   // The writer's: readable by others once error is not 0, or the thread has ended.
   std::atomic<int> error{0};
@@ -114,8 +115,9 @@ void Reporter::State::count(const events::Record& record) {
     by_disposition[static_cast<size_t>(exception->disposition) % 3].fetch_add(1, kRelaxed);
   } else if (std::holds_alternative<events::BugCheckRecord>(record)) {
     bug_checks.fetch_add(1, kRelaxed);
-  } else if (std::holds_alternative<events::VerifierRecord>(record)) {
+  } else if (const auto* violation = std::get_if<events::VerifierRecord>(&record)) {
     verifier.fetch_add(1, kRelaxed);
+    missing.fetch_add(violation->events_missing, kRelaxed);
   }
 }
 
@@ -127,6 +129,7 @@ Totals Reporter::State::totals() const {
   totals.exceptions = totals.handled + totals.propagated + totals.terminated;
   totals.bug_checks = bug_checks;
   totals.verifier = verifier;
+  totals.missing = missing;
   return totals;
 }
 

@@ -46,6 +46,7 @@ struct Totals {
   uint64_t terminated = 0;
   uint64_t bug_checks = 0;
   uint64_t verifier = 0;
+  uint64_t missing = 0;  // events that happened and are not in the report
 };
 
 struct FinishResult {

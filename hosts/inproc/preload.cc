@@ -36,7 +36,8 @@ void complain(const char* what, const char* why, const char* remedy) noexcept {
   if (ring != nullptr && !open_ring(ring)) {
     complain(ring, "no event ring", "start the program with 'kebound run --host inproc'");
   }
-  set_text_report(options.report && !has_ring());
+  // Whoever reads the ring reports. When it has gone, the program does not begin to do it itself.
+  set_text_report(options.report && ring == nullptr);
 
   if (start(&options.library) != KEBOUND_OK) {
     complain("preload", "the handlers cannot be installed", "the program runs without kebound");

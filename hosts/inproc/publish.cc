@@ -137,6 +137,7 @@ void publish_bug_check(const BugCheck& what) noexcept {
   if (!entry) return;
   entry->bug_check = what.code;
   entry->routine = what.routine;
+  for (size_t i = 0; i < 4; ++i) entry->before.gpr[i] = what.parameters[i];
   entry.text(what.explanation);
 }
 
@@ -157,7 +158,7 @@ void report_violation(const char* rule, const char* message, uint64_t routine) n
 
 bool open_ring(const char* path) noexcept {
   if (has_ring()) return true;
-  const int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  const int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return false;
   struct stat file {};
   void* memory = MAP_FAILED;

@@ -39,10 +39,10 @@ NoSink no_sink;
 
 }  // namespace
 
-Drain::Drain(const RingFile& ring, events::Sink* sink)
+Drain::Drain(const RingFile& ring, events::Sink* sink, const std::string& policy)
     : reader_(ring.header(), ring.records(), ring.capacity()),
       sink_(sink),
-      processes_(sink != nullptr ? *sink : no_sink) {}
+      processes_(sink != nullptr ? *sink : no_sink, policy) {}
 
 Drain::~Drain() {
   if (thread_.joinable()) static_cast<void>(finish());

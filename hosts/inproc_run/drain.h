@@ -27,7 +27,8 @@ class Drain {
     uint64_t bug_checks = 0;
   };
 
-  Drain(const RingFile& ring, events::Sink* sink);
+  // `policy`: the built-in callback, as reports call it.
+  Drain(const RingFile& ring, events::Sink* sink, const std::string& policy);
   Drain(const Drain&) = delete;
   Drain& operator=(const Drain&) = delete;
   ~Drain();

@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <atomic>
 
 #include "hosts/inproc_run/drain.h"
@@ -46,7 +47,7 @@ struct Launcher::State {
       : options(given),
         inherited(signals_to_inherit()),
         ring(given.capacity),
-        drain(ring, given.sink) {}
+        drain(ring, given.sink, given.on_bound) {}
 
   [[nodiscard]] LaunchSpec with_library(const LaunchSpec& spec) const;
   [[nodiscard]] Outcome wait_for_all(pid_t first);
@@ -65,13 +66,16 @@ Launcher::~Launcher() = default;
 LaunchSpec Launcher::State::with_library(const LaunchSpec& spec) const {
   LaunchSpec result = spec;
   const char* const others = getenv("LD_PRELOAD");
-  // What stands first is asked first: a library of the user's that interposes the same functions
-  // finds ours behind it otherwise.
+  // Ours first: a library of the user's that sets handlers is then a part of the program to us.
   result.environment.push_back(others == nullptr || *others == '\0'
                                    ? "LD_PRELOAD=" + options.library
                                    : fmt::format("LD_PRELOAD={}:{}", options.library, others));
   result.environment.push_back("KEBOUND_RING=" + ring.path());
-  result.environment.push_back("KEBOUND_OPTIONS=" + options.preload_options);
+  // It takes numbers of 19 digits: as good as any more for a count of exceptions.
+  const uint64_t limit = std::min(options.livelock_limit, uint64_t{9'999'999'999'999'999'999U});
+  result.environment.push_back(
+      fmt::format("KEBOUND_OPTIONS=--on-bound {} --profile {} --livelock-limit {}",
+                  options.on_bound, options.profile, limit));
   return result;
 }
 

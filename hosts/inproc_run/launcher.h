@@ -24,8 +24,10 @@ struct Options {
   // What LD_PRELOAD gets: a path in which $LIB stands for the loader's library folder. Without
   // blanks and colons, which end a path there.
   std::string library;
-  // The preload library's own options, as words (docs/inproc.md).
-  std::string preload_options;
+  // The preload library's own options (docs/inproc.md).
+  std::string on_bound = "propagate";
+  std::string profile = "default";
+  uint64_t livelock_limit = 10'000;
   // Records that fit into the ring; a power of two.
   uint32_t capacity = 16'384;
 };

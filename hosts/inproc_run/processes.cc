@@ -167,8 +167,10 @@ const Processes::Names& Processes::names_of(Process& process, const Image& image
       const auto lowest =
           std::find_if(image.modules->mappings.begin(), image.modules->mappings.end(),
                        [&](const events::Mapping& mapping) { return mapping.path == at->path; });
-      driver = base_name(at->path);
-      callback = fmt::format("{}+{:#x}", driver, routine - lowest->begin);
+      const bool is_ours = base_name(at->path).starts_with("libkebound-preload.so");
+      driver = is_ours ? "builtin" : base_name(at->path);
+      callback = is_ours ? "builtin!" + policy_
+                         : fmt::format("{}+{:#x}", driver, routine - lowest->begin);
     }
   }
   names.driver = std::make_shared<const std::string>(std::move(driver));

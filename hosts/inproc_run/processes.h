@@ -9,7 +9,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
+#include <utility>
 
 #include "events/record.h"
 #include "hosts/inproc_run/ring_record.h"
@@ -23,7 +23,8 @@ namespace kebound::inproc_run {
 // Context: one thread.
 class Processes {
  public:
-  explicit Processes(events::Sink& sink) : sink_(sink) {}
+  // `policy`: what the built-in callback does, which is its name.
+  Processes(events::Sink& sink, std::string policy) : sink_(sink), policy_(std::move(policy)) {}
   Processes(const Processes&) = delete;
   Processes& operator=(const Processes&) = delete;
 
@@ -65,6 +66,7 @@ class Processes {
   void remember(const Image& image);
 
   events::Sink& sink_;
+  std::string policy_;
   std::unordered_map<pid_t, std::unique_ptr<Process>> processes_;
   std::deque<Image> seen_;  // newest first
 };

@@ -141,7 +141,7 @@ typedef struct kebound_ring_record {
   uint8_t answer_count;  // callbacks asked, at most 64
   uint32_t bug_check;    // code, for KEBOUND_RECORD_BUG_CHECK
   kebound_event event;
-  kebound_registers before;
+  kebound_registers before;  // KEBOUND_RECORD_BUG_CHECK: gpr[0..3] are its parameters
   kebound_registers after;
   kebound_ring_answer answers[KEBOUND_RING_ANSWERS];
   KEBOUND_ALIGN8 uint64_t routine;  // the callback at fault, 0: none

@@ -102,12 +102,32 @@ void add(CLI::App& app, const char* names, const char* value, const char* help, 
       ->allow_extra_args(false);
 }
 
+// A value that is taken; `unneeded` is the one that asks nothing of the supervisor. The last one
+// given counts.
+Taker for_supervisor(const char* name, const char* unneeded, TraceOptions& options, Taker take) {
+  return [name, unneeded, &options, take = std::move(take)](const std::string& text) {
+    if (text == unneeded) {
+      options.supervisor_only.erase(name);
+    } else {
+      options.supervisor_only.insert(name);
+    }
+    return take(text);
+  };
+}
+
 void add_options(CLI::App& app, TraceOptions& options) {
   using driver::OnBound;
   using supervisor::Options;
   app.set_help_flag("-h,--help", "show this help");
+  add(app, "--host", "WHERE", "supervisor (default), inproc (in the program) or auto",
+      one_of(Choices<HostChoice>{{"supervisor", HostChoice::Supervisor},
+                                 {"inproc", HostChoice::InProcess},
+                                 {"auto", HostChoice::Auto}},
+             options.host));
   add(app, "--driver", "FILE", "load a driver; repeatable, the last one is asked first",
-      file_name([&](const std::string& file) { options.drivers.push_back(file); }));
+      for_supervisor("--driver", "", options, file_name([&](const std::string& file) {
+                       options.drivers.push_back(file);
+                     })));
   add(app, "--on-bound", "ACTION", "built-in answer: propagate, clamp, skip, terminate",
       one_of(Choices<OnBound>{{"propagate", OnBound::Propagate},
                               {"clamp", OnBound::Clamp},
@@ -130,14 +150,18 @@ void add_options(CLI::App& app, TraceOptions& options) {
   add(app, "--livelock-limit", "N", "same exception N times: terminate (10000; 0 never)",
       number_in<uint64_t>(0, UINT64_MAX, options.livelock_limit));
   add(app, "--callback-threads", "N", "run callbacks on N threads (0: the tracing thread)",
-      number_in<unsigned>(0, 256, options.callback_threads));
+      for_supervisor("--callback-threads", "0", options,
+                     number_in<unsigned>(0, 256, options.callback_threads)));
   add(app, "--pin", "WHERE", "keep to a processor: follow, none or its number",
-      [&](const std::string& text) { return take_pin(options, text); });
+      for_supervisor("--pin", "none", options,
+                     [&](const std::string& text) { return take_pin(options, text); }));
   add(app, "--backtraces", "WHICH", "first (at each place, default), all or none",
-      one_of(Choices<Options::Backtraces>{{"first", Options::Backtraces::First},
-                                          {"all", Options::Backtraces::All},
-                                          {"none", Options::Backtraces::None}},
-             options.backtraces));
+      for_supervisor(
+          "--backtraces", "none", options,
+          one_of(Choices<Options::Backtraces>{{"first", Options::Backtraces::First},
+                                              {"all", Options::Backtraces::All},
+                                              {"none", Options::Backtraces::None}},
+                 options.backtraces)));
   app.add_flag("--verbose", options.verbose, "report starts and exits of processes too")
       ->disable_flag_override();
 }
@@ -240,6 +264,10 @@ std::optional<Message> check_environment(const Syntax& syntax,
 }
 
 std::optional<Message> check_combination(const TraceOptions& options) {
+  if (options.host == HostChoice::InProcess && !options.supervisor_only.empty()) {
+    return Message{*options.supervisor_only.begin(), "cannot be had with --host inproc",
+                   "leave out one of the two"};
+  }
   if (options.profile == nt::Profile::Windows && !options.drivers.empty() && options.on_bound) {
     return Message{"--on-bound",
                    "with --driver it needs a second callback, and the windows profile has one slot",

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -20,7 +21,17 @@ namespace kebound::tool {
 
 enum class ReportFormat : uint8_t { Text, JsonLines, None };
 
+// Where the callbacks run.
+enum class HostChoice : uint8_t {
+  Supervisor,  // in kebound, which traces the program
+  InProcess,   // in the program, by a preloaded library
+  Auto,        // in the program if it and the options allow it
+};
+
 struct TraceOptions {
+  HostChoice host = HostChoice::Supervisor;
+  // Options whose value only the supervisor can honour, in the order of their names.
+  std::set<std::string> supervisor_only;
   std::vector<std::string> drivers;  // in order of loading
   std::optional<driver::OnBound>
       on_bound;  // unset: propagate without a driver, no built-in driver with one
