@@ -14,8 +14,8 @@ constinit ChainedAction g_actions[kCount];
 // the like are 0 or less.
 bool caused_by_the_thread(const siginfo_t& info) noexcept { return info.si_code > 0; }
 
-// Ends as the kernel would have ended it: the default action is restored and the signal, with its own
-// information, waits for the thread to be back where it was interrupted. So a core has the true
+// Ends as the kernel would have ended it: the default action is restored and the signal, with its
+// own information, waits for the thread to be back where it was interrupted. So a core has the true
 // instruction pointer, and a signal that the instruction would not raise a second time is not lost.
 void take_default_action(int signal, const siginfo_t& info) noexcept {
   const SignalAction fallback{};
@@ -78,8 +78,8 @@ SignalAction ChainedAction::current() const noexcept {
 }
 
 // What the kernel has to know of the program's action: which stack, and whether system calls are
-// restarted. SA_NODEFER and an empty mask of ours: our handler sees faults in callbacks, and what the
-// program's handler is to have blocked, deliver_to_program() blocks. Without a handler of the
+// restarted. SA_NODEFER and an empty mask of ours: our handler sees faults in callbacks, and what
+// the program's handler is to have blocked, deliver_to_program() blocks. Without a handler of the
 // program's the alternate stack is the right one: those who set one up need it.
 void ChainedAction::install(int signal, const SignalAction& program) noexcept {
   const bool has_handler = !program.is_default() && !program.is_ignore();
@@ -105,8 +105,10 @@ void ChainedAction::exchange(int signal, const SignalAction* action, SignalActio
   const Lock lock(*this);
   if (old != nullptr) *old = current();
   if (action == nullptr) return;
-  store(*action);
-  install(signal, *action);
+  SignalAction kept = *action;
+  kept.mask &= ~(mask_of(SIGKILL) | mask_of(SIGSTOP));  // as the kernel; who asks finds it so
+  store(kept);
+  install(signal, kept);
 }
 
 void ChainedAction::reset(int signal, uintptr_t handler) noexcept {
