@@ -55,8 +55,7 @@ class Ecl(ChainTest):
         # Without the kernel's soft-dirty bits, which the collector would rather use.
         done = self.run_both(["ecl", "-norc", "-shell", WORKLOADS + "barrier.ecl"], GC_ENABLE_INCREMENTAL="1",
                              GC_USE_GETWRITEWATCH="0", GC_PRINT_STATS="1", GC_LOG_FILE="collector.log")
-        self.assertEqual((done.status, done.stdout.count(":STACK-OVERFLOW")), (0, 3), done.stdout + done.stderr)
-        self.assertIn("(:FAULTS 60)", done.stdout)
+        self.assertEqual((done.status, done.stdout.split()), (0, ["1969521419", ":FAULT"]), done.stderr)
         with open(done.folder + "/collector.log", encoding="utf-8", errors="replace") as file:
             dirty = [int(line.split()[2]) for line in file if line.startswith("Marked from") and "dirty pages" in line]
         self.assertGreater(sum(dirty), 1000, "pages found dirty")
@@ -70,8 +69,8 @@ class Java(ChainTest):
 
     def setUp(self):
         super().setUp()
-        done = self.run_once(["java", "-Xshare:auto", "-cp", self.COMPILER, "org.eclipse.jdt.internal.compiler.batch.Main",
-                              "-17", "-proc:none", "-d", self.folder, WORKLOADS + "Checks.java"], True)
+        done = self.run_once(["java", "-cp", self.COMPILER, "org.eclipse.jdt.internal.compiler.batch.Main", "-17",
+                              "-proc:none", "-d", self.folder, WORKLOADS + "Checks.java"], True)
         self.assertEqual((done.status, done.stdout, done.stderr), (0, "", ""))
         self.assert_behind_ours(done, "java", SEGV, "libjvm.so")
 
@@ -79,7 +78,7 @@ class Java(ChainTest):
         return ["java", *options, "-XX:-OmitStackTraceInFastThrow", "-cp", self.folder, "Checks"]
 
     def test_nulls_guard_pages_and_safepoints(self):
-        for options in ([], ["-Xcheck:jni"], ["-Xint"], ["-XX:+UseSerialGC", "-Xcomp"], ["-XX:+AllowUserSignalHandlers"]):
+        for options in ([], ["-Xcheck:jni"], ["-Xint"], ["-XX:+UseZGC"], ["-XX:+AllowUserSignalHandlers"]):
             with self.subTest(options=options):
                 done = self.run_both(self.words(*options))
                 self.assertEqual(done.stdout, "null references 20000\nstack overflows 10\nthe loop ended\nin threads 80012\n")
@@ -88,12 +87,12 @@ class Java(ChainTest):
                 self.assert_behind_ours(done, "java", ILL, "libjvm.so")
 
     def test_a_crash_is_reported_by_the_virtual_machine_with_the_true_address(self):
-        done = self.run_both(self.words("-XX:-CreateCoredumpOnCrash", "-XX:ErrorFile=crash.log") + ["crash"])
+        done = self.run_both(self.words("-XX:ErrorFile=crash.log") + ["crash"])
         self.assertEqual(done.status, -signal.SIGABRT, done.stderr)
         with open(done.folder + "/crash.log", encoding="utf-8", errors="replace") as file:
             log = file.read()
         self.assertRegex(log, r"siginfo: si_signo: 11 \(SIGSEGV\), si_code: 1 \(SEGV_MAPERR\), si_addr: 0x0*10\b")
-        self.assertRegex(log, r"SIGSEGV: \S*javaSignalHandler\S* in libjvm.so")
+        self.assertRegex(log, r"SIGSEGV: \w+ in libjvm.so, mask=")
         self.assertIn("libkebound-preload.so", log)
 
 

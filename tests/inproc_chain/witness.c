@@ -2,7 +2,7 @@
 //
 // A second preload library for the tests: says, when a program ends, whose handler the kernel has for a signal
 // and whose the program believes to be there. One line for each of both signals, appended to the file that KEBOUND_TEST_WITNESS
-// names: "PROGRAM SIGNAL kernel=IMAGE program=IMAGE flags=HEX", flags as the program finds them.
+// names: "PROGRAM SIGNAL kernel=IMAGE program=IMAGE flags=HEX mask=HEX", flags and mask as the program finds them.
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -44,8 +44,12 @@ __attribute__((visibility("default"))) void kebound_test_witness(void) {
     memset(&program, 0, sizeof program);
     if (syscall(SYS_rt_sigaction, signals[i], NULL, &kernel, sizeof kernel.mask) != 0) continue;
     if (sigaction(signals[i], NULL, &program) != 0) continue;
-    dprintf(file, "%s %d kernel=%s program=%s flags=%x\n", program_invocation_short_name, signals[i],
-            image_of(kernel.handler), image_of((void*)program.sa_sigaction), (unsigned)program.sa_flags);
+    unsigned long mask = 0;
+    memcpy(&mask, &program.sa_mask, sizeof mask);
+    // The C library's own flag, for its own restorer.
+    const unsigned flags = (unsigned)program.sa_flags & ~0x04000000u;
+    dprintf(file, "%s %d kernel=%s program=%s flags=%x mask=%lx\n", program_invocation_short_name, signals[i],
+            image_of(kernel.handler), image_of((void*)program.sa_sigaction), flags, mask);
   }
   close(file);
 }
