@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Dispatches that never return, and handles that have to fit 32 bits: what a host in the process itself
-// needs of the registry.
+// Dispatches that never return, and handles that have to fit 32 bits: what a host in the process
+// itself needs of the registry.
 #include <gmock/gmock.h>
 #include <setjmp.h>
 
@@ -48,7 +48,8 @@ void escape_from_dispatch(Registry& registry, DispatchContext& context) {
   registry.dispatch(context, [](const Registration&) -> RawAnswer { longjmp(outside, 1); });
 }
 
-TEST_F(AbandonTest, a_removal_does_not_wait_for_an_abandoned_dispatch_and_the_context_serves_again) {
+TEST_F(AbandonTest,
+       a_removal_does_not_wait_for_an_abandoned_dispatch_and_the_context_serves_again) {
   const Handle handle = registry.add(routine(1), nullptr, nullptr);
   escape_from_dispatch(registry, here);
   EXPECT_TRUE(here.dispatching());
@@ -58,7 +59,9 @@ TEST_F(AbandonTest, a_removal_does_not_wait_for_an_abandoned_dispatch_and_the_co
   EXPECT_EQ(here.current(), 0u);
   EXPECT_EQ(registry.remove(handle, &there).status, DeregisterStatus::Removed);
   ASSERT_NE(registry.add(routine(2), nullptr, nullptr), 0u);
-  EXPECT_EQ(registry.dispatch(here, [](const Registration&) -> RawAnswer { return kAnswerHandled; }).asked, 1u);
+  EXPECT_EQ(registry.dispatch(here, [](const Registration&) -> RawAnswer { return kAnswerHandled; })
+                .asked,
+            1u);
 }
 
 TEST_F(AbandonTest, abandoning_wakes_a_removal_that_waits_already) {
@@ -136,7 +139,8 @@ TEST(NarrowHandleTest, handles_fit_32_bits_and_are_refused_when_they_are_used_up
   EXPECT_EQ(registry.add(routine(1), nullptr, nullptr), 0u);
   EXPECT_EQ(registry.remove(last, nullptr).status, DeregisterStatus::Removed);
   EXPECT_EQ(registry.add(routine(1), nullptr, nullptr), 0u);
-  EXPECT_EQ(registry.remove(last | uint64_t{1} << 32, nullptr).status, DeregisterStatus::InvalidHandle);
+  EXPECT_EQ(registry.remove(last | uint64_t{1} << 32, nullptr).status,
+            DeregisterStatus::InvalidHandle);
 }
 
 }  // namespace

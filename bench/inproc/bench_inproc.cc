@@ -62,7 +62,9 @@ kebound_answer clamp(const kebound_event* event, kebound_registers* registers, v
   }
   return KEBOUND_HANDLED;
 }
-kebound_answer pass(const kebound_event*, kebound_registers*, void*) { return KEBOUND_CONTINUE_SEARCH; }
+kebound_answer pass(const kebound_event*, kebound_registers*, void*) {
+  return KEBOUND_CONTINUE_SEARCH;
+}
 BOUND_CALLBACK_STATUS NTAPI nt_clamp() {
   KeGetCurrentThread()->TrapFrame->Rax = 9;
   return BoundExceptionHandled;
@@ -114,8 +116,8 @@ void array_trap() { kebound::testing::raise_array_trap(); }
 int main() {
   const Side bare = bare_side();
   const kebound_handle handle = kebound_register(clamp, nullptr);
-  printf("%d bits; ns per exception: least and median of %d rounds of %d\n", static_cast<int>(sizeof(void*) * 8),
-         kRounds, kPerRound);
+  printf("%d bits; ns per exception: least and median of %d rounds of %d\n",
+         static_cast<int>(sizeof(void*) * 8), kRounds, kPerRound);
   compare("bound", bare, bound);
   compare("ud1", bare, array_trap);
   for (int i = 0; i < 63; ++i) static_cast<void>(kebound_register(pass, nullptr));

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * kebound beside a crash handler that a program has already: the handler is installed first and stays what it was. A bound
- * exception goes to the callback; a crash goes to the crash handler, which does what such handlers do.
+ * kebound beside a crash handler that a program has already: the handler is installed first and
+ * stays what it was. A bound exception goes to the callback; a crash goes to the crash handler,
+ * which does what such handlers do.
  *
  *   crash_handler bound|crash
  */
+#include <kebound/kebound.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <kebound/kebound.h>
 
 static void say(const char* text) {
   if (write(STDOUT_FILENO, text, strlen(text)) < 0) _exit(1);
@@ -23,7 +23,8 @@ static void crash_handler(int number, siginfo_t* info, void* context) {
   signal(number, SIG_DFL); /* and the signal comes again, with a core */
 }
 
-static kebound_answer on_bound(const kebound_event* event, kebound_registers* registers, void* context) {
+static kebound_answer on_bound(const kebound_event* event, kebound_registers* registers,
+                               void* context) {
   (void)context;
   if (event->source == KEBOUND_SOURCE_X86_BOUND) {
     registers->gpr[event->index_register] = (uint32_t)event->upper;

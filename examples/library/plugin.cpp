@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A plugin with a callback: counts the bound exceptions that it is asked about, and leaves them to others.
+// A plugin with a callback: counts the bound exceptions that it is asked about, and leaves them to
+// others.
 #include <atomic>
-#include <memory>
-
 #include <kebound/kebound.hpp>
+#include <memory>
 
 namespace {
 
@@ -14,10 +14,11 @@ std::unique_ptr<kebound::Registration> g_registration;
 }  // namespace
 
 extern "C" bool plugin_begin() {
-  g_registration = std::make_unique<kebound::Registration>([](const kebound::Event&, kebound::EventRegisters&) {
-    ++g_seen;
-    return kebound::Answer::ContinueSearch;
-  });
+  g_registration =
+      std::make_unique<kebound::Registration>([](const kebound::Event&, kebound::EventRegisters&) {
+        ++g_seen;
+        return kebound::Answer::ContinueSearch;
+      });
   return static_cast<bool>(*g_registration);
 }
 

@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A service that survives requests whose index is out of range, and reloads a plugin that has a callback of its own,
-// while requests come in.
+// A service that survives requests whose index is out of range, and reloads a plugin that has a
+// callback of its own, while requests come in.
 //
 //   service PLUGIN.so [REQUESTS]
 //
-// Compiled with -m32 its checks are BOUND instructions; otherwise clang's -fsanitize-trap=bounds makes them (or, in this
-// example, the same instruction by hand).
+// Compiled with -m32 its checks are BOUND instructions; otherwise clang's -fsanitize-trap=bounds
+// makes them (or, in this example, the same instruction by hand).
 #include <dlfcn.h>
 
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <kebound/kebound.hpp>
 #include <memory>
 #include <thread>
 #include <vector>
-
-#include <kebound/kebound.hpp>
 
 namespace {
 
@@ -94,7 +93,7 @@ int main(int argc, char** argv) {
   for (std::thread& worker : workers) worker.join();
   stop = true;
   reloader.join();
-  std::printf("%d requests, %d served, %d refused; the plugin was reloaded %s\n", 2 * requests, served.load(),
-              refused.load(), reloads > 0 ? "meanwhile" : "never");
+  std::printf("%d requests, %d served, %d refused; the plugin was reloaded %s\n", 2 * requests,
+              served.load(), refused.load(), reloads > 0 ? "meanwhile" : "never");
   return served + refused == 2 * requests ? 0 : 1;
 }

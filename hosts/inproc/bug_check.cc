@@ -48,7 +48,9 @@ Line& Line::place(uint64_t address) noexcept {
   for (const char* c = image.path; *c != '\0'; ++c) {
     if (*c == '/') name = c + 1;
   }
-  return text(*name != '\0' ? name : program_invocation_short_name).text("+").hex(address - image.begin);
+  return text(*name != '\0' ? name : program_invocation_short_name)
+      .text("+")
+      .hex(address - image.begin);
 }
 
 const char* Line::c_str() noexcept {

@@ -22,10 +22,12 @@ struct BugCheck {
   const char* explanation = "";  // one sentence without its end
 };
 
-// One record on standard error and in the ring, then an abort that the program cannot catch. Context: anywhere.
+// One record on standard error and in the ring, then an abort that the program cannot catch.
+// Context: anywhere.
 [[noreturn]] void bug_check(const BugCheck& what) noexcept;
 
-// A line of text in a fixed buffer, for where there is no allocation. What does not fit is left out.
+// A line of text in a fixed buffer, for where there is no allocation. What does not fit is left
+// out.
 class Line {
  public:
   Line& text(const char* words) noexcept;

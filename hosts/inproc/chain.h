@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The program's own actions for the signals whose handler is ours, and how a signal that is not ours
-// gets to them: as if we were not there.
+// The program's own actions for the signals whose handler is ours, and how a signal that is not
+// ours gets to them: as if we were not there.
 #pragma once
 
 #include <signal.h>

@@ -53,7 +53,8 @@ bool read_bound(const ucontext_t& context, x86::Registers& registers, BoundEvent
     read_segment_bases(registers);
   }
   OwnMemory memory{registers.rip, code, size};
-  if (x86::evaluate_bound(registers, {&memory, OwnMemory::read}, event) != x86::BoundVerdict::Exceeded) {
+  if (x86::evaluate_bound(registers, {&memory, OwnMemory::read}, event) !=
+      x86::BoundVerdict::Exceeded) {
     event.instruction_length = instruction.length;
     event.index_register = instruction.index_register;
     event.index_width = instruction.operand_bits;
@@ -93,7 +94,8 @@ bool is_bound_exception(int signal, const siginfo_t& info, const ucontext_t& con
            read_bound(context, registers, event);
   }
   return signal == SIGILL && info.si_code == ILL_ILLOPN &&
-         trap_number(context) == kTrapInvalidOpcode && read_compiler_trap(context, registers, event);
+         trap_number(context) == kTrapInvalidOpcode &&
+         read_compiler_trap(context, registers, event);
 }
 
 bool resume_copy(ucontext_t& context) noexcept {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The C library's functions that set signal actions, for the preload library: for the signals whose
-// handler is ours, what a program installs stays behind ours, and is what it finds when it asks. For all
-// others they do what the C library's do, by the system call itself: they may be called in signal
-// handlers, where looking up the next function is not allowed.
+// handler is ours, what a program installs stays behind ours, and is what it finds when it asks.
+// For all others they do what the C library's do, by the system call itself: they may be called in
+// signal handlers, where looking up the next function is not allowed.
 #include <errno.h>
 #include <signal.h>
 #include <string.h>

@@ -35,7 +35,8 @@ void* start_thread(void* opaque) {
 namespace kebound::inproc {
 
 void find_thread_functions() noexcept {
-  g_create.store(reinterpret_cast<Create>(dlsym(RTLD_NEXT, "pthread_create")), MemoryOrder::Release);
+  g_create.store(reinterpret_cast<Create>(dlsym(RTLD_NEXT, "pthread_create")),
+                 MemoryOrder::Release);
 }
 
 }  // namespace kebound::inproc

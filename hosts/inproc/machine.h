@@ -30,8 +30,8 @@ void write_registers(const x86::Registers& registers, ucontext_t& context) noexc
 // What the kernel returns to after a handler; null: it knows itself, and SA_RESTORER is not given.
 [[nodiscard]] void (*signal_restorer() noexcept)();
 
-// What is installed as the handler of our signals: it ends up in kebound_on_signal(). Also for those
-// who call it as a function, because they found it as the previous handler of their own.
+// What is installed as the handler of our signals: it ends up in kebound_on_signal(). Also for
+// those who call it as a function, because they found it as the previous handler of their own.
 using SignalEntry = void (*)(int, siginfo_t*, void*);
 [[nodiscard]] SignalEntry signal_entry() noexcept;
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hosts/inproc/machine.h"
-
 #include <asm/ldt.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "hosts/inproc/machine.h"
 
 namespace kebound::inproc {
 namespace {
@@ -73,8 +73,9 @@ void write_registers(const x86::Registers& registers, ucontext_t& context) noexc
     gregs[place.greg] = static_cast<greg_t>(registers.gpr[place.gpr]);
   }
   gregs[REG_EIP] = static_cast<greg_t>(registers.rip);
-  gregs[REG_EFL] = static_cast<greg_t>((static_cast<uint64_t>(value_of(context, REG_EFL)) & ~kUserFlags) |
-                                       (registers.rflags & kUserFlags));
+  gregs[REG_EFL] =
+      static_cast<greg_t>((static_cast<uint64_t>(value_of(context, REG_EFL)) & ~kUserFlags) |
+                          (registers.rflags & kUserFlags));
 }
 
 // gs is the C library's; KeGetCurrentThread() is a function here.

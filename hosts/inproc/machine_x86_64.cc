@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hosts/inproc/machine.h"
-
 #include <asm/prctl.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "hosts/inproc/machine.h"
 
 namespace kebound::inproc {
 namespace {

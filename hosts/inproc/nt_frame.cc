@@ -34,7 +34,8 @@ void take(const KTRAP_FRAME& frame, kebound_registers& registers) noexcept {
 
 }  // namespace
 
-RawAnswer call_nt_routine(ThreadState& state, void* routine, kebound_registers& registers) noexcept {
+RawAnswer call_nt_routine(ThreadState& state, void* routine,
+                          kebound_registers& registers) noexcept {
   fill(registers, state.frame);
   enter_nt(state.kpcr, state.program_gs);
   state.in_nt_callback = true;

@@ -9,8 +9,8 @@ namespace kebound::inproc {
 
 enum class OnBound {
   Propagate,
-  Clamp,      // the index becomes the nearest bound, and the check runs again
-  Skip,       // the thread goes on behind the check; BOUND only
+  Clamp,  // the index becomes the nearest bound, and the check runs again
+  Skip,   // the thread goes on behind the check; BOUND only
   Terminate,
 };
 

@@ -16,8 +16,8 @@ struct PreloadOptions {
 };
 
 // Words separated by blanks: --on-bound, --profile, --livelock-limit, --report (text, none), each
-// with its value as the next word or behind "=", and --no-compiler-traps. False, with the word that was
-// not understood in `wrong` (cut to `size`, with a 0): the rest is taken as it is. Context:
+// with its value as the next word or behind "=", and --no-compiler-traps. False, with the word that
+// was not understood in `wrong` (cut to `size`, with a 0): the rest is taken as it is. Context:
 // anywhere.
 [[nodiscard]] bool parse_preload_options(const char* text, PreloadOptions& options, char* wrong,
                                          size_t size) noexcept;

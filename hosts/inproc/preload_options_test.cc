@@ -33,8 +33,10 @@ TEST(PreloadOptionsTest, Nothing_means_the_defaults) {
 }
 
 TEST(PreloadOptionsTest, Values_follow_as_a_word_or_behind_an_equals_sign) {
-  for (const char* text : {"--on-bound clamp --profile windows --livelock-limit 7 --report none --no-compiler-traps",
-                           " --on-bound=clamp\t--profile=windows --livelock-limit=7\n--no-compiler-traps --report=none "}) {
+  for (const char* text :
+       {"--on-bound clamp --profile windows --livelock-limit 7 --report none --no-compiler-traps",
+        " --on-bound=clamp\t--profile=windows --livelock-limit=7\n--no-compiler-traps "
+        "--report=none "}) {
     const Parsed parsed = parse(text);
     EXPECT_TRUE(parsed.understood) << parsed.wrong;
     EXPECT_EQ(parsed.options.on_bound, OnBound::Clamp);
@@ -53,8 +55,10 @@ TEST(PreloadOptionsTest, The_first_wrong_word_is_named_and_the_rest_counts) {
 }
 
 TEST(PreloadOptionsTest, Bad_values_are_refused_and_long_words_cut) {
-  for (const char* text : {"--livelock-limit", "--livelock-limit -1", "--livelock-limit=99999999999999999999", "--on-bound",
-                           "--on-bound=", "--on-bound=clampx", "--profile linux", "--report jsonl", "=", "clamp", "--"}) {
+  for (const char* text :
+       {"--livelock-limit", "--livelock-limit -1", "--livelock-limit=99999999999999999999",
+        "--on-bound", "--on-bound=", "--on-bound=clampx", "--profile linux", "--report jsonl", "=",
+        "clamp", "--"}) {
     EXPECT_FALSE(parse(text).understood) << text;
   }
   EXPECT_EQ(parse("--a-very-long-option-word").wrong, "--a-very-long-o");

@@ -108,8 +108,8 @@ void write_text(const kebound_event& event, unsigned disposition, const char* re
 }  // namespace
 
 void publish_exception(const kebound_event& event, const kebound_registers& before,
-                       const kebound_registers& after, const Answers& answers,
-                       unsigned disposition, const char* reason) noexcept {
+                       const kebound_registers& after, const Answers& answers, unsigned disposition,
+                       const char* reason) noexcept {
   if (g_text) write_text(event, disposition, reason);
   if (!has_ring()) return;
   const Entry entry(KEBOUND_RECORD_EXCEPTION);
@@ -162,9 +162,10 @@ bool open_ring(const char* path) noexcept {
   if (fd < 0) return false;
   struct stat file {};
   void* memory = MAP_FAILED;
-  if (fstat(fd, &file) == 0 && S_ISREG(file.st_mode) && file.st_size > static_cast<off_t>(KEBOUND_RING_HEADER_SIZE) &&
-      file.st_size <= INT32_MAX) {
-    memory = mmap(nullptr, static_cast<size_t>(file.st_size), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (fstat(fd, &file) == 0 && S_ISREG(file.st_mode) &&
+      file.st_size > static_cast<off_t>(KEBOUND_RING_HEADER_SIZE) && file.st_size <= INT32_MAX) {
+    memory =
+        mmap(nullptr, static_cast<size_t>(file.st_size), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   }
   close(fd);
   if (memory == MAP_FAILED) return false;
@@ -178,8 +179,8 @@ bool open_ring(const char* path) noexcept {
     munmap(memory, static_cast<size_t>(file.st_size));
     return false;
   }
-  g_ring.records = reinterpret_cast<kebound_ring_record*>(static_cast<char*>(memory) +
-                                                          KEBOUND_RING_HEADER_SIZE);
+  g_ring.records =
+      reinterpret_cast<kebound_ring_record*>(static_cast<char*>(memory) + KEBOUND_RING_HEADER_SIZE);
   g_ring.capacity = capacity;
   g_ring.header = header;
   g_publishing = true;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where the host's records go: into a ring in shared memory if one was named, or as lines to standard
-// error. Nothing here waits or allocates.
+// Where the host's records go: into a ring in shared memory if one was named, or as lines to
+// standard error. Nothing here waits or allocates.
 #pragma once
 
 #include <stddef.h>
@@ -35,8 +35,8 @@ struct Answers {
 void set_text_report(bool on) noexcept;
 
 void publish_exception(const kebound_event& event, const kebound_registers& before,
-                       const kebound_registers& after, const Answers& answers,
-                       unsigned disposition, const char* reason) noexcept;
+                       const kebound_registers& after, const Answers& answers, unsigned disposition,
+                       const char* reason) noexcept;
 void publish_bug_check(const BugCheck& what) noexcept;
 // Something that is reported and goes on: on standard error where no ring is.
 void report_violation(const char* rule, const char* message, uint64_t routine) noexcept;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The ring from both ends: publish.cc writes, RingReader reads.
+#include "hosts/inproc/publish.h"
+
 #include <gtest/gtest.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,7 +13,6 @@
 #include <thread>
 #include <vector>
 
-#include "hosts/inproc/publish.h"
 #include "hosts/inproc_run/ring_file.h"
 #include "hosts/inproc_run/ring_reader.h"
 
@@ -113,7 +114,8 @@ TEST_F(RingTest, Four_writers_and_a_reader_lose_nothing_that_was_not_counted) {
   }
   for (std::thread& writer : writers) writer.join();
   EXPECT_EQ(doubled, 0u);
-  EXPECT_EQ(seen.size() + ring().dropped() - dropped_before, static_cast<uint64_t>(kWriters) * kEach);
+  EXPECT_EQ(seen.size() + ring().dropped() - dropped_before,
+            static_cast<uint64_t>(kWriters) * kEach);
 }
 
 }  // namespace

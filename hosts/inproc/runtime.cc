@@ -47,7 +47,8 @@ kebound_status start_locked(const kebound_options& options) noexcept {
   atexit([] { g_exiting.store(1, MemoryOrder::Relaxed); });
   if (options.no_alternate_stack == 0 && !ensure_alternate_stack()) return KEBOUND_NO_MEMORY;
   if (!chained_action(SIGSEGV)->take_over(SIGSEGV, signal_entry())) return KEBOUND_NOT_SUPPORTED;
-  if (options.no_compiler_traps == 0 && !chained_action(SIGILL)->take_over(SIGILL, signal_entry())) {
+  if (options.no_compiler_traps == 0 &&
+      !chained_action(SIGILL)->take_over(SIGILL, signal_entry())) {
     return KEBOUND_NOT_SUPPORTED;
   }
   return KEBOUND_OK;
@@ -112,7 +113,8 @@ void forget_image(uint64_t address_within) noexcept {
     // At the end of the process nothing is unmapped any more.
     if (g_exiting.load(MemoryOrder::Relaxed) != 0) return;
     if (g_settings.profile == KEBOUND_PROFILE_WINDOWS) {
-      bug_check({kLeftBehind, {image.begin, 0, 0, 0}, routine, "unloaded with a callback registered"});
+      bug_check(
+          {kLeftBehind, {image.begin, 0, 0, 0}, routine, "unloaded with a callback registered"});
     }
     Line message;
     message.text("the image goes with a callback registered (from ")

@@ -63,7 +63,8 @@ void unblock_signals(SignalMask mask) noexcept { change_mask(SIG_UNBLOCK, mask);
 
 bool queue_to_self(int signal, const siginfo_t& info) noexcept {
   const int saved = errno;
-  const bool queued = syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), signal, &info) == 0;
+  const bool queued =
+      syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), signal, &info) == 0;
   errno = saved;
   return queued;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Signal actions and masks as the kernel takes them, without the C library, whose functions a program
-// or another library may have interposed. errno is kept by all.
+// Signal actions and masks as the kernel takes them, without the C library, whose functions a
+// program or another library may have interposed. errno is kept by all.
 #pragma once
 
 #include <signal.h>
@@ -31,7 +31,7 @@ struct SignalAction {
                                      int* error = nullptr) noexcept;
 
 // Context: anywhere.
-SignalMask block_signals(SignalMask mask) noexcept;      // returns the mask as it was
+SignalMask block_signals(SignalMask mask) noexcept;  // returns the mask as it was
 void set_signal_mask(SignalMask mask) noexcept;
 void unblock_signals(SignalMask mask) noexcept;
 

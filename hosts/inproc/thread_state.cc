@@ -16,7 +16,8 @@ constexpr unsigned kStatesPerBlock = 64;
 struct Block {
   Atomic<Block*> next{};
   ThreadState states[kStatesPerBlock] = {};
-  Atomic<uint64_t> attached[kStatesPerBlock] = {};  // 1: the state's context is part of the registry
+  Atomic<uint64_t> attached[kStatesPerBlock] =
+      {};  // 1: the state's context is part of the registry
 };
 
 constinit Block g_first_block{};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What each thread that meets a bound exception needs: a dispatch context and what belongs to it. It is
-// claimed from a pool at the thread's first exception and given back when the thread ends.
+// What each thread that meets a bound exception needs: a dispatch context and what belongs to it.
+// It is claimed from a pool at the thread's first exception and given back when the thread ends.
 #pragma once
 
 #include <pthread.h>
@@ -20,7 +20,7 @@ struct alignas(kCacheLine) ThreadState {
   Context context;
   Atomic<uint64_t> owner{};  // thread id, 0 while nobody's
   LivelockGuard<x86::Registers> livelock;
-  x86::Registers resumed;  // what the last exception was handled with
+  x86::Registers resumed;       // what the last exception was handled with
   bool in_nt_callback = false;  // gs is kebound's
   uint64_t program_gs = 0;
   KTRAP_FRAME frame{};

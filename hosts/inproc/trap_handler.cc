@@ -109,8 +109,8 @@ struct Exception {
   bug_check({kUnexpectedKernelModeTrap, {kTrapBoundRange, 0, routine, ip}, routine, words.c_str()});
 }
 
-[[noreturn, gnu::cold, gnu::noinline]] void invalid_answer(const Exception& exception,
-                                                           const DispatchOutcome& outcome) noexcept {
+[[noreturn, gnu::cold, gnu::noinline]] void invalid_answer(
+    const Exception& exception, const DispatchOutcome& outcome) noexcept {
   const uint64_t routine = reinterpret_cast<uintptr_t>(outcome.decided_by.routine);
   Line words;
   words.text("a callback returned ").decimal(outcome.answer).text(", which is no answer");

@@ -42,9 +42,9 @@ typedef struct kebound_event {
   uint8_t index_register;      // place in kebound_registers.gpr that holds the index
   uint8_t index_width;         // bits of the comparison, 16 or 32; 0: unknown
   uint8_t reserved[7];
-  KEBOUND_ALIGN8 uint64_t ip;              // address of the failing instruction
-  KEBOUND_ALIGN8 int64_t index;            // what was checked
-  KEBOUND_ALIGN8 int64_t lower;            // both bounds are inclusive
+  KEBOUND_ALIGN8 uint64_t ip;    // address of the failing instruction
+  KEBOUND_ALIGN8 int64_t index;  // what was checked
+  KEBOUND_ALIGN8 int64_t lower;  // both bounds are inclusive
   KEBOUND_ALIGN8 int64_t upper;
   KEBOUND_ALIGN8 uint64_t bounds_address;  // where the pair of bounds is in memory; 0: nowhere
 } kebound_event;
@@ -54,9 +54,22 @@ KEBOUND_ABI_ASSERT(offsetof(kebound_event, bounds_address) == 48);
 
 // Places in kebound_registers.gpr: the processor's own numbers.
 enum {
-  KEBOUND_RAX, KEBOUND_RCX, KEBOUND_RDX, KEBOUND_RBX, KEBOUND_RSP, KEBOUND_RBP, KEBOUND_RSI,
-  KEBOUND_RDI, KEBOUND_R8, KEBOUND_R9, KEBOUND_R10, KEBOUND_R11, KEBOUND_R12, KEBOUND_R13,
-  KEBOUND_R14, KEBOUND_R15
+  KEBOUND_RAX,
+  KEBOUND_RCX,
+  KEBOUND_RDX,
+  KEBOUND_RBX,
+  KEBOUND_RSP,
+  KEBOUND_RBP,
+  KEBOUND_RSI,
+  KEBOUND_RDI,
+  KEBOUND_R8,
+  KEBOUND_R9,
+  KEBOUND_R10,
+  KEBOUND_R11,
+  KEBOUND_R12,
+  KEBOUND_R13,
+  KEBOUND_R14,
+  KEBOUND_R15
 };
 
 // The interrupted thread's registers. A callback may change gpr, ip and flags; what it changes of
@@ -84,9 +97,10 @@ KEBOUND_ABI_ASSERT(offsetof(kebound_registers, cs) == 160);
 // A file of one header page and `capacity` records, mapped shared by the process and by a reader.
 // Any number of threads and processes write, one reads. A writer takes number n by an atomic
 // increment of `head`, fills record n % capacity and then stores n + 1 to its `sequence`. When the
-// ring is full (n - tail >= capacity) it takes no number and increments `dropped` instead. The reader waits
-// for records[tail % capacity].sequence == tail + 1, copies the record, and increments `tail`. A
-// writer that dies between the two steps leaves a hole; the reader gives up on it (docs/inproc.md).
+// ring is full (n - tail >= capacity) it takes no number and increments `dropped` instead. The
+// reader waits for records[tail % capacity].sequence == tail + 1, copies the record, and increments
+// `tail`. A writer that dies between the two steps leaves a hole; the reader gives up on it
+// (docs/inproc.md).
 
 #define KEBOUND_RING_MAGIC UINT64_C(0x31676e6972424b7f)  // "\x7fKBring1"
 #define KEBOUND_RING_HEADER_SIZE 4096u
@@ -137,7 +151,7 @@ typedef struct kebound_ring_record {
   uint8_t disposition;  // KEBOUND_DISPOSITION_*
   uint8_t code_size;
   uint8_t code[15];
-  uint8_t is_64bit;  // the process is
+  uint8_t is_64bit;      // the process is
   uint8_t answer_count;  // callbacks asked, at most 64
   uint32_t bug_check;    // code, for KEBOUND_RECORD_BUG_CHECK
   kebound_event event;

@@ -22,14 +22,14 @@ extern "C" {
 
 typedef enum kebound_status {
   KEBOUND_OK = 0,
-  KEBOUND_INVALID_ARGUMENT = 1,   // a null pointer, a size that no version had, an unknown value
-  KEBOUND_INVALID_HANDLE = 2,     // names no live registration
-  KEBOUND_ALREADY = 3,            // initialised before; the options of that time stay
-  KEBOUND_NOT_SUPPORTED = 4,      // the system refuses membarrier(2) and sched_setaffinity(2) both
+  KEBOUND_INVALID_ARGUMENT = 1,  // a null pointer, a size that no version had, an unknown value
+  KEBOUND_INVALID_HANDLE = 2,    // names no live registration
+  KEBOUND_ALREADY = 3,           // initialised before; the options of that time stay
+  KEBOUND_NOT_SUPPORTED = 4,     // the system refuses membarrier(2) and sched_setaffinity(2) both
   KEBOUND_NO_MEMORY = 5,
-  KEBOUND_REMOVED_INSIDE = 6,     // removed, from inside the callback itself: that frame still runs
-  KEBOUND_BROKE_DEADLOCK = 7,     // removed, but two callbacks were removing each other: the other
-                                  // one's frame was not waited for
+  KEBOUND_REMOVED_INSIDE = 6,  // removed, from inside the callback itself: that frame still runs
+  KEBOUND_BROKE_DEADLOCK = 7,  // removed, but two callbacks were removing each other: the other
+                               // one's frame was not waited for
 } kebound_status;
 
 // What a callback answers. Any other value is a bug check: a record on standard error, then abort.
@@ -41,8 +41,9 @@ typedef enum kebound_answer {
 } kebound_answer;
 
 // Runs on the faulting thread, in a signal handler with the thread's own signal mask; on many
-// threads at once. `event` and `registers` are valid until it returns. It must return: no longjmp, no
-// C++ exception. A bound exception inside it is a bug check; another fault goes to the program's handlers.
+// threads at once. `event` and `registers` are valid until it returns. It must return: no longjmp,
+// no C++ exception. A bound exception inside it is a bug check; another fault goes to the program's
+// handlers.
 typedef kebound_answer (*kebound_callback)(const kebound_event* event, kebound_registers* registers,
                                            void* context);
 
@@ -68,8 +69,8 @@ typedef struct kebound_options {
 
 // Installs the handlers of SIGSEGV and (for compiler traps) SIGILL in front of the program's. Null
 // means the defaults. The registering functions do it themselves, with the defaults, if nobody has.
-// The handlers stay to the end of the process. Returns OK, ALREADY, INVALID_ARGUMENT, NOT_SUPPORTED.
-// Context: any thread, not in a signal handler.
+// The handlers stay to the end of the process. Returns OK, ALREADY, INVALID_ARGUMENT,
+// NOT_SUPPORTED. Context: any thread, not in a signal handler.
 KEBOUND_API kebound_status kebound_init(const kebound_options* options);
 
 // A registration's name; never 0, never valid again after removal. On i386 it fits a pointer.
@@ -98,9 +99,9 @@ KEBOUND_API kebound_status kebound_deregister(kebound_handle handle);
 //   }
 //
 // An exception that no callback handles ends the region by siglongjmp. Between begin and end the
-// rules of setjmp hold: locals changed there are volatile or lost, the region is not left by return,
-// goto, longjmp or a C++ exception; no destructor runs and no lock is released. Guards nest. The
-// signal mask stays that of the failing code.
+// rules of setjmp hold: locals changed there are volatile or lost, the region is not left by
+// return, goto, longjmp or a C++ exception; no destructor runs and no lock is released. Guards
+// nest. The signal mask stays that of the failing code.
 typedef struct kebound_guard {
   sigjmp_buf jump;
   struct kebound_guard* outer;

@@ -13,8 +13,8 @@
 
 #include "kebound.h"
 
-// The inner namespace is part of every symbol: what a program's other parts call kebound::Registration
-// is another class.
+// The inner namespace is part of every symbol: what a program's other parts call
+// kebound::Registration is another class.
 namespace kebound {
 inline namespace v1 {
 
@@ -28,18 +28,19 @@ enum class Answer : int {
 };
 
 // A callback for as long as the object lives. The callable runs where kebound_callback's text says,
-// on several threads at once, and must not throw (one that does ends the program). Destruction waits
-// for running invocations, so what the callable refers to may go right afterwards.
-// Context: construction and destruction as kebound_register() and kebound_deregister(). Do not
-// destroy it from within its own callable: that would free the callable under its own feet.
+// on several threads at once, and must not throw (one that does ends the program). Destruction
+// waits for running invocations, so what the callable refers to may go right afterwards. Context:
+// construction and destruction as kebound_register() and kebound_deregister(). Do not destroy it
+// from within its own callable: that would free the callable under its own feet.
 class Registration {
  public:
   Registration() noexcept = default;
 
   template <class Callable>
-    requires std::is_invocable_r_v<Answer, Callable&, const Event&, EventRegisters&>
+  requires std::is_invocable_r_v<Answer, Callable&, const Event&, EventRegisters&>
   explicit Registration(Callable callable)
-      : callable_(new Callable(std::move(callable)), [](void* p) { delete static_cast<Callable*>(p); }),
+      : callable_(new Callable(std::move(callable)),
+                  [](void* p) { delete static_cast<Callable*>(p); }),
         handle_(kebound_register(&call<Callable>, callable_.get())) {}
 
   Registration(Registration&& other) noexcept
@@ -93,9 +94,9 @@ class Guarded {
   std::variant<Value, Event> outcome_;
 };
 
-// Calls `fn`; a bound exception in it (on this thread) that no callback handles ends the call and is
-// returned. C++ exceptions of `fn` pass through. Like longjmp, an ended call runs no destructors of
-// what lies between the check and here: whatever `fn` holds is lost, so let it hold nothing.
+// Calls `fn`; a bound exception in it (on this thread) that no callback handles ends the call and
+// is returned. C++ exceptions of `fn` pass through. Like longjmp, an ended call runs no destructors
+// of what lies between the check and here: whatever `fn` holds is lost, so let it hold nothing.
 // Context: as kebound_guard_push(), as far as `fn` allows.
 template <class Fn>
 [[gnu::noinline]] auto guarded(Fn&& fn) -> Guarded<std::invoke_result_t<Fn&>> {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// libkebound from outside: what a program sees. Every line of CONTRACT that a process can see of itself.
+// libkebound from outside: what a program sees. Every line of CONTRACT that a process can see of
+// itself.
 #include <errno.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -85,9 +86,18 @@ TEST_F(ApiTest, A_callback_may_step_over_the_instruction) {
 
 TEST_F(ApiTest, Callbacks_are_asked_newest_first_until_one_handles_it) {
   std::vector<int> asked;
-  const Registration first([&](const Event& e, EventRegisters& r) { asked.push_back(1); return clamp(e, r); });
-  const Registration second([&](const Event& e, EventRegisters& r) { asked.push_back(2); return clamp(e, r); });
-  const Registration third([&](const Event&, EventRegisters&) { asked.push_back(3); return Answer::ContinueSearch; });
+  const Registration first([&](const Event& e, EventRegisters& r) {
+    asked.push_back(1);
+    return clamp(e, r);
+  });
+  const Registration second([&](const Event& e, EventRegisters& r) {
+    asked.push_back(2);
+    return clamp(e, r);
+  });
+  const Registration third([&](const Event&, EventRegisters&) {
+    asked.push_back(3);
+    return Answer::ContinueSearch;
+  });
   EXPECT_EQ(raise_bound(10, kBounds), 9);
   EXPECT_EQ(asked, (std::vector<int>{3, 2}));
 }
@@ -135,7 +145,8 @@ TEST_F(ApiTest, No_handle_is_valid_twice_and_garbage_never) {
   EXPECT_EQ(kebound_deregister(handle), KEBOUND_INVALID_HANDLE);
   const kebound_handle next = kebound_register(pass, &calls);
   EXPECT_NE(next, handle);
-  for (const kebound_handle garbage : {uint64_t{0}, uint64_t{1}, handle, next ^ 1, next + 64, ~uint64_t{0}}) {
+  for (const kebound_handle garbage :
+       {uint64_t{0}, uint64_t{1}, handle, next ^ 1, next + 64, ~uint64_t{0}}) {
     EXPECT_EQ(kebound_deregister(garbage), KEBOUND_INVALID_HANDLE);
   }
   EXPECT_EQ(kebound_deregister(next), KEBOUND_OK);
@@ -203,7 +214,8 @@ TEST_F(ApiTest, A_clang_array_trap_is_an_event_without_an_index) {
 // --- NT's face ---
 
 BOUND_CALLBACK_STATUS NTAPI nt_clamp() {
-  KTRAP_FRAME* const frame = *reinterpret_cast<KTRAP_FRAME**>(reinterpret_cast<char*>(KeGetCurrentThread()) + 0x90);
+  KTRAP_FRAME* const frame =
+      *reinterpret_cast<KTRAP_FRAME**>(reinterpret_cast<char*>(KeGetCurrentThread()) + 0x90);
   if (frame->Rip != testing::bound_address() || frame->SegCs != 0x23) return BoundExceptionError;
   frame->Rax = 8;
   return BoundExceptionHandled;
@@ -251,7 +263,8 @@ TEST_F(ApiTest, Callbacks_come_before_guards_and_guards_nest) {
 
 TEST_F(ApiTest, A_guarded_function_may_throw) {
   EXPECT_THROW(static_cast<void>(guarded([] { throw 1; })), int);
-  EXPECT_FALSE(guarded([] { raise_bound(10, kBounds); }));  // the guard of the first is not found here
+  EXPECT_FALSE(
+      guarded([] { raise_bound(10, kBounds); }));  // the guard of the first is not found here
 }
 
 TEST_F(ApiTest, A_thousand_guarded_failures_leave_nothing_behind) {
@@ -275,7 +288,8 @@ TEST_F(ApiTest, Error_kills_the_process_and_no_handler_runs) {
   EXPECT_EXIT(
       {
         handle_everything();
-        const Registration registration([](const Event&, EventRegisters&) { return Answer::Error; });
+        const Registration registration(
+            [](const Event&, EventRegisters&) { return Answer::Error; });
         raise_bound(10, kBounds);
       },
       ::testing::KilledBySignal(SIGKILL), ONLY(""));
@@ -285,10 +299,12 @@ TEST_F(ApiTest, Another_answer_is_a_bug_check_that_cannot_be_caught) {
   EXPECT_EXIT(
       {
         handle_everything();
-        const Registration registration([](const Event&, EventRegisters&) { return static_cast<Answer>(3); });
+        const Registration registration(
+            [](const Event&, EventRegisters&) { return static_cast<Answer>(3); });
         raise_bound(10, kBounds);
       },
-      ::testing::KilledBySignal(SIGABRT), ONLY("kebound: bug check 0x7f \\(0x5, 0x3, [^\n]*callback [^\n]*\n"));
+      ::testing::KilledBySignal(SIGABRT),
+      ONLY("kebound: bug check 0x7f \\(0x5, 0x3, [^\n]*callback [^\n]*\n"));
 }
 
 TEST_F(ApiTest, A_bound_exception_in_a_callback_is_a_bug_check) {
@@ -348,9 +364,7 @@ void leak_an_edit() {
   _exit(6);
 }
 
-void expect_seven(int, siginfo_t*, void* context) {
-  _exit(testing::eax_of(context) == 7 ? 0 : 5);
-}
+void expect_seven(int, siginfo_t*, void* context) { _exit(testing::eax_of(context) == 7 ? 0 : 5); }
 
 TEST_F(ApiTest, The_windows_profile_has_one_slot_and_lets_edits_leak) {
   EXPECT_EXIT(

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// late_handlers: a program that sets signal actions in every way there is, and checks what it finds when it asks. Its
-// checks hold without kebound, and must hold with it preloaded. Exit statuses as in guest.h.
+// late_handlers: a program that sets signal actions in every way there is, and checks what it finds
+// when it asks. Its checks hold without kebound, and must hold with it preloaded. Exit statuses as
+// in guest.h.
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -27,7 +28,8 @@ static void expect_action(int number, void (*handler)(int), int flags) {
   CHECK(sigaction(number, NULL, &action) == 0);
   CHECK(action.sa_handler == handler);
   const int interesting = SA_RESTART | SA_NODEFER | (int)SA_RESETHAND | SA_SIGINFO | SA_ONSTACK;
-  if ((action.sa_flags & interesting) != flags) fail("signal %d: flags %x, expected %x", number, action.sa_flags, flags);
+  if ((action.sa_flags & interesting) != flags)
+    fail("signal %d: flags %x, expected %x", number, action.sa_flags, flags);
 }
 
 static void each_way(int number) {
@@ -74,10 +76,12 @@ static void errors(void) {
   for (int number = -1; number <= 66; ++number) {
     errno = 0;
     const int result = sigaction(number, &action, NULL);
-    const int good = number >= 1 && number <= 64 && number != SIGKILL && number != SIGSTOP && number != 32 && number != 33;
+    const int good = number >= 1 && number <= 64 && number != SIGKILL && number != SIGSTOP &&
+                     number != 32 && number != 33;
     CHECK(good ? result == 0 : result == -1 && errno == EINVAL);
   }
-  CHECK(signal(0, other) == SIG_ERR && signal(SIGKILL, other) == SIG_ERR && signal(SIGSEGV, SIG_ERR) == SIG_ERR);
+  CHECK(signal(0, other) == SIG_ERR && signal(SIGKILL, other) == SIG_ERR &&
+        signal(SIGSEGV, SIG_ERR) == SIG_ERR);
 }
 
 // What a vfork(2) child sets is not its parent's.

@@ -58,7 +58,8 @@ TEST(LifeTest, Eight_threads_lose_no_exception) {
       for (int i = 0; i < kEach; ++i) {
         const Bounds bounds{-t - 1, 100 + i};
         const bool low = i % 2 == 0;
-        if (raise_bound(low ? -t - 2 : 101 + i, bounds) != (low ? bounds.lower : bounds.upper)) ++wrong;
+        if (raise_bound(low ? -t - 2 : 101 + i, bounds) != (low ? bounds.lower : bounds.upper))
+          ++wrong;
       }
     });
   }
@@ -136,7 +137,14 @@ TEST(LifeTest, A_thread_that_exits_within_a_callback_holds_nobody_up) {
   const kebound_handle handle = kebound_register(exit_on_1000, nullptr);
   for (int i = 0; i < 100; ++i) {
     pthread_t thread;
-    ASSERT_EQ(pthread_create(&thread, nullptr, [](void*) -> void* { raise_bound(1000, kBounds); return nullptr; }, nullptr), 0);
+    ASSERT_EQ(pthread_create(
+                  &thread, nullptr,
+                  [](void*) -> void* {
+                    raise_bound(1000, kBounds);
+                    return nullptr;
+                  },
+                  nullptr),
+              0);
     ASSERT_EQ(pthread_join(thread, nullptr), 0);
   }
   EXPECT_EQ(raise_bound(10, kBounds), 9);
@@ -234,7 +242,8 @@ kebound_answer take_backtrace(const kebound_event* event, kebound_registers* reg
 void* g_caller;
 [[gnu::noinline]] void fail_a_check() {
   g_caller = __builtin_return_address(0);
-  __asm__ volatile(".byte 0x67, 0x0f, 0xb9, 0x40, 0x12");  // clang's array-bounds trap, in both modes
+  __asm__ volatile(
+      ".byte 0x67, 0x0f, 0xb9, 0x40, 0x12");  // clang's array-bounds trap, in both modes
 }
 
 TEST(LifeTest, A_callback_can_unwind_through_the_signal_into_the_failing_code) {
@@ -250,7 +259,9 @@ TEST(LifeTest, A_callback_can_unwind_through_the_signal_into_the_failing_code) {
 
 class Plugin {
  public:
-  Plugin() : image_(dlopen(KEBOUND_TEST_PLUGIN, RTLD_NOW)) { EXPECT_NE(image_, nullptr) << dlerror(); }
+  Plugin() : image_(dlopen(KEBOUND_TEST_PLUGIN, RTLD_NOW)) {
+    EXPECT_NE(image_, nullptr) << dlerror();
+  }
   Plugin(const Plugin&) = delete;
   Plugin& operator=(const Plugin&) = delete;
   ~Plugin() { EXPECT_EQ(dlclose(image_), 0); }

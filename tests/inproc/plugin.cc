@@ -31,5 +31,7 @@ extern "C" __attribute__((visibility("default"))) int plugin_register_passing() 
   g_handle = kebound_register(pass, nullptr);
   return g_handle != 0 ? 1 : 0;
 }
-extern "C" __attribute__((visibility("default"))) void plugin_deregister() { kebound_deregister(g_handle); }
+extern "C" __attribute__((visibility("default"))) void plugin_deregister() {
+  kebound_deregister(g_handle);
+}
 extern "C" __attribute__((visibility("default"))) int plugin_calls() { return g_calls; }

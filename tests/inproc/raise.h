@@ -22,7 +22,8 @@ int32_t raise_bound(int32_t index, Bounds bounds, const uint32_t* edx = nullptr)
 uintptr_t bound_address();
 inline constexpr unsigned kBoundLength = 2;
 
-// Executes the trap that clang ends a failed array check with. Returns when somebody has skipped it.
+// Executes the trap that clang ends a failed array check with. Returns when somebody has skipped
+// it.
 void raise_array_trap();
 uintptr_t array_trap_address();
 

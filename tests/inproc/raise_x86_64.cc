@@ -84,7 +84,8 @@ void raise_array_trap() { kebound_test_raise_ud1(); }
 uintptr_t array_trap_address() { return reinterpret_cast<uintptr_t>(kebound_test_ud1); }
 
 uintptr_t ip_of(const void* context) {
-  return static_cast<uintptr_t>(static_cast<const ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP]);
+  return static_cast<uintptr_t>(
+      static_cast<const ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP]);
 }
 void set_ip(void* context, uintptr_t ip) {
   static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP] = static_cast<greg_t>(ip);

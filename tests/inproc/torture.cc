@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// torture PLUGIN SECONDS: eight threads raise exceptions, two register and deregister, one loads and unloads a plugin
-// that registers. At the end: every exception was answered, once and rightly; no callback ran after its deregistration
-// had returned; everybody came to an end. A thread that makes no progress for 20 seconds is a deadlock.
+// torture PLUGIN SECONDS: eight threads raise exceptions, two register and deregister, one loads
+// and unloads a plugin that registers. At the end: every exception was answered, once and rightly;
+// no callback ran after its deregistration had returned; everybody came to an end. A thread that
+// makes no progress for 20 seconds is a deadlock.
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +45,8 @@ kebound_answer clamp_to_upper(const kebound_event* event, kebound_registers* reg
   return KEBOUND_HANDLED;
 }
 
-// A registration's own memory; freed right after its removal. What a late callback would find there is not kAlive.
+// A registration's own memory; freed right after its removal. What a late callback would find there
+// is not kAlive.
 constexpr uint64_t kAlive = 0x600d600d600d600d;
 struct Owned {
   std::atomic<uint64_t> state{kAlive};
@@ -125,12 +127,14 @@ int main(int argc, char** argv) {
   for (std::thread& thread : threads) thread.join();
   uint64_t raised = 0;
   for (int i = 0; i < kFaulting; ++i) raised += g_progress[static_cast<size_t>(i)].count;
-  printf("%llu exceptions, %llu answered; %llu visits of callbacks that came and went; %llu and %llu registrations, %llu plugins\n",
-         static_cast<unsigned long long>(raised), static_cast<unsigned long long>(g_answered.load()),
-         static_cast<unsigned long long>(g_passed.load()),
-         static_cast<unsigned long long>(g_progress[kFaulting].count.load()),
-         static_cast<unsigned long long>(g_progress[kFaulting + 1].count.load()),
-         static_cast<unsigned long long>(g_progress[kAll - 1].count.load()));
+  printf(
+      "%llu exceptions, %llu answered; %llu visits of callbacks that came and went; %llu and %llu "
+      "registrations, %llu plugins\n",
+      static_cast<unsigned long long>(raised), static_cast<unsigned long long>(g_answered.load()),
+      static_cast<unsigned long long>(g_passed.load()),
+      static_cast<unsigned long long>(g_progress[kFaulting].count.load()),
+      static_cast<unsigned long long>(g_progress[kFaulting + 1].count.load()),
+      static_cast<unsigned long long>(g_progress[kAll - 1].count.load()));
   if (raised != g_answered) fail("exceptions were lost or answered twice");
   return 0;
 }
