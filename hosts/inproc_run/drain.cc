@@ -163,7 +163,8 @@ void Drain::say_what_is_missing() {
   say("events-dropped", reader_.dropped(),
       "missing: the event ring was full, the programs were faster than the report");
   say("events-incomplete", reader_.skipped(), "missing: their threads died while they wrote them");
-  say("events-damaged", damaged_, "missing: a program has written something else over the event ring");
+  say("events-damaged", damaged_,
+      "missing: a program has written something else over the event ring");
 }
 
 }  // namespace kebound::inproc_run

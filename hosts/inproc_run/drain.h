@@ -18,8 +18,9 @@
 
 namespace kebound::inproc_run {
 
-// A thread that turns the ring's records into the sink's. It polls, quickly while there is something
-// to do: writers are in signal handlers, and waking somebody there would cost them a system call.
+// A thread that turns the ring's records into the sink's. It polls, quickly while there is
+// something to do: writers are in signal handlers, and waking somebody there would cost them a
+// system call.
 class Drain {
  public:
   struct Totals {

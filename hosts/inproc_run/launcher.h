@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Runs programs that have kebound in themselves: starts one with the preload library, and makes a
-// report of what its processes write into the event ring. Nothing is traced: the callbacks run in the
-// program, and it does not depend on us once it runs.
+// report of what its processes write into the event ring. Nothing is traced: the callbacks run in
+// the program, and it does not depend on us once it runs.
 #pragma once
 
 #include <stdint.h>

@@ -2,10 +2,7 @@
 #include "hosts/inproc_run/preload_fit.h"
 
 #include <elf.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -13,12 +10,14 @@
 #include <array>
 #include <filesystem>
 #include <string_view>
-#include <type_traits>
 
+#include "hosts/posix/file.h"
 #include "hosts/posix/launch.h"
 
 namespace kebound::inproc_run {
 namespace {
+
+using posix::File;
 
 constexpr const char* kLibrary = "libkebound-preload.so";
 constexpr const char* kUseSupervisor = "use --host supervisor";
@@ -28,50 +27,20 @@ constexpr int kMaxInterpreters = 5;  // as the kernel
 constexpr std::array kFolders64{"lib/x86_64-linux-gnu", "lib64"};
 constexpr std::array kFolders32{"lib/i386-linux-gnu", "lib32"};
 
-class File {
- public:
-  explicit File(const std::string& path)
-      : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {}
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  ~File() {
-    if (fd_ >= 0) close(fd_);
-  }
-  [[nodiscard]] bool is_open() const noexcept { return fd_ >= 0; }
-  [[nodiscard]] std::string read(uint64_t offset, size_t size) const {
-    std::string bytes(size, '\0');
-    const ssize_t got =
-        offset > INT64_MAX ? 0 : pread(fd_, bytes.data(), size, static_cast<off_t>(offset));
-    bytes.resize(got > 0 ? static_cast<size_t>(got) : 0);
-    return bytes;
-  }
-  template <class T>
-  [[nodiscard]] bool read_object(uint64_t offset, T& object) const {
-    static_assert(std::is_trivially_copyable_v<T>);
-    const std::string bytes = read(offset, sizeof(T));
-    if (bytes.size() != sizeof(T)) return false;
-    memcpy(static_cast<void*>(&object), bytes.data(), sizeof object);
-    return true;
-  }
-
- private:
-  int fd_;
-};
-
 // The program loader's path; empty if the file names none.
 template <class Header, class Segment>
 std::string loader_of(const File& file) {
-  Header header;
-  if (!file.read_object(0, header) || header.e_phentsize != sizeof(Segment)) return {};
-  for (unsigned i = 0; i < header.e_phnum; ++i) {
-    Segment segment;
+  const auto header = file.read_object<Header>(0);
+  if (!header || header->e_phentsize != sizeof(Segment)) return {};
+  for (unsigned i = 0; i < header->e_phnum; ++i) {
     uint64_t at = 0;
-    if (__builtin_add_overflow(uint64_t{header.e_phoff}, uint64_t{i} * sizeof segment, &at) ||
-        !file.read_object(at, segment)) {
+    if (__builtin_add_overflow(uint64_t{header->e_phoff}, uint64_t{i} * sizeof(Segment), &at)) {
       return {};
     }
-    if (segment.p_type != PT_INTERP || segment.p_filesz < 2 || segment.p_filesz > 4096) continue;
-    const std::string bytes = file.read(segment.p_offset, static_cast<size_t>(segment.p_filesz));
+    const auto segment = file.read_object<Segment>(at);
+    if (!segment) return {};
+    if (segment->p_type != PT_INTERP || segment->p_filesz < 2 || segment->p_filesz > 4096) continue;
+    const std::string bytes = file.read(segment->p_offset, static_cast<size_t>(segment->p_filesz));
     return bytes.substr(0, bytes.find('\0'));
   }
   return {};
@@ -85,8 +54,8 @@ bool has_library(const std::string& folder, const std::array<const char*, N>& na
   return false;
 }
 
-// A program that starts with more rights than its caller's: the loader ignores our path, and that is
-// as it should be.
+// A program that starts with more rights than its caller's: the loader ignores our path, and that
+// is as it should be.
 bool gains_rights(const std::string& path, const struct stat& file) {
   const bool identity = ((file.st_mode & S_ISUID) != 0 && file.st_uid != geteuid()) ||
                         ((file.st_mode & S_ISGID) != 0 && file.st_gid != getegid());
@@ -97,8 +66,8 @@ std::optional<Misfit> judge_elf(const File& file, const std::string& folder) {
   const std::string ident = file.read(0, EI_NIDENT);
   if (ident.size() < EI_NIDENT) return std::nullopt;  // the kernel will refuse it
   const bool is_64bit = ident[EI_CLASS] == ELFCLASS64;
-  const std::string loader = is_64bit ? loader_of<Elf64_Ehdr, Elf64_Phdr>(file)
-                                      : loader_of<Elf32_Ehdr, Elf32_Phdr>(file);
+  const std::string loader =
+      is_64bit ? loader_of<Elf64_Ehdr, Elf64_Phdr>(file) : loader_of<Elf32_Ehdr, Elf32_Phdr>(file);
   if (loader.empty()) {
     return Misfit{"is statically linked, so no library can be preloaded into it", kUseSupervisor};
   }
@@ -107,8 +76,9 @@ std::optional<Misfit> judge_elf(const File& file, const std::string& folder) {
                   kUseSupervisor};
   }
   if (!(is_64bit ? has_library(folder, kFolders64) : has_library(folder, kFolders32))) {
-    return Misfit{fmt::format("there is no {}-bit {} in '{}'", is_64bit ? 64 : 32, kLibrary, folder),
-                  kUseSupervisor};
+    return Misfit{
+        fmt::format("there is no {}-bit {} in '{}'", is_64bit ? 64 : 32, kLibrary, folder),
+        kUseSupervisor};
   }
   return std::nullopt;
 }
@@ -120,7 +90,7 @@ std::string find_preload_folder(const std::string& libdir) {
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) return {};
   const auto prefix = self.parent_path().parent_path();
-  for (const std::string& place : {prefix / "lib/preload", prefix / libdir / "kebound/preload"}) {
+  for (const std::filesystem::path& place : {prefix / "lib/preload", prefix / libdir / "kebound/preload"}) {
     if (has_library(place, kFolders64) || has_library(place, kFolders32)) return place;
   }
   return {};
@@ -145,15 +115,18 @@ std::optional<Misfit> find_misfit(const std::string& program, const std::string&
     const File file(path);
     if (!file.is_open()) {
       if (access(path.c_str(), X_OK) != 0) return std::nullopt;
-      return Misfit{fmt::format("'{}' cannot be read, to see whether it is dynamically linked", path),
-                    kUseSupervisor};
+      return Misfit{
+          fmt::format("'{}' cannot be read, to see whether it is dynamically linked", path),
+          kUseSupervisor};
     }
     const std::string start = file.read(0, 256);
     if (start.compare(0, SELFMAG, ELFMAG) == 0) {
       if (gains_rights(path, status)) {
-        return Misfit{fmt::format("'{}' runs with other rights than its caller's, and takes no library "
-                                  "from it", path),
-                      "run it as the user whose rights it takes"};
+        return Misfit{
+            fmt::format("'{}' runs with other rights than its caller's, and takes no library "
+                        "from it",
+                        path),
+            "run it as the user whose rights it takes"};
       }
       return judge_elf(file, folder);
     }

@@ -20,8 +20,8 @@ struct Misfit {
 };
 
 // Nothing if the loader will load the library into `program` (looked up in PATH), or if there is no
-// such program, which is for others to say. Scripts are judged by their interpreters. Reads the file
-// and believes nothing in it. Context: any thread.
+// such program, which is for others to say. Scripts are judged by their interpreters. Reads the
+// file and believes nothing in it. Context: any thread.
 [[nodiscard]] std::optional<Misfit> find_misfit(const std::string& program,
                                                 const std::string& folder);
 

@@ -34,10 +34,10 @@ bool file_has(const events::Mapping& mapping, uint64_t address, const uint8_t* b
   struct stat file {};
   uint8_t found[sizeof events::BoundException::code];
   const uint64_t offset = mapping.file_offset + (address - mapping.begin);
-  const bool same = fstat(fd, &file) == 0 && S_ISREG(file.st_mode) && offset <= INT64_MAX &&
-                    pread(fd, found, size, static_cast<off_t>(offset)) ==
-                        static_cast<ssize_t>(size) &&
-                    memcmp(found, bytes, size) == 0;
+  const bool same =
+      fstat(fd, &file) == 0 && S_ISREG(file.st_mode) && offset <= INT64_MAX &&
+      pread(fd, found, size, static_cast<off_t>(offset)) == static_cast<ssize_t>(size) &&
+      memcmp(found, bytes, size) == 0;
   close(fd);
   return same;
 }
@@ -99,8 +99,7 @@ void Processes::read_image(pid_t pid, Process& process, bool is_64bit, int64_t t
   std::string program = posix::executable_path(pid);
   if (program.empty()) return;  // it is gone: what was seen last is what we have
   Image& own = process.own;
-  const bool is_new =
-      own.program == nullptr || *own.program != program || own.is_64bit != is_64bit;
+  const bool is_new = own.program == nullptr || *own.program != program || own.is_64bit != is_64bit;
   if (is_new) {
     process.reader.forget();
     own = {std::make_shared<const std::string>(std::move(program)), is_64bit, nullptr};
@@ -169,8 +168,8 @@ const Processes::Names& Processes::names_of(Process& process, const Image& image
                        [&](const events::Mapping& mapping) { return mapping.path == at->path; });
       const bool is_ours = base_name(at->path).starts_with("libkebound-preload.so");
       driver = is_ours ? "builtin" : base_name(at->path);
-      callback = is_ours ? "builtin!" + policy_
-                         : fmt::format("{}+{:#x}", driver, routine - lowest->begin);
+      callback =
+          is_ours ? "builtin!" + policy_ : fmt::format("{}+{:#x}", driver, routine - lowest->begin);
     }
   }
   names.driver = std::make_shared<const std::string>(std::move(driver));

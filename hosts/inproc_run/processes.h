@@ -17,10 +17,10 @@
 
 namespace kebound::inproc_run {
 
-// What /proc says of the processes whose events come out of the ring. They ran on meanwhile, and may
-// be gone: the mappings of a process that is gone, or that has become another program, are looked
-// for among those seen before, and used only where the failing instruction's bytes are in the file.
-// Context: one thread.
+// What /proc says of the processes whose events come out of the ring. They ran on meanwhile, and
+// may be gone: the mappings of a process that is gone, or that has become another program, are
+// looked for among those seen before, and used only where the failing instruction's bytes are in
+// the file. Context: one thread.
 class Processes {
  public:
   // `policy`: what the built-in callback does, which is its name.
@@ -50,8 +50,8 @@ class Processes {
   };
   struct Process {
     posix::ModuleMapReader reader;
-    Image own;                                    // as last read
-    std::unordered_map<uint64_t, Image> places;   // by instruction pointer: what it is in
+    Image own;                                   // as last read
+    std::unordered_map<uint64_t, Image> places;  // by instruction pointer: what it is in
     std::unordered_map<pid_t, events::SharedName> thread_names;
     std::map<uint64_t, Names> callbacks;
   };

@@ -12,8 +12,8 @@
 namespace kebound::inproc_run {
 
 // The event ring (include/kebound/abi.h) as memory without a name. Whoever may look into this
-// process' /proc entry can open it: its owner, and nobody else. Its size is sealed, so no writer can
-// take the memory away from under the reader.
+// process' /proc entry can open it: its owner, and nobody else. Its size is sealed, so no writer
+// can take the memory away from under the reader.
 class RingFile {
  public:
   // Throws std::system_error if there is no memory for it. `capacity`: records, a power of two.

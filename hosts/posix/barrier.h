@@ -12,7 +12,7 @@ enum class BarrierMethod : uint8_t {
   MembarrierGlobal,     // Linux 4.3: waits for a grace period; milliseconds
   ProcessorTour,  // no membarrier(2) (seccomp filters): runs on each processor in turn, so that
                   // what ran there has been switched out; milliseconds
-  None,  // not even that: heavy_barrier() would abort the process
+  None,           // not even that: heavy_barrier() would abort the process
 };
 
 // Does what the first heavy_barrier() would otherwise have to do (registration with the kernel,

@@ -51,6 +51,11 @@ int attach_main(const std::vector<std::string>& words) {
     print_message({"PID", text + " is kebound itself", "give another process"});
     return kStatusFailure;
   }
+  if (command_line.options.host == HostChoice::InProcess) {
+    print_message({"--host", "a running process cannot be given a library",
+                   "use --host supervisor, or start the program with 'kebound run'"});
+    return kStatusFailure;
+  }
   Job job;
   job.what = "process " + text;
   job.start = [&](supervisor::Supervisor& supervisor) { return supervisor.attach(pid); };

@@ -125,9 +125,8 @@ void add_options(CLI::App& app, TraceOptions& options) {
                                  {"auto", HostChoice::Auto}},
              options.host));
   add(app, "--driver", "FILE", "load a driver; repeatable, the last one is asked first",
-      for_supervisor("--driver", "", options, file_name([&](const std::string& file) {
-                       options.drivers.push_back(file);
-                     })));
+      for_supervisor("--driver", "", options,
+                     file_name([&](const std::string& file) { options.drivers.push_back(file); })));
   add(app, "--on-bound", "ACTION", "built-in answer: propagate, clamp, skip, terminate",
       one_of(Choices<OnBound>{{"propagate", OnBound::Propagate},
                               {"clamp", OnBound::Clamp},
@@ -156,12 +155,11 @@ void add_options(CLI::App& app, TraceOptions& options) {
       for_supervisor("--pin", "none", options,
                      [&](const std::string& text) { return take_pin(options, text); }));
   add(app, "--backtraces", "WHICH", "first (at each place, default), all or none",
-      for_supervisor(
-          "--backtraces", "none", options,
-          one_of(Choices<Options::Backtraces>{{"first", Options::Backtraces::First},
-                                              {"all", Options::Backtraces::All},
-                                              {"none", Options::Backtraces::None}},
-                 options.backtraces)));
+      for_supervisor("--backtraces", "none", options,
+                     one_of(Choices<Options::Backtraces>{{"first", Options::Backtraces::First},
+                                                         {"all", Options::Backtraces::All},
+                                                         {"none", Options::Backtraces::None}},
+                            options.backtraces)));
   app.add_flag("--verbose", options.verbose, "report starts and exits of processes too")
       ->disable_flag_override();
 }

@@ -3,7 +3,6 @@
 
 #include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,42 +14,13 @@
 #include <type_traits>
 #include <vector>
 
+#include "hosts/posix/file.h"
 #include "tools/kebound/message.h"
 
 namespace kebound::tool {
 namespace {
 
-class File {
- public:
-  explicit File(const std::string& path)
-      : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  ~File() {
-    if (fd_ >= 0) close(fd_);
-  }
-  [[nodiscard]] bool is_open() const { return fd_ >= 0; }
-  // The bytes of [offset, offset + size) that the file has.
-  [[nodiscard]] std::string read(uint64_t offset, size_t size) const {
-    std::string bytes(size, '\0');
-    const ssize_t got =
-        offset > INT64_MAX ? 0 : pread(fd_, bytes.data(), size, static_cast<off_t>(offset));
-    bytes.resize(got > 0 ? static_cast<size_t>(got) : 0);
-    return bytes;
-  }
-  template <class T>
-  [[nodiscard]] std::optional<T> read_object(uint64_t offset) const {
-    static_assert(std::is_trivially_copyable_v<T>);
-    const std::string bytes = read(offset, sizeof(T));
-    if (bytes.size() != sizeof(T)) return std::nullopt;
-    T object;
-    memcpy(&object, bytes.data(), sizeof object);
-    return object;
-  }
-
- private:
-  int fd_;
-};
+using posix::File;
 
 struct Elf32 {
   using Header = Elf32_Ehdr;

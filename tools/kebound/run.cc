@@ -6,6 +6,8 @@
 
 #include "tools/kebound/command.h"
 #include "tools/kebound/exit_status.h"
+#include "tools/kebound/inproc_session.h"
+#include "tools/kebound/message.h"
 #include "tools/kebound/session.h"
 
 namespace kebound::tool {
@@ -33,12 +35,23 @@ int run_main(const std::vector<std::string>& words) {
     print_message({"PROGRAM", "none is given", "see 'kebound run --help'"});
     return kStatusFailure;
   }
-  const supervisor::LaunchSpec spec{command_line.operands[0], command_line.operands};
+  const TraceOptions& options = command_line.options;
+  const posix::LaunchSpec spec{command_line.operands[0], command_line.operands, {}};
+  const Explain explain = [&] { return explain_program(spec.program, getenv("PATH")); };
+  if (options.host != HostChoice::Supervisor) {
+    Message why_not;
+    const std::string folder = find_inproc_host(options, spec.program, why_not);
+    if (!folder.empty()) return run_inproc_session(options, spec, folder, explain);
+    if (options.host == HostChoice::InProcess) {
+      print_message(why_not);
+      return kStatusCannotExecute;
+    }
+  }
   Job job;
   job.what = spec.program.empty() ? "PROGRAM" : spec.program;
   job.start = [&](supervisor::Supervisor& supervisor) { return supervisor.run(spec); };
-  job.explain = [&] { return explain_program(spec.program, getenv("PATH")); };
-  return run_session(command_line.options, job);
+  job.explain = explain;
+  return run_session(options, job);
 }
 
 }  // namespace kebound::tool

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/kebound/session.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -19,6 +15,7 @@
 #include "report/reporter.h"
 #include "tools/kebound/exit_status.h"
 #include "tools/kebound/message.h"
+#include "tools/kebound/report_file.h"
 #include "tools/kebound/signals.h"
 
 namespace kebound::tool {
@@ -26,60 +23,6 @@ namespace {
 
 using supervisor::Outcome;
 using supervisor::Supervisor;
-
-// Where the report goes. Never inherited by the target.
-class ReportFile {
- public:
-  [[nodiscard]] bool open(const std::optional<std::string>& output) {
-    name_ = !output ? "standard error" : *output == "-" ? "standard output" : *output;
-    fd_ = !output ? fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)
-          : *output == "-"
-              ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
-              : ::open(output->c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd_ >= 0) return true;
-    print_message({name_, "the report cannot be written there: " + error_text(errno),
-                   "choose another file with --output"});
-    return false;
-  }
-  ReportFile() = default;
-  ReportFile(const ReportFile&) = delete;
-  ReportFile& operator=(const ReportFile&) = delete;
-  ~ReportFile() {
-    if (fd_ >= 0) close(fd_);
-  }
-  [[nodiscard]] int fd() const { return fd_; }
-  [[nodiscard]] const std::string& name() const { return name_; }
-  // Colour is for terminals, and only where nobody objects (no-color.org).
-  [[nodiscard]] bool wants_colour() const {
-    const char* no_color = getenv("NO_COLOR");
-    const char* terminal = getenv("TERM");
-    return isatty(fd_) == 1 && (no_color == nullptr || *no_color == '\0') && terminal != nullptr &&
-           strcmp(terminal, "dumb") != 0;
-  }
-
- private:
-  int fd_ = -1;
-  std::string name_;
-};
-
-report::Options report_options(const TraceOptions& options, const ReportFile& file) {
-  report::Options report;
-  switch (options.report) {
-    case ReportFormat::Text:
-      report.format = report::Format::Text;
-      break;
-    case ReportFormat::JsonLines:
-      report.format = report::Format::Jsonl;
-      break;
-    case ReportFormat::None:
-      report.format = report::Format::None;
-      break;
-  }
-  report.fd = file.fd();
-  report.colour = file.wants_colour();
-  report.verbose = options.verbose;
-  return report;
-}
 
 supervisor::Options supervisor_options(const TraceOptions& options, events::Sink* sink) {
   supervisor::Options result;
@@ -193,17 +136,6 @@ class Drivers {
   std::vector<std::unique_ptr<driver::NativeDriver>> loaded_;
 };
 
-int report_failure(const Job& job, const Outcome& outcome) {
-  if (job.explain) {
-    if (const std::optional<Explanation> better = job.explain()) {
-      print_message({job.what, better->why, better->remedy});
-      return better->not_found ? kStatusNotFound : kStatusCannotExecute;
-    }
-  }
-  print_message({job.what, outcome.why, outcome.remedy});
-  return outcome.not_found ? kStatusNotFound : kStatusCannotExecute;
-}
-
 struct End {
   int status = 0;
   int signal = 0;  // not 0: the target died of it
@@ -212,7 +144,9 @@ struct End {
 };
 
 End end_of(const TraceOptions& options, const Job& job, const Outcome& outcome) {
-  if (outcome.kind == Outcome::Kind::Failed) return {report_failure(job, outcome)};
+  if (outcome.kind == Outcome::Kind::Failed) {
+    return {report_failed_start(job.what, outcome, job.explain)};
+  }
   if (options.error_exitcode && outcome.exceptions > 0) return {*options.error_exitcode};
   if (outcome.kind == Outcome::Kind::Signaled) return {0, outcome.status};
   return {outcome.kind == Outcome::Kind::Exited ? outcome.status : 0};
@@ -240,7 +174,7 @@ End trace(const TraceOptions& options, const Job& job, Supervisor& supervisor, e
 int run_session(const TraceOptions& options, const Job& job) {
   ReportFile file;
   if (!file.open(options.output)) return kStatusFailure;
-  report::Reporter reporter(report_options(options, file));
+  report::Reporter reporter(make_report_options(options, file));
   nt::Facility::configure(options.profile, random_instance_tag());
   // Without a report the supervisor builds no records at all.
   const bool reports = options.report != ReportFormat::None;

@@ -4,20 +4,18 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <string>
 
 #include "hosts/supervisor/supervisor.h"
 #include "tools/kebound/options.h"
-#include "tools/kebound/program_check.h"
+#include "tools/kebound/report_file.h"
 
 namespace kebound::tool {
 
 struct Job {
   std::string what;  // the program or process, as messages call it
   std::function<supervisor::Outcome(supervisor::Supervisor&)> start;
-  // A better reason than the kernel's errno for a start that failed, if there is one. May be null.
-  std::function<std::optional<Explanation>()> explain;
+  Explain explain;  // may be null
 };
 
 // Opens the report, loads the drivers, does the job, unloads, finishes the report. Returns the exit

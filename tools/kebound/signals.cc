@@ -5,20 +5,17 @@
 
 #include <atomic>
 
-#include "hosts/supervisor/supervisor.h"
-
 namespace kebound::tool {
 namespace {
 
-std::atomic<supervisor::Supervisor*> active{nullptr};
-static_assert(std::atomic<supervisor::Supervisor*>::is_always_lock_free);
+std::atomic<void*> active{nullptr};
+static_assert(std::atomic<void*>::is_always_lock_free);
+void (*stop_active)(void* host) noexcept = nullptr;  // set before active
 
 void leave_it_to_the_target(int) {}
 
 void stop(int) {
-  if (supervisor::Supervisor* supervisor = active.load(std::memory_order_acquire)) {
-    supervisor->request_stop();
-  }
+  if (void* const host = active.load(std::memory_order_acquire)) stop_active(host);
 }
 
 // What was ignored at our start (nohup, background jobs) stays ignored, for the target too.
@@ -34,8 +31,9 @@ void handle(int signal, void (*handler)(int)) {
 
 }  // namespace
 
-ScopedSignals::ScopedSignals(supervisor::Supervisor& supervisor) {
-  active.store(&supervisor, std::memory_order_release);
+ScopedSignals::ScopedSignals(void* host, Stop stop_host) {
+  stop_active = stop_host;
+  active.store(host, std::memory_order_release);
   handle(SIGINT, leave_it_to_the_target);
   handle(SIGQUIT, leave_it_to_the_target);
   handle(SIGPIPE, leave_it_to_the_target);
