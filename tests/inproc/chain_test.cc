@@ -34,7 +34,7 @@ class ChainTest : public ::testing::Test {
   ChainTest() { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
 };
 #define IN_FRESH_PROCESS(...) \
-  EXPECT_EXIT((([] { __VA_ARGS__ })(), _exit(0)), ::testing::ExitedWithCode(0), "")
+  EXPECT_EXIT(((__VA_ARGS__)(), _exit(0)), ::testing::ExitedWithCode(0), "")
 
 void touch_nowhere() {
   volatile uintptr_t nowhere = 16;
@@ -81,40 +81,58 @@ void record_and_skip(int number, siginfo_t* info, void* context) {
 }
 
 TEST_F(ChainTest, An_unhandled_bound_exception_reaches_the_handler_untouched) {
-  IN_FRESH_PROCESS(install(SIGSEGV, record_and_skip, SA_SIGINFO);
-                   const Registration pass([](const Event&, EventRegisters&) {
-                     errno = 3;
-                     return Answer::ContinueSearch;
-                   });
-                   errno = 0; CLAIM(raise_bound(10, kBounds) == 10);
-                   CLAIM(errno == 77);  // what the handler left, as without us
-                   CLAIM(g_calls == 1 && g_info.si_code == SI_KERNEL && g_info.si_addr == nullptr);
-                   CLAIM(g_ip == testing::bound_address() && g_trap == 5); sigset_t mask;
-                   pthread_sigmask(SIG_BLOCK, nullptr, &mask);
-                   CLAIM(sigismember(&mask, SIGSEGV) == 0););
+  IN_FRESH_PROCESS([] {
+    install(SIGSEGV, record_and_skip, SA_SIGINFO);
+    const Registration pass([](const Event&, EventRegisters&) {
+      errno = 3;
+      return Answer::ContinueSearch;
+    });
+    errno = 0;
+    CLAIM(raise_bound(10, kBounds) == 10);
+    CLAIM(errno == 77);  // what the handler left, as without us
+    CLAIM(g_calls == 1 && g_info.si_code == SI_KERNEL && g_info.si_addr == nullptr);
+    CLAIM(g_ip == testing::bound_address() && g_trap == 5);
+    sigset_t mask;
+    pthread_sigmask(SIG_BLOCK, nullptr, &mask);
+    CLAIM(sigismember(&mask, SIGSEGV) == 0);
+  });
 }
 
 TEST_F(ChainTest, The_handler_runs_with_its_mask_and_its_own_signal_blocked) {
-  IN_FRESH_PROCESS(install(SIGSEGV, record_and_skip, SA_SIGINFO, SIGUSR1);
-                   CLAIM(kebound_init(nullptr) == KEBOUND_OK); raise_bound(10, kBounds);
-                   CLAIM(g_blocked[SIGSEGV] && g_blocked[SIGUSR1] && !g_blocked[SIGUSR2]););
+  IN_FRESH_PROCESS([] {
+    install(SIGSEGV, record_and_skip, SA_SIGINFO, SIGUSR1);
+    CLAIM(kebound_init(nullptr) == KEBOUND_OK);
+    raise_bound(10, kBounds);
+    CLAIM(g_blocked[SIGSEGV] && g_blocked[SIGUSR1] && !g_blocked[SIGUSR2]);
+  });
 }
 
 TEST_F(ChainTest, SA_NODEFER_leaves_the_signal_unblocked) {
-  IN_FRESH_PROCESS(install(SIGSEGV, record_and_skip, SA_SIGINFO | SA_NODEFER, SIGUSR1);
-                   CLAIM(kebound_init(nullptr) == KEBOUND_OK); raise_bound(10, kBounds);
-                   CLAIM(!g_blocked[SIGSEGV] && g_blocked[SIGUSR1]););
+  IN_FRESH_PROCESS([] {
+    install(SIGSEGV, record_and_skip, SA_SIGINFO | SA_NODEFER, SIGUSR1);
+    CLAIM(kebound_init(nullptr) == KEBOUND_OK);
+    raise_bound(10, kBounds);
+    CLAIM(!g_blocked[SIGSEGV] && g_blocked[SIGUSR1]);
+  });
 }
 
 TEST_F(ChainTest, The_handler_runs_on_the_stack_that_it_asked_for) {
-  IN_FRESH_PROCESS(static char memory[65536]; stack_t stack{}; stack.ss_sp = memory;
-                   stack.ss_size = sizeof memory; CLAIM(sigaltstack(&stack, nullptr) == 0);
-                   install(SIGSEGV, record_and_skip, SA_SIGINFO);
-                   install(SIGILL, record_and_skip, SA_SIGINFO | SA_ONSTACK);
-                   CLAIM(kebound_init(nullptr) == KEBOUND_OK); stack_t now;
-                   CLAIM(sigaltstack(nullptr, &now) == 0 && now.ss_sp == memory);
-                   raise_bound(10, kBounds); CLAIM(!g_on_alternate); __asm__ volatile("ud2");
-                   CLAIM(g_calls == 2 && g_on_alternate && g_info.si_signo == SIGILL););
+  IN_FRESH_PROCESS([] {
+    static char memory[65536];
+    stack_t stack{};
+    stack.ss_sp = memory;
+    stack.ss_size = sizeof memory;
+    CLAIM(sigaltstack(&stack, nullptr) == 0);
+    install(SIGSEGV, record_and_skip, SA_SIGINFO);
+    install(SIGILL, record_and_skip, SA_SIGINFO | SA_ONSTACK);
+    CLAIM(kebound_init(nullptr) == KEBOUND_OK);
+    stack_t now;
+    CLAIM(sigaltstack(nullptr, &now) == 0 && now.ss_sp == memory);
+    raise_bound(10, kBounds);
+    CLAIM(!g_on_alternate);
+    __asm__ volatile("ud2");
+    CLAIM(g_calls == 2 && g_on_alternate && g_info.si_signo == SIGILL);
+  });
 }
 
 TEST_F(ChainTest, SA_RESETHAND_works_once_and_then_the_default_action_ends_it) {
@@ -199,8 +217,11 @@ TEST_F(ChainTest, The_default_action_is_taken_at_the_failing_instruction) {
 }
 
 TEST_F(ChainTest, An_ignored_signal_is_ignored_when_sent_and_kills_when_caused) {
-  IN_FRESH_PROCESS(signal(SIGSEGV, SIG_IGN); CLAIM(kebound_init(nullptr) == KEBOUND_OK);
-                   kill(getpid(), SIGSEGV););
+  IN_FRESH_PROCESS([] {
+    signal(SIGSEGV, SIG_IGN);
+    CLAIM(kebound_init(nullptr) == KEBOUND_OK);
+    kill(getpid(), SIGSEGV);
+  });
   EXPECT_EXIT(
       {
         signal(SIGSEGV, SIG_IGN);
@@ -211,17 +232,20 @@ TEST_F(ChainTest, An_ignored_signal_is_ignored_when_sent_and_kills_when_caused) 
 }
 
 TEST_F(ChainTest, A_signal_that_was_sent_is_no_exception_even_after_one) {
-  IN_FRESH_PROCESS(
-      install(SIGSEGV, record, SA_SIGINFO);
-      const Registration registration([](const Event& e, EventRegisters& r) {
-        if (e.ip != testing::bound_address()) _exit(3);
-        r.gpr[KEBOUND_RAX] = 9;
-        return Answer::Handled;
-      });
-      CLAIM(raise_bound(10, kBounds) == 9); union sigval value; value.sival_int = 1234;
-      CLAIM(sigqueue(getpid(), SIGSEGV, value) == 0);
-      CLAIM(g_calls == 1 && g_info.si_code == SI_QUEUE && g_info.si_value.sival_int == 1234);
-      CLAIM(g_info.si_pid == getpid()););
+  IN_FRESH_PROCESS([] {
+    install(SIGSEGV, record, SA_SIGINFO);
+    const Registration registration([](const Event& e, EventRegisters& r) {
+      if (e.ip != testing::bound_address()) _exit(3);
+      r.gpr[KEBOUND_RAX] = 9;
+      return Answer::Handled;
+    });
+    CLAIM(raise_bound(10, kBounds) == 9);
+    union sigval value;
+    value.sival_int = 1234;
+    CLAIM(sigqueue(getpid(), SIGSEGV, value) == 0);
+    CLAIM(g_calls == 1 && g_info.si_code == SI_QUEUE && g_info.si_value.sival_int == 1234);
+    CLAIM(g_info.si_pid == getpid());
+  });
 }
 
 sigjmp_buf g_escape;
@@ -238,22 +262,27 @@ void escape(int, siginfo_t* info, void*) {
 #endif
 
 TEST_F(ChainTest, JUMPING(A_handler_may_jump_away_and_the_next_exception_is_served)) {
-  IN_FRESH_PROCESS(install(SIGSEGV, escape, SA_SIGINFO); CLAIM(kebound_init(nullptr) == KEBOUND_OK);
-                   static int i = 0; for (; i < 100; ++i) {
-                     if (sigsetjmp(g_escape, 1) == 0) {
-                       raise_bound(10, kBounds);
-                       CLAIM(false);
-                     }
-                     if (sigsetjmp(g_escape, 1) == 0) {
-                       touch_nowhere();
-                       CLAIM(false);
-                     }
-                     CLAIM(g_info.si_addr == reinterpret_cast<void*>(16));
-                   } const Registration registration([](const Event&, EventRegisters& r) {
-                     r.gpr[KEBOUND_RAX] = 9;
-                     return Answer::Handled;
-                   });
-                   CLAIM(raise_bound(10, kBounds) == 9););
+  IN_FRESH_PROCESS([] {
+    install(SIGSEGV, escape, SA_SIGINFO);
+    CLAIM(kebound_init(nullptr) == KEBOUND_OK);
+    static int i = 0;
+    for (; i < 100; ++i) {
+      if (sigsetjmp(g_escape, 1) == 0) {
+        raise_bound(10, kBounds);
+        CLAIM(false);
+      }
+      if (sigsetjmp(g_escape, 1) == 0) {
+        touch_nowhere();
+        CLAIM(false);
+      }
+      CLAIM(g_info.si_addr == reinterpret_cast<void*>(16));
+    }
+    const Registration registration([](const Event&, EventRegisters& r) {
+      r.gpr[KEBOUND_RAX] = 9;
+      return Answer::Handled;
+    });
+    CLAIM(raise_bound(10, kBounds) == 9);
+  });
 }
 
 void map_and_retry(int, siginfo_t* info, void* context) {
@@ -263,16 +292,18 @@ void map_and_retry(int, siginfo_t* info, void* context) {
 }
 
 TEST_F(ChainTest, A_fault_in_a_callback_is_the_programs_and_the_callback_goes_on) {
-  IN_FRESH_PROCESS(install(SIGSEGV, map_and_retry, SA_SIGINFO);
-                   const Registration registration([](const Event&, EventRegisters& r) {
-                     uintptr_t address = 16;
-                     __asm__ volatile("movl $7, (%0)" : "+a"(address) : : "memory");
-                     r.gpr[KEBOUND_RAX] = 9;
-                     return Answer::Handled;
-                   });
-                   CLAIM(raise_bound(10, kBounds) == 9);
-                   CLAIM(g_calls == 1 && g_info.si_addr == reinterpret_cast<void*>(16));
-                   CLAIM(raise_bound(10, kBounds) == 9););
+  IN_FRESH_PROCESS([] {
+    install(SIGSEGV, map_and_retry, SA_SIGINFO);
+    const Registration registration([](const Event&, EventRegisters& r) {
+      uintptr_t address = 16;
+      __asm__ volatile("movl $7, (%0)" : "+a"(address) : : "memory");
+      r.gpr[KEBOUND_RAX] = 9;
+      return Answer::Handled;
+    });
+    CLAIM(raise_bound(10, kBounds) == 9);
+    CLAIM(g_calls == 1 && g_info.si_addr == reinterpret_cast<void*>(16));
+    CLAIM(raise_bound(10, kBounds) == 9);
+  });
 }
 
 struct sigaction g_found;
@@ -282,26 +313,30 @@ void call_the_one_before(int number, siginfo_t* info, void* context) {
 }
 
 TEST_F(ChainTest, A_handler_installed_later_may_call_ours_and_put_it_back) {
-  IN_FRESH_PROCESS(const Registration registration([](const Event&, EventRegisters& r) {
-                     r.gpr[KEBOUND_RAX] = 9;
-                     return Answer::Handled;
-                   });
-                   CLAIM(sigaction(SIGSEGV, nullptr, &g_found) == 0);
-                   install(SIGSEGV, call_the_one_before, SA_SIGINFO);
-                   CLAIM(raise_bound(10, kBounds) == 9 && g_calls == 1);
-                   CLAIM(sigaction(SIGSEGV, &g_found, nullptr) == 0);
-                   CLAIM(raise_bound(10, kBounds) == 9 && g_calls == 1););
+  IN_FRESH_PROCESS([] {
+    const Registration registration([](const Event&, EventRegisters& r) {
+      r.gpr[KEBOUND_RAX] = 9;
+      return Answer::Handled;
+    });
+    CLAIM(sigaction(SIGSEGV, nullptr, &g_found) == 0);
+    install(SIGSEGV, call_the_one_before, SA_SIGINFO);
+    CLAIM(raise_bound(10, kBounds) == 9 && g_calls == 1);
+    CLAIM(sigaction(SIGSEGV, &g_found, nullptr) == 0);
+    CLAIM(raise_bound(10, kBounds) == 9 && g_calls == 1);
+  });
 }
 
 TEST_F(ChainTest, A_general_protection_fault_and_a_page_fault_at_a_BOUND_are_no_bound_exceptions) {
-  IN_FRESH_PROCESS(
-      install(SIGSEGV, record_and_skip, SA_SIGINFO);
-      const Registration registration([](const Event&, EventRegisters&) {
-        _exit(3);
-        return Answer::Error;
-      });
-      const uint32_t nowhere = 16; CLAIM(raise_bound(10, kBounds, &nowhere) == 10);
-      CLAIM(g_calls == 1 && g_trap == 14 && g_info.si_addr == reinterpret_cast<void*>(16)););
+  IN_FRESH_PROCESS([] {
+    install(SIGSEGV, record_and_skip, SA_SIGINFO);
+    const Registration registration([](const Event&, EventRegisters&) {
+      _exit(3);
+      return Answer::Error;
+    });
+    const uint32_t nowhere = 16;
+    CLAIM(raise_bound(10, kBounds, &nowhere) == 10);
+    CLAIM(g_calls == 1 && g_trap == 14 && g_info.si_addr == reinterpret_cast<void*>(16));
+  });
 }
 
 }  // namespace
