@@ -50,13 +50,17 @@ kebound_event to_public(const BoundEvent& event) noexcept {
 // After each callback of a chain, so it counts: all of it in vector registers, without a branch.
 [[gnu::always_inline]] inline bool differ(const kebound_registers& a,
                                           const kebound_registers& b) noexcept {
-  using Vector [[gnu::vector_size(16), gnu::aligned(8), gnu::may_alias]] = long long;
+  using Vector [[gnu::vector_size(16)]] = long long;
   static_assert(sizeof a % sizeof(Vector) == 0);
-  const auto* left = reinterpret_cast<const Vector*>(&a);
-  const auto* right = reinterpret_cast<const Vector*>(&b);
   Vector difference{};
 #pragma GCC unroll 16
-  for (size_t i = 0; i < sizeof a / sizeof(Vector); ++i) difference |= left[i] ^ right[i];
+  for (size_t i = 0; i < sizeof a; i += sizeof(Vector)) {
+    Vector left;
+    Vector right;
+    memcpy(&left, reinterpret_cast<const char*>(&a) + i, sizeof left);
+    memcpy(&right, reinterpret_cast<const char*>(&b) + i, sizeof right);
+    difference |= left ^ right;
+  }
   return (difference[0] | difference[1]) != 0;
 }
 
