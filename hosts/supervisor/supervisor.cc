@@ -96,6 +96,7 @@ class SupervisorHost final : public nt::Host {
   // Tells the world, once.
   void report_bug_check() {
     const std::scoped_lock lock(mutex_);
+    alarm(0);  // the fault handler got us here (driver_fault.cc)
     if (!first_.has_value() || reported_ || sink_ == nullptr) return;
     reported_ = true;
     events::BugCheckRecord record;
