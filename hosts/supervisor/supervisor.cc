@@ -22,12 +22,6 @@
 namespace kebound::supervisor {
 namespace {
 
-int64_t realtime_ns() noexcept {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
-
 // The target thread on whose behalf the caller runs.
 template <class RecordType>
 void name_thread(RecordType& record) noexcept {
@@ -45,7 +39,7 @@ class SupervisorHost final : public nt::Host {
   void debug_output(const nt::DebugOutput& output) override {
     if (sink_ == nullptr) return;
     events::DriverOutput record;
-    record.time_ns = realtime_ns();
+    record.time_ns = events::realtime_ns();
     name_thread(record);
     record.driver = output.driver;
     record.component = output.component;
@@ -57,7 +51,7 @@ class SupervisorHost final : public nt::Host {
   void violation(const nt::Violation& violation) override {
     if (sink_ == nullptr) return;
     events::VerifierRecord record;
-    record.time_ns = realtime_ns();
+    record.time_ns = events::realtime_ns();
     name_thread(record);
     record.rule = violation.rule;
     record.driver = violation.driver;
@@ -100,7 +94,7 @@ class SupervisorHost final : public nt::Host {
     if (!first_.has_value() || reported_ || sink_ == nullptr) return;
     reported_ = true;
     events::BugCheckRecord record;
-    record.time_ns = realtime_ns();
+    record.time_ns = events::realtime_ns();
     record.pid = static_cast<int32_t>(first_->pid);
     record.tid = static_cast<int32_t>(first_->tid);
     record.code = first_->code;

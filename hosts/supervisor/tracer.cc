@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <vector>
@@ -21,12 +20,6 @@ namespace {
 // How long callbacks may go on after the last target is gone. On NT a thread that waits in the
 // kernel keeps its process from going away for ever; here the host has to come to an end.
 constexpr int64_t kCallbackGraceNs = 10'000'000'000;
-
-int64_t realtime_ns() noexcept {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
 
 }  // namespace
 
@@ -258,8 +251,8 @@ void Tracer::enter_program(Process& process) {
   process.masks = {};
   process.is_64bit = executable_is_64bit(process.pid);
   process.program = std::make_shared<const std::string>(executable_path(process.pid));
-  emit(events::ProcessStarted{realtime_ns(), process.pid, parent_of(process.pid), *process.program,
-                              process.is_64bit});
+  emit(events::ProcessStarted{events::realtime_ns(), process.pid, parent_of(process.pid),
+                              *process.program, process.is_64bit});
   if (!process.is_64bit) return;
   const std::string overlaps = UserWindow::overlaps(process.pid);
   if (overlaps.empty()) return;
@@ -278,7 +271,7 @@ std::shared_ptr<Process> Tracer::add_process(pid_t pid, const Process* forked_fr
     process->is_64bit = forked_from->is_64bit;
     process->program = forked_from->program;
     process->masks = forked_from->masks;
-    emit(events::ProcessStarted{realtime_ns(), pid, forked_from->pid, *process->program,
+    emit(events::ProcessStarted{events::realtime_ns(), pid, forked_from->pid, *process->program,
                                 process->is_64bit});
   }
   processes_[pid] = process;
@@ -306,7 +299,7 @@ void Tracer::on_end(const std::shared_ptr<Tracee>& tracee, WaitStatus status) {
   processes_.erase(pid);
   const bool signaled = status.kind() == WaitStatus::Kind::Signaled;
   const int code = signaled ? status.signal() : status.exit_status();
-  if (program_started_) emit(events::ProcessExited{realtime_ns(), pid, signaled, code});
+  if (program_started_) emit(events::ProcessExited{events::realtime_ns(), pid, signaled, code});
   if (pid != first_pid_) return;
   Outcome outcome;
   outcome.kind = signaled ? Outcome::Kind::Signaled : Outcome::Kind::Exited;

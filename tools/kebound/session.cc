@@ -9,7 +9,6 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -92,11 +91,6 @@ supervisor::Options supervisor_options(const TraceOptions& options, events::Sink
   return result;
 }
 
-int64_t realtime_ns() {
-  using namespace std::chrono;
-  return duration_cast<nanoseconds>(system_clock::now().time_since_epoch()).count();
-}
-
 // Tells the handles of this process from those of any other; never 0, so that no handle is a small
 // number.
 uint16_t random_instance_tag() {
@@ -148,7 +142,7 @@ class Drivers {
         return kStatusDriver;
       }
       loaded_.push_back(std::move(loaded));
-      record(events::DriverLoaded{realtime_ns(), loaded_.back()->name(), path});
+      record(events::DriverLoaded{events::realtime_ns(), loaded_.back()->name(), path});
     }
     return 0;
   }
@@ -162,7 +156,7 @@ class Drivers {
     while (!loaded_.empty()) {
       bool gone = false;
       if (!as_driver_code(supervisor_, [&] { gone = loaded_.back()->unload(); })) return false;
-      if (gone) record(events::DriverUnloaded{realtime_ns(), loaded_.back()->name()});
+      if (gone) record(events::DriverUnloaded{events::realtime_ns(), loaded_.back()->name()});
       // As on NT, a driver without DriverUnload stays until the host ends.
       if (!gone) {
         static_cast<void>(loaded_.back().release());
