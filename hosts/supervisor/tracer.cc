@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "hosts/supervisor/ptrace.h"
@@ -20,6 +21,16 @@ namespace {
 // How long callbacks may go on after the last target is gone. On NT a thread that waits in the
 // kernel keeps its process from going away for ever; here the host has to come to an end.
 constexpr int64_t kCallbackGraceNs = 10'000'000'000;
+
+// The built-in callback looks at registers only.
+bool loaded_driver_is_registered() {
+  Registration live[kMaxRegistrations];
+  const uint32_t count = nt::Facility::registry().list(live);
+  return std::any_of(live, live + count, [](const Registration& registration) {
+    const auto* image = static_cast<const nt::Image*>(registration.context);
+    return image != nullptr && image->loader_entry != nullptr;
+  });
+}
 
 }  // namespace
 
@@ -253,7 +264,7 @@ void Tracer::enter_program(Process& process) {
   process.program = std::make_shared<const std::string>(executable_path(process.pid));
   emit(events::ProcessStarted{events::realtime_ns(), process.pid, parent_of(process.pid),
                               *process.program, process.is_64bit});
-  if (!process.is_64bit) return;
+  if (!process.is_64bit || !loaded_driver_is_registered()) return;
   const std::string overlaps = UserWindow::overlaps(process.pid);
   if (overlaps.empty()) return;
   nt::host().violation(
