@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "hosts/posix/signals_at_start.h"
 #include "hosts/supervisor/ptrace.h"
 
 namespace kebound::supervisor {
@@ -50,8 +51,7 @@ std::string find_program(const std::string& name) {
 }
 
 // In the child: only async-signal-safe calls.
-[[noreturn]] void become_program(const char* path, char* const* arguments,
-                                 const InheritedSignals& inherited, int go_fd,
+[[noreturn]] void become_program(const char* path, char* const* arguments, int go_fd,
                                  int error_fd) noexcept {
   char go = 0;
   ssize_t got;
@@ -59,13 +59,7 @@ std::string find_program(const std::string& name) {
     got = read(go_fd, &go, 1);
   } while (got < 0 && errno == EINTR);
   if (got != 1) _exit(127);  // the supervisor could not seize us
-  for (int signal = 1; signal < NSIG; ++signal) {
-    // Handlers go with exec by themselves; what was ignored stays ignored, what we ignored does
-    // not.
-    const bool ignored = inherited.actions[signal].sa_handler == SIG_IGN;
-    ::signal(signal, ignored ? SIG_IGN : SIG_DFL);
-  }
-  sigprocmask(SIG_SETMASK, &inherited.mask, nullptr);
+  posix::set_signals(posix::signals_at_start());
   execv(path, arguments);
   const int error = errno;
   static_cast<void>(!write(error_fd, &error, sizeof error));
@@ -74,15 +68,7 @@ std::string find_program(const std::string& name) {
 
 }  // namespace
 
-InheritedSignals inherited_signals(const sigset_t& mask) noexcept {
-  InheritedSignals inherited{};
-  inherited.mask = mask;
-  for (int signal = 1; signal < NSIG; ++signal)
-    sigaction(signal, nullptr, &inherited.actions[signal]);
-  return inherited;
-}
-
-Launched launch(const LaunchSpec& spec, const InheritedSignals& inherited) {
+Launched launch(const LaunchSpec& spec) {
   Launched launched;
   const std::string path = find_program(spec.program);
   if (path.empty()) {
@@ -111,7 +97,7 @@ Launched launch(const LaunchSpec& spec, const InheritedSignals& inherited) {
   if (child == 0) {
     close(go[1]);
     close(error[0]);
-    become_program(path.c_str(), arguments.data(), inherited, go[0], error[1]);
+    become_program(path.c_str(), arguments.data(), go[0], error[1]);
   }
   const int fork_error = errno;
   close(go[0]);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <signal.h>
 #include <sys/types.h>
 
 #include <string>
@@ -10,13 +9,6 @@
 
 namespace kebound::supervisor {
 
-// What a program is to inherit: as it was before the supervisor changed it for itself.
-struct InheritedSignals {
-  sigset_t mask;
-  struct sigaction actions[NSIG];
-};
-[[nodiscard]] InheritedSignals inherited_signals(const sigset_t& mask) noexcept;
-
 // A child that was forked, seized and let go to exec.
 struct Launched {
   pid_t pid = 0;           // 0: could not be started, `failure` says why
@@ -24,7 +16,7 @@ struct Launched {
   Outcome failure;
 };
 
-[[nodiscard]] Launched launch(const LaunchSpec& spec, const InheritedSignals& inherited);
+[[nodiscard]] Launched launch(const LaunchSpec& spec);
 
 // After the launched child exited without exec: what to tell. Closes the descriptor.
 [[nodiscard]] Outcome explain_failed_exec(const Launched& launched, const LaunchSpec& spec);

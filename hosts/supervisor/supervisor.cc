@@ -172,7 +172,6 @@ struct DriverCode : DriverTask {
 struct Supervisor::State {
   explicit State(const Options& given)
       : options(given),
-        inherited(inherited_signals(become_tracing_thread())),
         host(given.sink),
         scheduler({fiber_resumed, fiber_left, wake_tracing_thread}),
         desk(options, scheduler, window),
@@ -194,7 +193,6 @@ struct Supervisor::State {
   }
 
   Options options;
-  InheritedSignals inherited;  // before the fault handlers are installed
   SupervisorHost host;
   UserWindow window;
   FiberScheduler scheduler;
@@ -204,6 +202,7 @@ struct Supervisor::State {
 };
 
 Supervisor::Supervisor(const Options& options) {
+  become_tracing_thread();
   nt::adopt_host_thread();
   state_ = std::make_unique<State>(options);
   nt::set_host(&state_->host);
@@ -248,7 +247,7 @@ bool Supervisor::bug_check_raised() const noexcept { return state_->host.raised(
 
 Outcome Supervisor::run(const LaunchSpec& spec) {
   const ScopedTerminalSignals terminal_signals;
-  return state_->conclude(state_->tracer.run(spec, state_->inherited));
+  return state_->conclude(state_->tracer.run(spec));
 }
 
 Outcome Supervisor::attach(pid_t pid) { return state_->conclude(state_->tracer.attach(pid)); }

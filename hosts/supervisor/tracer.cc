@@ -42,8 +42,8 @@ void Tracer::emit(events::Record&& record) {
   if (options_.sink != nullptr) options_.sink->accept(std::move(record));
 }
 
-Outcome Tracer::run(const LaunchSpec& spec, const InheritedSignals& inherited) {
-  Launched launched = launch(spec, inherited);
+Outcome Tracer::run(const LaunchSpec& spec) {
+  Launched launched = launch(spec);
   if (launched.pid == 0) return launched.failure;
   first_pid_ = launched.pid;
   add_tracee(launched.pid, add_process(launched.pid, nullptr));
