@@ -16,6 +16,9 @@
 
 namespace kebound::events {
 
+// For the time_ns of records: CLOCK_REALTIME. Context: anywhere, signal handlers included.
+[[nodiscard]] int64_t realtime_ns() noexcept;
+
 using SharedName = std::shared_ptr<const std::string>;
 
 // One file mapping of the target, as it was when the event was taken.

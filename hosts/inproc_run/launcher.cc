@@ -17,12 +17,6 @@
 namespace kebound::inproc_run {
 namespace {
 
-posix::InheritedSignals signals_to_inherit() noexcept {
-  sigset_t mask;
-  pthread_sigmask(SIG_SETMASK, nullptr, &mask);
-  return posix::inherited_signals(mask);
-}
-
 // While one lives, ends of children are kept until they are asked for, also where kebound itself
 // was started with SIGCHLD ignored.
 class ScopedChildSignal {
@@ -45,7 +39,6 @@ class ScopedChildSignal {
 struct Launcher::State {
   explicit State(const Options& given)
       : options(given),
-        inherited(signals_to_inherit()),
         ring(given.capacity),
         drain(ring, given.sink, given.on_bound) {}
 
@@ -53,7 +46,6 @@ struct Launcher::State {
   [[nodiscard]] Outcome wait_for_all(pid_t first);
 
   Options options;
-  posix::InheritedSignals inherited;
   RingFile ring;
   Drain drain;
   std::atomic<pid_t> first{0};  // 0: not there, or gone
@@ -103,7 +95,7 @@ Outcome Launcher::run(const LaunchSpec& spec) {
   const ScopedChildSignal child_signal;
   // Descendants whose parents are gone come to us, so that the run ends when the last one has.
   prctl(PR_SET_CHILD_SUBREAPER, 1);
-  posix::Launched launched = posix::launch(state.with_library(spec), state.inherited, nullptr);
+  posix::Launched launched = posix::launch(state.with_library(spec), nullptr);
   if (launched.pid == 0) return launched.failure;
   int error = 0;
   if (!posix::wait_for_exec(launched, error)) {

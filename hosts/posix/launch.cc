@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "hosts/posix/signals_at_start.h"
+
 namespace kebound::posix {
 namespace {
 
@@ -26,21 +28,14 @@ bool is_regular_executable(const std::string& path) {
 
 // In the child: only async-signal-safe calls.
 [[noreturn]] void become_program(const char* path, char* const* arguments, char* const* environment,
-                                 const InheritedSignals& inherited, int go_fd,
-                                 int error_fd) noexcept {
+                                 int go_fd, int error_fd) noexcept {
   char go = 0;
   ssize_t got;
   do {
     got = read(go_fd, &go, 1);
   } while (got < 0 && errno == EINTR);
   if (got != 1) _exit(127);  // our host did not get ready
-  for (int signal = 1; signal < NSIG; ++signal) {
-    // Handlers go with exec by themselves; what was ignored stays ignored, what we ignored does
-    // not.
-    const bool ignored = inherited.actions[signal].sa_handler == SIG_IGN;
-    ::signal(signal, ignored ? SIG_IGN : SIG_DFL);
-  }
-  sigprocmask(SIG_SETMASK, &inherited.mask, nullptr);
+  set_signals(signals_at_start());
   execve(path, arguments, environment);
   const int error = errno;
   static_cast<void>(!write(error_fd, &error, sizeof error));
@@ -91,14 +86,6 @@ Outcome launch_failure(std::string why, std::string remedy, bool not_found) {
   return outcome;
 }
 
-InheritedSignals inherited_signals(const sigset_t& mask) noexcept {
-  InheritedSignals inherited{};
-  inherited.mask = mask;
-  for (int signal = 1; signal < NSIG; ++signal)
-    sigaction(signal, nullptr, &inherited.actions[signal]);
-  return inherited;
-}
-
 ScopedTerminalSignals::ScopedTerminalSignals() noexcept {
   struct sigaction ignore {};
   ignore.sa_handler = SIG_IGN;
@@ -111,8 +98,7 @@ ScopedTerminalSignals::~ScopedTerminalSignals() {
   sigaction(SIGQUIT, &quit_, nullptr);
 }
 
-Launched launch(const LaunchSpec& spec, const InheritedSignals& inherited,
-                const PrepareChild& prepare) {
+Launched launch(const LaunchSpec& spec, const PrepareChild& prepare) {
   Launched launched;
   const std::string path = find_program(spec.program);
   if (path.empty()) {
@@ -142,7 +128,7 @@ Launched launch(const LaunchSpec& spec, const InheritedSignals& inherited,
   if (child == 0) {
     close(go[1]);
     close(error[0]);
-    become_program(path.c_str(), arguments.data(), environment.data(), inherited, go[0], error[1]);
+    become_program(path.c_str(), arguments.data(), environment.data(), go[0], error[1]);
   }
   const int fork_error = errno;
   close(go[0]);

@@ -39,13 +39,6 @@ struct Outcome {
   uint64_t exceptions = 0;  // bound exceptions taken, whatever became of them
 };
 
-// What a program is to inherit: as it was before its host changed it for itself.
-struct InheritedSignals {
-  sigset_t mask;
-  struct sigaction actions[NSIG];
-};
-[[nodiscard]] InheritedSignals inherited_signals(const sigset_t& mask) noexcept;
-
 // While one lives: SIGINT and SIGQUIT are ignored. The terminal sends them to the programs too, and
 // those decide.
 class ScopedTerminalSignals {
@@ -72,8 +65,7 @@ struct Launched {
 using PrepareChild = std::function<bool(pid_t child, Outcome& failure)>;
 
 // Context: any thread; the child runs only async-signal-safe code until it execs.
-[[nodiscard]] Launched launch(const LaunchSpec& spec, const InheritedSignals& inherited,
-                              const PrepareChild& prepare);
+[[nodiscard]] Launched launch(const LaunchSpec& spec, const PrepareChild& prepare);
 
 // The file that would be executed, as execvp(3) looks it up; empty when PATH has none.
 [[nodiscard]] std::string find_program(const std::string& name);

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 
 #include <bit>
 #include <string_view>
@@ -30,12 +29,6 @@ bool is_time_to_look(uint64_t exceptions) noexcept {
 }
 // A program that makes up new code all the time does not make us remember all of it.
 constexpr size_t kMaxCapturedPlaces = 65536;
-
-int64_t realtime_ns() noexcept {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
 
 // The target's memory, with the bytes at the instruction pointer already here: they are read once,
 // for the decision and for the record.
@@ -232,7 +225,7 @@ void ExceptionDesk::record(BoundStop& stop, const x86::Registers& after,
     tracee.name = std::make_shared<const std::string>(posix::thread_name(tracee.process->pid, tracee.tid));
   }
   events::BoundException record;
-  record.time_ns = realtime_ns();
+  record.time_ns = events::realtime_ns();
   record.pid = tracee.process->pid;
   record.tid = tracee.tid;
   record.program = tracee.process->program;

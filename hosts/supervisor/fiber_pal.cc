@@ -6,6 +6,7 @@
 
 #include "core/pal.h"
 #include "hosts/posix/futex.h"
+#include "hosts/supervisor/callback_threads.h"
 #include "hosts/supervisor/fiber.h"
 
 namespace kebound::pal {
@@ -25,6 +26,8 @@ std::vector<Waiter> waiters;
 void wait_while_equal(const uint64_t* word, uint64_t value) noexcept {
   supervisor::Fiber* const fiber = supervisor::FiberScheduler::current();
   if (fiber == nullptr) {
+    // A callback thread waits outside the user window: who it waits for may be waiting to come in.
+    const supervisor::CallbackThreads::ScopedBlocking blocking;
     posix::futex_wait(word, value);
     return;
   }

@@ -21,7 +21,7 @@ void left(void*, bool ended) { trace += ended ? "ended;" : "parked;"; }
 class FiberTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    static_cast<void>(become_tracing_thread());
+    become_tracing_thread();
     nt::adopt_host_thread();
   }
   void SetUp() override { trace.clear(); }

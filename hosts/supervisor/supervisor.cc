@@ -22,12 +22,6 @@
 namespace kebound::supervisor {
 namespace {
 
-int64_t realtime_ns() noexcept {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
-
 // The target thread on whose behalf the caller runs.
 template <class RecordType>
 void name_thread(RecordType& record) noexcept {
@@ -45,7 +39,7 @@ class SupervisorHost final : public nt::Host {
   void debug_output(const nt::DebugOutput& output) override {
     if (sink_ == nullptr) return;
     events::DriverOutput record;
-    record.time_ns = realtime_ns();
+    record.time_ns = events::realtime_ns();
     name_thread(record);
     record.driver = output.driver;
     record.component = output.component;
@@ -57,7 +51,7 @@ class SupervisorHost final : public nt::Host {
   void violation(const nt::Violation& violation) override {
     if (sink_ == nullptr) return;
     events::VerifierRecord record;
-    record.time_ns = realtime_ns();
+    record.time_ns = events::realtime_ns();
     name_thread(record);
     record.rule = violation.rule;
     record.driver = violation.driver;
@@ -96,10 +90,11 @@ class SupervisorHost final : public nt::Host {
   // Tells the world, once.
   void report_bug_check() {
     const std::scoped_lock lock(mutex_);
+    alarm(0);  // the fault handler got us here (driver_fault.cc)
     if (!first_.has_value() || reported_ || sink_ == nullptr) return;
     reported_ = true;
     events::BugCheckRecord record;
-    record.time_ns = realtime_ns();
+    record.time_ns = events::realtime_ns();
     record.pid = static_cast<int32_t>(first_->pid);
     record.tid = static_cast<int32_t>(first_->tid);
     record.code = first_->code;
@@ -155,7 +150,6 @@ struct DriverCode : DriverTask {
 struct Supervisor::State {
   explicit State(const Options& given)
       : options(given),
-        inherited(posix::inherited_signals(become_tracing_thread())),
         host(given.sink),
         scheduler({fiber_resumed, fiber_left, wake_tracing_thread}),
         desk(options, scheduler, window),
@@ -177,7 +171,6 @@ struct Supervisor::State {
   }
 
   Options options;
-  posix::InheritedSignals inherited;  // before the fault handlers are installed
   SupervisorHost host;
   UserWindow window;
   FiberScheduler scheduler;
@@ -187,6 +180,7 @@ struct Supervisor::State {
 };
 
 Supervisor::Supervisor(const Options& options) {
+  become_tracing_thread();
   nt::adopt_host_thread();
   state_ = std::make_unique<State>(options);
   nt::set_host(&state_->host);
@@ -231,7 +225,7 @@ bool Supervisor::bug_check_raised() const noexcept { return state_->host.raised(
 
 Outcome Supervisor::run(const LaunchSpec& spec) {
   const posix::ScopedTerminalSignals terminal_signals;
-  return state_->conclude(state_->tracer.run(spec, state_->inherited));
+  return state_->conclude(state_->tracer.run(spec));
 }
 
 Outcome Supervisor::attach(pid_t pid) { return state_->conclude(state_->tracer.attach(pid)); }

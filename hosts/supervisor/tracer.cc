@@ -5,9 +5,9 @@
 #include <fmt/format.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "hosts/supervisor/ptrace.h"
@@ -22,10 +22,14 @@ namespace {
 // kernel keeps its process from going away for ever; here the host has to come to an end.
 constexpr int64_t kCallbackGraceNs = 10'000'000'000;
 
-int64_t realtime_ns() noexcept {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+// The built-in callback looks at registers only.
+bool loaded_driver_is_registered() {
+  Registration live[kMaxRegistrations];
+  const uint32_t count = nt::Facility::registry().list(live);
+  return std::any_of(live, live + count, [](const Registration& registration) {
+    const auto* image = static_cast<const nt::Image*>(registration.context);
+    return image != nullptr && image->loader_entry != nullptr;
+  });
 }
 
 bool seize_child(pid_t child, Outcome& failure) {
@@ -48,8 +52,8 @@ void Tracer::emit(events::Record&& record) {
   if (options_.sink != nullptr) options_.sink->accept(std::move(record));
 }
 
-Outcome Tracer::run(const LaunchSpec& spec, const posix::InheritedSignals& inherited) {
-  const posix::Launched launched = posix::launch(spec, inherited, seize_child);
+Outcome Tracer::run(const LaunchSpec& spec) {
+  const posix::Launched launched = posix::launch(spec, seize_child);
   if (launched.pid == 0) return launched.failure;
   first_pid_ = launched.pid;
   add_tracee(launched.pid, add_process(launched.pid, nullptr));
@@ -270,9 +274,9 @@ void Tracer::enter_program(Process& process) {
   process.masks = {};
   process.is_64bit = posix::executable_is_64bit(process.pid);
   process.program = std::make_shared<const std::string>(posix::executable_path(process.pid));
-  emit(events::ProcessStarted{realtime_ns(), process.pid, posix::parent_of(process.pid),
+  emit(events::ProcessStarted{events::realtime_ns(), process.pid, posix::parent_of(process.pid),
                               *process.program, process.is_64bit});
-  if (!process.is_64bit) return;
+  if (!process.is_64bit || !loaded_driver_is_registered()) return;
   const std::string overlaps = UserWindow::overlaps(process.pid);
   if (overlaps.empty()) return;
   nt::host().violation(
@@ -290,7 +294,7 @@ std::shared_ptr<Process> Tracer::add_process(pid_t pid, const Process* forked_fr
     process->is_64bit = forked_from->is_64bit;
     process->program = forked_from->program;
     process->masks = forked_from->masks;
-    emit(events::ProcessStarted{realtime_ns(), pid, forked_from->pid, *process->program,
+    emit(events::ProcessStarted{events::realtime_ns(), pid, forked_from->pid, *process->program,
                                 process->is_64bit});
   }
   processes_[pid] = process;
@@ -318,7 +322,7 @@ void Tracer::on_end(const std::shared_ptr<Tracee>& tracee, WaitStatus status) {
   processes_.erase(pid);
   const bool signaled = status.kind() == WaitStatus::Kind::Signaled;
   const int code = signaled ? status.signal() : status.exit_status();
-  if (program_started_) emit(events::ProcessExited{realtime_ns(), pid, signaled, code});
+  if (program_started_) emit(events::ProcessExited{events::realtime_ns(), pid, signaled, code});
   if (pid != first_pid_) return;
   Outcome outcome;
   outcome.kind = signaled ? Outcome::Kind::Signaled : Outcome::Kind::Exited;

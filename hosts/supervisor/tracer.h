@@ -26,7 +26,7 @@ class Tracer {
   Tracer(const Tracer&) = delete;
   Tracer& operator=(const Tracer&) = delete;
 
-  [[nodiscard]] Outcome run(const LaunchSpec& spec, const posix::InheritedSignals& inherited);
+  [[nodiscard]] Outcome run(const LaunchSpec& spec);
   [[nodiscard]] Outcome attach(pid_t pid);
   // Kills every target and waits until they are gone.
   void terminate_all();

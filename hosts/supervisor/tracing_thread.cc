@@ -2,6 +2,7 @@
 #include "hosts/supervisor/tracing_thread.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,10 +28,9 @@ sigset_t only(int signal) noexcept {
 
 }  // namespace
 
-sigset_t become_tracing_thread() noexcept {
+void become_tracing_thread() noexcept {
   const sigset_t set = only(SIGCHLD);
-  sigset_t before;
-  pthread_sigmask(SIG_BLOCK, &set, &before);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
   struct sigaction nothing {};
   nothing.sa_handler = [](int) {};  // no SA_RESTART: waitpid() returns
   sigaction(kInterrupt, &nothing, nullptr);
@@ -38,7 +38,6 @@ sigset_t become_tracing_thread() noexcept {
   pthread_sigmask(SIG_UNBLOCK, &interrupt, nullptr);
   tracing_process = getpid();
   tracing_tid = gettid();
-  return before;
 }
 
 void wake_tracing_thread() noexcept { tgkill(tracing_process, tracing_tid, SIGCHLD); }

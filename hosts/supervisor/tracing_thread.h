@@ -3,16 +3,15 @@
 // How the tracing thread sleeps while something else than a stop may concern it.
 #pragma once
 
-#include <signal.h>
 #include <stdint.h>
 
 namespace kebound::supervisor {
 
 // Blocks SIGCHLD in the calling thread, and so in every thread it makes from now on, and makes it
-// the one that wake_tracing_thread() wakes. Returns the mask as it was. waitpid() alone sleeps well
+// the one that wake_tracing_thread() wakes. waitpid() alone sleeps well
 // while only stops matter; while callbacks are parked the thread polls and sleeps in
 // sigtimedwait(), which a wake-up cannot slip past.
-[[nodiscard]] sigset_t become_tracing_thread() noexcept;
+void become_tracing_thread() noexcept;
 
 // Ends the tracing thread's sleep. Context: any thread, signal handlers too.
 void wake_tracing_thread() noexcept;

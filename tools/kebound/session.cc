@@ -5,7 +5,6 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -33,11 +32,6 @@ supervisor::Options supervisor_options(const TraceOptions& options, events::Sink
   result.pin_cpu = options.pin_cpu;
   result.backtraces = options.backtraces;
   return result;
-}
-
-int64_t realtime_ns() {
-  using namespace std::chrono;
-  return duration_cast<nanoseconds>(system_clock::now().time_since_epoch()).count();
 }
 
 // Tells the handles of this process from those of any other; never 0, so that no handle is a small
@@ -91,7 +85,7 @@ class Drivers {
         return kStatusDriver;
       }
       loaded_.push_back(std::move(loaded));
-      record(events::DriverLoaded{realtime_ns(), loaded_.back()->name(), path});
+      record(events::DriverLoaded{events::realtime_ns(), loaded_.back()->name(), path});
     }
     return 0;
   }
@@ -105,7 +99,7 @@ class Drivers {
     while (!loaded_.empty()) {
       bool gone = false;
       if (!as_driver_code(supervisor_, [&] { gone = loaded_.back()->unload(); })) return false;
-      if (gone) record(events::DriverUnloaded{realtime_ns(), loaded_.back()->name()});
+      if (gone) record(events::DriverUnloaded{events::realtime_ns(), loaded_.back()->name()});
       // As on NT, a driver without DriverUnload stays until the host ends.
       if (!gone) {
         static_cast<void>(loaded_.back().release());

@@ -17,6 +17,12 @@ static VOID OnTimer(PKDPC TimerDpc, PVOID Context, PVOID Argument1, PVOID Argume
   UNREFERENCED_PARAMETER(Argument2);
 }
 
+#ifdef FAIL_ENTRY
+#define ENTRY_STATUS STATUS_DEVICE_NOT_READY
+#else
+#define ENTRY_STATUS STATUS_SUCCESS
+#endif
+
 static VOID Unload(PDRIVER_OBJECT DriverObject) { UNREFERENCED_PARAMETER(DriverObject); }
 
 NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath) {
@@ -35,9 +41,5 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath) 
   KeInitializeDpc(&Dpc, OnTimer, NULL);
   Due.QuadPart = -600000000LL;
   KeSetTimer(&Timer, Due, &Dpc);
-#ifdef FAIL_ENTRY
-  return STATUS_DEVICE_NOT_READY;
-#else
-  return STATUS_SUCCESS;
-#endif
+  return ENTRY_STATUS;
 }

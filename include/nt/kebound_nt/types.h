@@ -51,6 +51,7 @@ typedef const WCHAR *PCWSTR, *PCWCH, *PCWCHAR;
 #endif
 #define MAXUSHORT 0xffff
 #define MAXULONG 0xffffffffU
+#define MAXLONG 0x7fffffff
 #define MAXLONGLONG 0x7fffffffffffffffLL
 
 // >= 0 success or information, < 0 warning or error.
