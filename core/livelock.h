@@ -2,6 +2,10 @@
 //
 // CONTRACT, Dispatch, Handled: the same thread faulting at the same place with the same registers
 // again and again gets nowhere. One guard per target thread; the host gives it the registers.
+//
+// "Again" is: it faults in the very state in which it was resumed. A loop whose counter is in
+// memory comes back to its check with equal registers each time and is no livelock, because between
+// two faults the check passed.
 #pragma once
 
 #include <stdint.h>
@@ -14,17 +18,14 @@ inline constexpr uint64_t kDefaultLivelockLimit = 10'000;
 template <class State>
 class LivelockGuard {
  public:
-  // Called with the state at the fault for each bound exception of the thread that was answered
-  // Handled. True when this is the limit-th time in a row with the same state. A limit of 0 means
-  // never.
-  [[nodiscard]] bool observe(const State& state, uint64_t limit) noexcept {
+  // Called for each bound exception of the thread that was answered Handled, with the state at the
+  // fault and the one that it is resumed in. True when this is the limit-th fault in a row that
+  // got nowhere. A limit of 0 means never.
+  [[nodiscard]] bool observe(const State& fault, const State& resumed, uint64_t limit) noexcept {
     if (limit == 0) return false;
-    if (count_ != 0 && state == last_) {
-      ++count_;
-    } else {
-      last_ = state;
-      count_ = 1;
-    }
+    count_ = count_ != 0 && fault == fault_ && fault == resumed_ ? count_ + 1 : 1;
+    fault_ = fault;
+    resumed_ = resumed;
     return count_ >= limit;
   }
 
@@ -32,7 +33,8 @@ class LivelockGuard {
   void forget() noexcept { count_ = 0; }
 
  private:
-  State last_{};
+  State fault_{};
+  State resumed_{};
   uint64_t count_ = 0;
 };
 

@@ -206,12 +206,6 @@ Outcome FakeHost::run(ProgramThread& thread, x86::Registers registers) {
       ++state_->deaths;
       outcome.ending = Outcome::Ending::Terminated;
     };
-    if (thread.livelock.observe(registers, options_.livelock_limit)) {
-      outcome.reason = "livelock: the same exception " + std::to_string(options_.livelock_limit) +
-                       " times in a row";
-      terminate();
-      return outcome;
-    }
     ++outcome.exceptions;
     KTRAP_FRAME frame{};
     nt::fill_trap_frame(registers, frame);
@@ -226,10 +220,17 @@ Outcome FakeHost::run(ProgramThread& thread, x86::Registers registers) {
       }
     }
     switch (dispatched.verdict) {
-      case Verdict::Handled:
+      case Verdict::Handled: {
+        const x86::Registers fault = registers;
         nt::apply_trap_frame(frame, registers);
-        break;
+        if (!thread.livelock.observe(fault, registers, options_.livelock_limit)) break;
+        outcome.reason = "livelock: the same exception " + std::to_string(options_.livelock_limit) +
+                         " times in a row";
+        terminate();
+        return outcome;
+      }
       case Verdict::NotHandled:
+        thread.livelock.forget();
         // The original frame, but for edits that leak in the windows profile.
         nt::apply_trap_frame(frame, registers);
         outcome.registers = registers;

@@ -100,7 +100,7 @@ TEST_F(FakeHostTest, TheLivelockGuardTerminatesAtItsLimit) {
   host().set_bounds(3, 0, 9);
   const Outcome outcome = host().raise(3, host().registers_at_bound(3, 12));
   EXPECT_EQ(outcome.ending, Ending::Terminated);
-  EXPECT_EQ(outcome.exceptions, 19u);
+  EXPECT_EQ(outcome.exceptions, 20u);
   EXPECT_THAT(outcome.reason, testing::HasSubstr("livelock"));
 }
 

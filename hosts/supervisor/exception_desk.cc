@@ -176,7 +176,7 @@ events::Disposition ExceptionDesk::carry_out(BoundStop& stop, x86::Registers& af
       tracee.livelock.forget();
       break;
     case Verdict::Handled:
-      if (tracee.livelock.observe(stop.before, options_.livelock_limit)) {
+      if (tracee.livelock.observe(stop.before, after, options_.livelock_limit)) {
         return terminate(fmt::format(
             "livelock: handled {} times in a row at the same place with the same registers",
             options_.livelock_limit));

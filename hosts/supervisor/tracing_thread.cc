@@ -31,6 +31,9 @@ sigset_t only(int signal) noexcept {
 void become_tracing_thread() noexcept {
   const sigset_t set = only(SIGCHLD);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  // Where kebound was started with SIGCHLD ignored, ends of children would not be kept for
+  // waitpid().
+  signal(SIGCHLD, SIG_DFL);
   struct sigaction nothing {};
   nothing.sa_handler = [](int) {};  // no SA_RESTART: waitpid() returns
   sigaction(kInterrupt, &nothing, nullptr);

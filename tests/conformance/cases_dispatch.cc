@@ -275,6 +275,19 @@ CASE("Dispatch-handled-progress-is-no-livelock", "Dispatch 1",
   EXPECT(KeDeregisterBoundCallback(handle) == STATUS_SUCCESS);
 }
 
+BOUND_CALLBACK_STATUS NTAPI repair_at_once() {
+  set_index(9);
+  return BoundExceptionHandled;
+}
+
+CASE("Dispatch-handled-repaired-loop-is-no-livelock", "Dispatch 1",
+     "Equal exceptions between which the check passed are no livelock", kPlain.livelock(50)) {
+  PVOID const handle = KeRegisterBoundCallback(repair_at_once);
+  REQUIRE(handle != nullptr);
+  for (int i = 0; i < 200; ++i) EXPECT(host.raise(0).end == Raised::End::Behind);
+  EXPECT(KeDeregisterBoundCallback(handle) == STATUS_SUCCESS);
+}
+
 // --- what a callback must give back ---
 
 BOUND_CALLBACK_STATUS NTAPI leave_irql_raised() {
