@@ -20,7 +20,6 @@ struct alignas(kCacheLine) ThreadState {
   Context context;
   Atomic<uint64_t> owner{};  // thread id, 0 while nobody's
   LivelockGuard<x86::Registers> livelock;
-  x86::Registers resumed;       // what the last exception was handled with
   bool in_nt_callback = false;  // gs is kebound's
   uint64_t program_gs = 0;
   KTRAP_FRAME frame{};

@@ -139,16 +139,6 @@ x86::Registers from_public(const kebound_registers& registers) noexcept {
   return result;
 }
 
-// A thread that faults with other registers than it was resumed with has executed something in
-// between. So a loop that fails the same check again and again, and is repaired each time, is no
-// livelock, although its faults are all alike.
-bool is_livelock(ThreadState& state, const x86::Registers& fault,
-                 const x86::Registers& resumed) noexcept {
-  if (!(fault == state.resumed)) state.livelock.forget();
-  state.resumed = resumed;
-  return state.livelock.observe(fault, settings().livelock_limit);
-}
-
 enum class Next { Resume, Propagate };
 
 Next carry_out(Exception& exception, const DispatchOutcome& outcome, const x86::Registers& fault,
@@ -164,7 +154,9 @@ Next carry_out(Exception& exception, const DispatchOutcome& outcome, const x86::
       return Next::Propagate;
     case Verdict::Handled: {
       const x86::Registers resumed = from_public(exception.registers);
-      if (is_livelock(exception.state, fault, resumed)) livelock(exception);
+      if (exception.state.livelock.observe(fault, resumed, settings().livelock_limit)) {
+        livelock(exception);
+      }
       write_registers(resumed, context);
       exception.publish(KEBOUND_DISPOSITION_HANDLED);
       return Next::Resume;
