@@ -50,16 +50,17 @@ by_cmake "$work/inside" -DKEBOUND_SOURCE="$source"
 export PKG_CONFIG_PATH
 PKG_CONFIG_PATH=$(dirname "$(find "$work/prefix" -name libkebound.pc)")
 # For -m32 the other folder; there is no pkg-config of 32 bits beside that of 64.
-lib64=$(pkg-config --variable=libdir libkebound)
-lib32=$(dirname "$(find "$work/prefix" \( -path '*/lib32/libkebound.a' -o -path '*/i386-linux-gnu/libkebound.a' \))")
+declare -A folder
+folder[64]=$(pkg-config --variable=libdir libkebound)
+folder[32]=$(dirname "$(find "$work/prefix" \( -path '*/lib32/libkebound.a' -o -path '*/i386-linux-gnu/libkebound.a' \))")
 for bits in 64 32; do
-  lib=lib$bits
-  read -ra flags <<<"$(pkg-config --define-variable=libdir="${!lib}" --cflags --libs libkebound)"
-  read -ra all <<<"$(pkg-config --define-variable=libdir="${!lib}" --cflags --libs --static libkebound)"
+  lib=${folder[$bits]}
+  read -ra flags <<<"$(pkg-config --define-variable=libdir="$lib" --cflags --libs libkebound)"
+  read -ra all <<<"$(pkg-config --define-variable=libdir="$lib" --cflags --libs --static libkebound)"
   quietly cc "-m$bits" -o "$work/c" "$here/consumer.c" "${flags[@]}"
   quietly c++ "-m$bits" -std=c++20 -o "$work/cpp" "$here/consumer.cpp" "${flags[@]}"
-  expect "$bits" env LD_LIBRARY_PATH="${!lib}" "$work/c"
-  expect "$bits" env LD_LIBRARY_PATH="${!lib}" "$work/cpp"
+  expect "$bits" env LD_LIBRARY_PATH="$lib" "$work/c"
+  expect "$bits" env LD_LIBRARY_PATH="$lib" "$work/cpp"
   # A program that is static altogether, and one of which only libkebound is.
   quietly cc "-m$bits" -static -o "$work/c" "$here/consumer.c" "${all[@]}"
   quietly c++ "-m$bits" -std=c++20 -o "$work/cpp" "$here/consumer.cpp" -Wl,-Bstatic "${all[@]}" -Wl,-Bdynamic
