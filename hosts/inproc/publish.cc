@@ -79,6 +79,7 @@ class Entry {
     if (*path != '/' || length >= sizeof record_->image) return;
     memcpy(record_->image, path, length);
     record_->image_bias = image.bias;
+    record_->image_is_program = *image.path == '\0';
   }
 
   void text(const char* words) const noexcept {

@@ -124,11 +124,8 @@ void Processes::first(pid_t pid, const std::string& fallback, int64_t time_ns) {
 void Processes::refresh(pid_t pid) {
   const auto found = processes_.find(pid);
   if (found == processes_.end()) return;
-  Image& own = found->second->own;
-  auto modules = found->second->reader.read(pid, own.is_64bit);
-  if (modules == own.modules) return;
-  own.modules = std::move(modules);
-  remember(own);
+  // It may have become another program meanwhile.
+  read_image(pid, *found->second, posix::executable_is_64bit(pid));
 }
 
 Processes::Process& Processes::find(pid_t pid) {
@@ -181,8 +178,9 @@ const Processes::Image& Processes::image_at(pid_t pid, Process& process, const R
                                             const events::BoundException& exception) {
   const uint64_t ip = exception.event.ip;
   const auto known = process.places.find(ip);
-  if (known != process.places.end() && known->second.is_64bit == record.is_64bit) {
-    return known->second;
+  if (known != process.places.end() && known->second.image.is_64bit == record.is_64bit &&
+      known->second.named == record.image) {
+    return known->second.image;
   }
   if (process.places.size() >= kMaxPlaces) process.places.clear();
   read_image(pid, process, record.is_64bit);
@@ -199,10 +197,13 @@ const Processes::Image& Processes::image_at(pid_t pid, Process& process, const R
       image.modules = record.image.empty() ? nullptr : map_of_image(record);
       if (match(image.modules.get(), exception) != Match::Yes) {
         image.modules = own == Match::No ? nullptr : process.own.modules;
+      } else if (record.image_is_program) {
+        image.program = std::make_shared<const std::string>(record.image);
+        image.is_64bit = record.is_64bit;
       }
     }
   }
-  return process.places[ip] = std::move(image);
+  return (process.places[ip] = {std::move(image), record.image}).image;
 }
 
 const Processes::Names& Processes::names_of(Process& process, const Image& image,

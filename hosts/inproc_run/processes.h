@@ -48,10 +48,15 @@ class Processes {
     bool is_64bit = false;
     std::shared_ptr<const events::ModuleMap> modules;
   };
+  // Where an instruction is, and what the process said of that.
+  struct Place {
+    Image image;
+    std::string named;
+  };
   struct Process {
     posix::ModuleMapReader reader;
     Image own;                                   // as last read
-    std::unordered_map<uint64_t, Image> places;  // by instruction pointer: what it is in
+    std::unordered_map<uint64_t, Place> places;  // by instruction pointer
     events::SharedName thread_name;              // of the last record: often the next one's, too
     bool announced = false;
     events::SharedName announced_program;

@@ -105,7 +105,11 @@ TEST_F(ProcessesTest, OneThatIsGoneHasTheFileThatItNamed) {
   RingRecord record = exception_at_some_code(a_process_that_is_gone());
   record.image = self;
   record.image_bias = own_bias();
-  EXPECT_EQ(module_at_ip(taken(std::move(record))), self);
+  record.image_is_program = true;
+  const auto& exception = taken(std::move(record));
+  EXPECT_EQ(module_at_ip(exception), self);
+  ASSERT_NE(exception.program, nullptr);
+  EXPECT_EQ(*exception.program, self);
 }
 
 TEST_F(ProcessesTest, AFileThatDoesNotHaveTheInstructionIsNotBelieved) {

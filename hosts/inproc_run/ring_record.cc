@@ -112,6 +112,7 @@ std::optional<RingRecord> check_ring_record(const kebound_ring_record& raw) {
   out.image = text_of(raw.image);
   if (!out.image.starts_with('/')) out.image.clear();
   out.image_bias = raw.image_bias;
+  out.image_is_program = raw.image_is_program != 0;
   switch (raw.kind) {
     case KEBOUND_RECORD_EXCEPTION:
       if (!take_exception(raw, out)) return std::nullopt;

@@ -33,6 +33,7 @@ struct RingRecord {
   // Where the failing instruction is, as the process says: an absolute path, or empty.
   std::string image;
   uint64_t image_bias = 0;
+  bool image_is_program = false;
   std::vector<RingAnswer> answers;
   // Without program, names and modules.
   events::Record record;

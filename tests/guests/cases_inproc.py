@@ -149,6 +149,20 @@ def exit_code(bench):
         expect_equal((result.status, result.err), (status, ""), "status and stderr")
 
 
+@case("inproc-a-bug-check-is-123")
+def bug_check(bench):
+    run = bench.run("wronganswer32", options=INPROC)
+    expect_equal(run.status, 123, "status")
+    run.dispositions("terminated", 1)
+    found = run.events("bug-check")
+    expect_equal([(r["code"], r["parameters"][:2]) for r in found], [("0x7f", ["0x5", "0x7"])], "bug checks")
+    expect_equal(found[0]["driver"], "wronganswer32", "whose callback")
+    # Not the first program: the others of the run go on.
+    run = bench.execute([bench.kebound, "run", *INPROC, "--report", "none", "--", "/bin/sh", "-c",
+                         f"{bench.guest('wronganswer32')}; echo went on; exit 4"])
+    expect_equal((run.status, run.out), (123, "went on\n"), "status and output")
+
+
 @case("inproc-a-hostile-program-can-only-spoil-its-own-events")
 def hostile(bench):
     program = os.path.join(bench.scratch, "hostile.py")
