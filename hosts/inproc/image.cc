@@ -80,7 +80,8 @@ Image image_of(uint64_t address) noexcept {
   const link_map* const map = object.dlfo_link_map;
   return {reinterpret_cast<uintptr_t>(object.dlfo_map_start),
           reinterpret_cast<uintptr_t>(object.dlfo_map_end),
-          map != nullptr && map->l_name != nullptr ? map->l_name : ""};
+          map != nullptr && map->l_name != nullptr ? map->l_name : "",
+          map != nullptr ? map->l_addr : 0};
 }
 
 bool is_executable(uint64_t address) noexcept {

@@ -10,6 +10,7 @@ struct Image {
   uint64_t begin = 0;  // where it is mapped
   uint64_t end = 0;
   const char* path = "";  // the loader's, "" for the program
+  uint64_t bias = 0;      // its own addresses + bias = addresses in memory
 
   [[nodiscard]] bool found() const noexcept { return end != 0; }
   [[nodiscard]] bool contains(uint64_t address) const noexcept {

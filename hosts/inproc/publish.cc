@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -12,6 +13,7 @@
 
 #include "core/atomic.h"
 #include "hosts/inproc/bug_check.h"
+#include "hosts/inproc/image.h"
 #include "hosts/inproc/machine.h"
 
 namespace kebound::inproc {
@@ -25,6 +27,7 @@ struct Ring {
 constinit Ring g_ring;
 constinit bool g_text = false;
 constinit bool g_publishing = false;
+constinit char g_program[KEBOUND_RING_PATH];  // empty where it is longer
 
 uint64_t load(const uint64_t& word, MemoryOrder order) noexcept {
   return __atomic_load_n(&word, static_cast<int>(order));
@@ -55,6 +58,7 @@ class Entry {
     record_->tid = static_cast<int32_t>(syscall(SYS_gettid));
     record_->kind = static_cast<uint8_t>(kind);
     record_->is_64bit = sizeof(void*) == 8;
+    syscall(SYS_prctl, PR_GET_NAME, record_->thread_name, 0, 0, 0);
   }
   Entry(const Entry&) = delete;
   Entry& operator=(const Entry&) = delete;
@@ -65,6 +69,18 @@ class Entry {
 
   [[nodiscard]] explicit operator bool() const noexcept { return record_ != nullptr; }
   kebound_ring_record* operator->() const noexcept { return record_; }
+
+  // The file that has the code at `ip`.
+  void place(uint64_t ip) const noexcept {
+    const Image image = image_of(ip);
+    if (!image.found()) return;
+    const char* const path = *image.path != '\0' ? image.path : g_program;
+    const size_t length = strlen(path);
+    if (*path != '/' || length >= sizeof record_->image) return;
+    memcpy(record_->image, path, length);
+    record_->image_bias = image.bias;
+    record_->image_is_program = *image.path == '\0';
+  }
 
   void text(const char* words) const noexcept {
     size_t length = strlen(words);
@@ -128,6 +144,7 @@ void publish_exception(const kebound_event& event, const kebound_registers& befo
   entry->code_size = static_cast<uint8_t>(
       kebound_copy(entry->code, reinterpret_cast<const void*>(static_cast<uintptr_t>(event.ip)),
                    entry->code_size));
+  entry.place(event.ip);
   entry.text(reason);
 }
 
@@ -179,6 +196,8 @@ bool open_ring(const char* path) noexcept {
     munmap(memory, static_cast<size_t>(file.st_size));
     return false;
   }
+  const ssize_t size = readlink("/proc/self/exe", g_program, sizeof g_program);
+  if (size < 0 || size == sizeof g_program) g_program[0] = '\0';
   g_ring.records =
       reinterpret_cast<kebound_ring_record*>(static_cast<char*>(memory) + KEBOUND_RING_HEADER_SIZE);
   g_ring.capacity = capacity;

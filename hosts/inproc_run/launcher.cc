@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
 
 #include "hosts/inproc_run/drain.h"
 #include "hosts/inproc_run/ring_file.h"
@@ -102,7 +103,10 @@ Outcome Launcher::run(const LaunchSpec& spec) {
     waitpid(launched.pid, nullptr, 0);
     return posix::explain_exec_error(error, spec);
   }
-  state.drain.start(launched.pid, posix::find_program(spec.program));
+  std::error_code ignored;  // then it stays as it was given
+  const std::filesystem::path path = posix::find_program(spec.program);
+  const std::filesystem::path full = std::filesystem::canonical(path, ignored);
+  state.drain.start(launched.pid, full.empty() ? path : full);
   state.first = launched.pid;
   if (state.stop_requested) request_stop();
   Outcome outcome = state.wait_for_all(launched.pid);

@@ -28,8 +28,9 @@ struct Options {
   std::string on_bound = "propagate";
   std::string profile = "default";
   uint64_t livelock_limit = 10'000;
-  // Records that fit into the ring; a power of two.
-  uint32_t capacity = 16'384;
+  // Records that fit into the ring, not quite a kilobyte each; a power of two. Memory is taken
+  // as it is used.
+  uint32_t capacity = 65'536;
 };
 
 // Context: one per process, on the main thread, before programs run.

@@ -90,7 +90,8 @@ std::string find_preload_folder(const std::string& libdir) {
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) return {};
   const auto prefix = self.parent_path().parent_path();
-  for (const std::filesystem::path& place : {prefix / "lib/preload", prefix / libdir / "kebound/preload"}) {
+  for (const std::filesystem::path& place :
+       {prefix / "lib/preload", prefix / libdir / "kebound/preload"}) {
     if (has_library(place, kFolders64) || has_library(place, kFolders32)) return place;
   }
   return {};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hosts/inproc_run/processes.h"
 
+#include <elf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <string.h>
@@ -11,6 +12,8 @@
 #include <string_view>
 #include <utility>
 
+#include "hosts/posix/file.h"
+
 namespace kebound::inproc_run {
 namespace {
 
@@ -18,6 +21,7 @@ namespace {
 constexpr size_t kMaxPlaces = 4096;
 constexpr size_t kMaxNames = 1024;
 constexpr size_t kMaxImages = 64;
+constexpr unsigned kMaxSegments = 512;
 
 const events::Mapping* mapping_at(const events::ModuleMap& map, uint64_t address) {
   // The mappings are sorted by begin.
@@ -57,6 +61,52 @@ Match match(const events::ModuleMap* map, const events::BoundException& exceptio
                                                                                      : Match::No;
 }
 
+// The mappings that a file's program headers ask for at a bias. Null if it is no such file.
+template <class Header, class Segment>
+std::shared_ptr<events::ModuleMap> map_segments(const posix::File& file, const std::string& path,
+                                                uint64_t bias) {
+  const auto header = file.read_object<Header>(0);
+  if (!header || header->e_phentsize != sizeof(Segment) || header->e_phnum > kMaxSegments) {
+    return nullptr;
+  }
+  auto map = std::make_shared<events::ModuleMap>();
+  for (unsigned i = 0; i < header->e_phnum; ++i) {
+    uint64_t at = 0;
+    if (__builtin_add_overflow(uint64_t{header->e_phoff}, uint64_t{i} * sizeof(Segment), &at)) {
+      return nullptr;
+    }
+    const auto segment = file.read_object<Segment>(at);
+    if (!segment) return nullptr;
+    if (segment->p_type != PT_LOAD) continue;
+    events::Mapping mapping;
+    mapping.begin = bias + segment->p_vaddr;
+    mapping.end = mapping.begin + segment->p_filesz;
+    if (mapping.end < mapping.begin) return nullptr;
+    mapping.file_offset = segment->p_offset;
+    mapping.executable = (segment->p_flags & PF_X) != 0;
+    mapping.path = mapping.open_path = path;
+    map->mappings.push_back(std::move(mapping));
+  }
+  const auto by_begin = [](const auto& a, const auto& b) { return a.begin < b.begin; };
+  std::sort(map->mappings.begin(), map->mappings.end(), by_begin);
+  return map;
+}
+
+// What the process itself said of the image, for one that is gone. The file is believed only as far
+// as the instruction is in it.
+std::shared_ptr<const events::ModuleMap> map_of_image(const RingRecord& record) {
+  const posix::File file(record.image);
+  const std::string ident = file.read(0, EI_NIDENT);
+  if (ident.size() != EI_NIDENT || ident.compare(0, SELFMAG, ELFMAG) != 0) return nullptr;
+  auto map = record.is_64bit
+                 ? map_segments<Elf64_Ehdr, Elf64_Phdr>(file, record.image, record.image_bias)
+                 : map_segments<Elf32_Ehdr, Elf32_Phdr>(file, record.image, record.image_bias);
+  if (map == nullptr) return nullptr;
+  map->generation = posix::new_map_generation();
+  map->is_64bit = record.is_64bit;
+  return map;
+}
+
 std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 }  // namespace
@@ -67,49 +117,45 @@ void Processes::first(pid_t pid, const std::string& fallback, int64_t time_ns) {
   process->own.is_64bit = posix::executable_is_64bit(pid);
   process->own.program =
       std::make_shared<const std::string>(program.empty() ? fallback : std::move(program));
-  announce(pid, process->own, time_ns);
+  announce(pid, *process, process->own, time_ns);
   processes_[pid] = std::move(process);
 }
 
 void Processes::refresh(pid_t pid) {
   const auto found = processes_.find(pid);
   if (found == processes_.end()) return;
-  Image& own = found->second->own;
-  auto modules = found->second->reader.read(pid, own.is_64bit);
-  if (modules == own.modules) return;
-  own.modules = std::move(modules);
-  remember(own);
+  // It may have become another program meanwhile.
+  read_image(pid, *found->second, posix::executable_is_64bit(pid));
 }
 
-Processes::Process& Processes::find(pid_t pid, bool is_64bit, int64_t time_ns) {
+Processes::Process& Processes::find(pid_t pid) {
   std::unique_ptr<Process>& process = processes_[pid];
-  if (process == nullptr) {
-    process = std::make_unique<Process>();
-    read_image(pid, *process, is_64bit, time_ns);
-    if (process->own.program == nullptr) {
-      process->own.is_64bit = is_64bit;
-      announce(pid, process->own, time_ns);
-    }
-  }
+  if (process == nullptr) process = std::make_unique<Process>();
   return *process;
 }
 
-// What the process is now, announced if that is news.
-void Processes::read_image(pid_t pid, Process& process, bool is_64bit, int64_t time_ns) {
+// What the process is now.
+void Processes::read_image(pid_t pid, Process& process, bool is_64bit) {
   std::string program = posix::executable_path(pid);
   if (program.empty()) return;  // it is gone: what was seen last is what we have
   Image& own = process.own;
-  const bool is_new = own.program == nullptr || *own.program != program || own.is_64bit != is_64bit;
-  if (is_new) {
+  if (own.program == nullptr || *own.program != program || own.is_64bit != is_64bit) {
     process.reader.forget();
     own = {std::make_shared<const std::string>(std::move(program)), is_64bit, nullptr};
   }
   own.modules = process.reader.read(pid, is_64bit);
   remember(own);
-  if (is_new) announce(pid, own, time_ns);
 }
 
-void Processes::announce(pid_t pid, const Image& image, int64_t time_ns) {
+// Says what runs in the process, if that is news.
+void Processes::announce(pid_t pid, Process& process, const Image& image, int64_t time_ns) {
+  const events::SharedName& former = process.announced_program;
+  const bool same = image.program == nullptr || image.program == former ||
+                    (former != nullptr && *former == *image.program);
+  if (process.announced && same && process.announced_64bit == image.is_64bit) return;
+  process.announced = true;
+  process.announced_program = image.program;
+  process.announced_64bit = image.is_64bit;
   events::ProcessStarted record;
   record.time_ns = time_ns;
   record.pid = pid;
@@ -132,11 +178,12 @@ const Processes::Image& Processes::image_at(pid_t pid, Process& process, const R
                                             const events::BoundException& exception) {
   const uint64_t ip = exception.event.ip;
   const auto known = process.places.find(ip);
-  if (known != process.places.end() && known->second.is_64bit == record.is_64bit) {
-    return known->second;
+  if (known != process.places.end() && known->second.image.is_64bit == record.is_64bit &&
+      known->second.named == record.image) {
+    return known->second.image;
   }
   if (process.places.size() >= kMaxPlaces) process.places.clear();
-  read_image(pid, process, record.is_64bit, exception.time_ns);
+  read_image(pid, process, record.is_64bit);
   const Match own = match(process.own.modules.get(), exception);
   Image image = process.own;
   if (own != Match::Yes) {
@@ -146,11 +193,17 @@ const Processes::Image& Processes::image_at(pid_t pid, Process& process, const R
     });
     if (other != seen_.end()) {
       image = *other;
-    } else if (own == Match::No) {
-      image.modules = nullptr;
+    } else {
+      image.modules = record.image.empty() ? nullptr : map_of_image(record);
+      if (match(image.modules.get(), exception) != Match::Yes) {
+        image.modules = own == Match::No ? nullptr : process.own.modules;
+      } else if (record.image_is_program) {
+        image.program = std::make_shared<const std::string>(record.image);
+        image.is_64bit = record.is_64bit;
+      }
     }
   }
-  return process.places[ip] = std::move(image);
+  return (process.places[ip] = {std::move(image), record.image}).image;
 }
 
 const Processes::Names& Processes::names_of(Process& process, const Image& image,
@@ -180,15 +233,15 @@ const Processes::Names& Processes::names_of(Process& process, const Image& image
 void Processes::complete(events::BoundException& exception, Process& process,
                          const RingRecord& record) {
   const Image& image = image_at(record.pid, process, record, exception);
+  announce(record.pid, process, image, exception.time_ns);
   exception.program = image.program;
   exception.modules = image.modules;
-  if (process.thread_names.size() >= kMaxNames) process.thread_names.clear();
-  events::SharedName& name = process.thread_names[record.tid];
-  if (name == nullptr) {
-    std::string text = posix::thread_name(record.pid, record.tid);
-    if (!text.empty()) name = std::make_shared<const std::string>(std::move(text));
+  if (!record.thread_name.empty()) {
+    if (process.thread_name == nullptr || *process.thread_name != record.thread_name) {
+      process.thread_name = std::make_shared<const std::string>(record.thread_name);
+    }
+    exception.thread_name = process.thread_name;
   }
-  exception.thread_name = name;
   for (const RingAnswer& answer : record.answers) {
     const Names& names = names_of(process, image, answer.routine);
     exception.answers.push_back({names.driver, names.callback, answer.status, answer.edited});
@@ -197,10 +250,15 @@ void Processes::complete(events::BoundException& exception, Process& process,
 
 void Processes::take(RingRecord&& record) {
   const int64_t time_ns = std::visit([](const auto& it) { return it.time_ns; }, record.record);
-  Process& process = find(record.pid, record.is_64bit, time_ns);
+  Process& process = find(record.pid);
   if (auto* const exception = std::get_if<events::BoundException>(&record.record)) {
     complete(*exception, process, record);
-  } else if (record.routine != 0) {
+    sink_.accept(std::move(record.record));
+    return;
+  }
+  read_image(record.pid, process, record.is_64bit);
+  announce(record.pid, process, process.own, time_ns);
+  if (record.routine != 0) {
     const Names& names = names_of(process, process.own, record.routine);
     if (auto* const bug_check = std::get_if<events::BugCheckRecord>(&record.record)) {
       bug_check->driver = *names.driver;

@@ -19,8 +19,8 @@ namespace kebound::inproc_run {
 
 // What /proc says of the processes whose events come out of the ring. They ran on meanwhile, and
 // may be gone: the mappings of a process that is gone, or that has become another program, are
-// looked for among those seen before, and used only where the failing instruction's bytes are in
-// the file. Context: one thread.
+// looked for among those seen before, then made from what the record itself says. They are used
+// only where the failing instruction's bytes are in the file. Context: one thread.
 class Processes {
  public:
   // `policy`: what the built-in callback does, which is its name.
@@ -48,21 +48,29 @@ class Processes {
     bool is_64bit = false;
     std::shared_ptr<const events::ModuleMap> modules;
   };
+  // Where an instruction is, and what the process said of that.
+  struct Place {
+    Image image;
+    std::string named;
+  };
   struct Process {
     posix::ModuleMapReader reader;
     Image own;                                   // as last read
-    std::unordered_map<uint64_t, Image> places;  // by instruction pointer: what it is in
-    std::unordered_map<pid_t, events::SharedName> thread_names;
+    std::unordered_map<uint64_t, Place> places;  // by instruction pointer
+    events::SharedName thread_name;              // of the last record: often the next one's, too
+    bool announced = false;
+    events::SharedName announced_program;
+    bool announced_64bit = false;
     std::map<uint64_t, Names> callbacks;
   };
 
-  Process& find(pid_t pid, bool is_64bit, int64_t time_ns);
-  void read_image(pid_t pid, Process& process, bool is_64bit, int64_t time_ns);
+  Process& find(pid_t pid);
+  void read_image(pid_t pid, Process& process, bool is_64bit);
   [[nodiscard]] const Image& image_at(pid_t pid, Process& process, const RingRecord& record,
                                       const events::BoundException& exception);
   [[nodiscard]] const Names& names_of(Process& process, const Image& image, uint64_t routine);
   void complete(events::BoundException& exception, Process& process, const RingRecord& record);
-  void announce(pid_t pid, const Image& image, int64_t time_ns);
+  void announce(pid_t pid, Process& process, const Image& image, int64_t time_ns);
   void remember(const Image& image);
 
   events::Sink& sink_;

@@ -15,8 +15,9 @@ static_assert(static_cast<int>(Confidence::Certain) == KEBOUND_CONFIDENCE_CERTAI
 static_assert(static_cast<int>(events::Disposition::Handled) == KEBOUND_DISPOSITION_HANDLED);
 static_assert(static_cast<int>(events::Disposition::Terminated) == KEBOUND_DISPOSITION_TERMINATED);
 
-std::string text_of(const kebound_ring_record& raw) {
-  return {raw.text, strnlen(raw.text, sizeof raw.text)};
+template <size_t N>
+std::string text_of(const char (&text)[N]) {
+  return {text, strnlen(text, N)};
 }
 
 x86::Registers from_ring(const kebound_registers& from) {
@@ -63,7 +64,7 @@ bool take_exception(const kebound_ring_record& raw, RingRecord& out) {
   exception.code_size = std::min<uint8_t>(raw.code_size, sizeof exception.code);
   memcpy(exception.code, raw.code, exception.code_size);
   exception.disposition = static_cast<events::Disposition>(raw.disposition);
-  exception.reason = text_of(raw);
+  exception.reason = text_of(raw.text);
   const size_t kept = std::min<size_t>(raw.answer_count, KEBOUND_RING_ANSWERS);
   for (size_t i = 0; i < kept; ++i) {
     const kebound_ring_answer& answer = raw.answers[i];
@@ -80,12 +81,12 @@ void take_bug_check(const kebound_ring_record& raw, RingRecord& out) {
   record.tid = raw.tid;
   record.code = raw.bug_check;
   std::copy_n(raw.before.gpr, 4, record.parameters);
-  record.explanation = text_of(raw);
+  record.explanation = text_of(raw.text);
   out.record = std::move(record);
 }
 
 bool take_verifier(const kebound_ring_record& raw, RingRecord& out) {
-  const std::string text = text_of(raw);
+  const std::string text = text_of(raw.text);
   const size_t colon = text.find(": ");
   if (colon == std::string::npos || colon == 0) return false;
   events::VerifierRecord record;
@@ -107,6 +108,11 @@ std::optional<RingRecord> check_ring_record(const kebound_ring_record& raw) {
   out.tid = raw.tid;
   out.is_64bit = raw.is_64bit != 0;
   out.routine = raw.routine;
+  out.thread_name = text_of(raw.thread_name);
+  out.image = text_of(raw.image);
+  if (!out.image.starts_with('/')) out.image.clear();
+  out.image_bias = raw.image_bias;
+  out.image_is_program = raw.image_is_program != 0;
   switch (raw.kind) {
     case KEBOUND_RECORD_EXCEPTION:
       if (!take_exception(raw, out)) return std::nullopt;

@@ -29,6 +29,11 @@ struct RingRecord {
   int32_t tid = 0;
   bool is_64bit = false;
   uint64_t routine = 0;  // bug check, verifier: the callback at fault, 0 if none
+  std::string thread_name;
+  // Where the failing instruction is, as the process says: an absolute path, or empty.
+  std::string image;
+  uint64_t image_bias = 0;
+  bool image_is_program = false;
   std::vector<RingAnswer> answers;
   // Without program, names and modules.
   events::Record record;

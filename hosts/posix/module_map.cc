@@ -122,14 +122,18 @@ T status_number(const std::string& path, std::string_view key) {
 
 }  // namespace
 
+uint64_t new_map_generation() noexcept {
+  static std::atomic<uint64_t> generations{0};
+  return ++generations;
+}
+
 std::shared_ptr<const events::ModuleMap> ModuleMapReader::read(pid_t pid, bool is_64bit) {
   std::string text = read_whole(fmt::format("/proc/{}/maps", pid));
   if (text.empty()) return last_;
   if (last_ != nullptr && text == last_text_) return last_;
 
-  static std::atomic<uint64_t> generations{0};
   auto map = std::make_shared<events::ModuleMap>();
-  map->generation = ++generations;
+  map->generation = new_map_generation();
   map->is_64bit = is_64bit;
   std::string_view previous_path;
   std::string previous_open_path;

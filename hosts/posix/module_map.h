@@ -29,6 +29,9 @@ class ModuleMapReader {
   std::shared_ptr<const events::ModuleMap> last_;
 };
 
+// For maps that are made elsewhere.
+[[nodiscard]] uint64_t new_map_generation() noexcept;
+
 // What /proc/PID says of a process or a thread; empty, false or 0 when it is gone.
 [[nodiscard]] std::string executable_path(pid_t pid);
 [[nodiscard]] bool executable_is_64bit(pid_t pid);

@@ -135,6 +135,7 @@ enum {
 
 #define KEBOUND_RING_ANSWERS 8u  // the last callbacks that were asked, in order
 #define KEBOUND_RING_TEXT 104u
+#define KEBOUND_RING_PATH 248u
 
 typedef struct kebound_ring_answer {
   KEBOUND_ALIGN8 uint64_t routine;  // address in the process
@@ -160,10 +161,17 @@ typedef struct kebound_ring_record {
   kebound_ring_answer answers[KEBOUND_RING_ANSWERS];
   KEBOUND_ALIGN8 uint64_t routine;  // the callback at fault, 0: none
   char text[KEBOUND_RING_TEXT];     // why, or the verifier's rule and message; ends with a 0
+  // What a reader cannot ask for any more when the process has ended. Both end with a 0.
+  char thread_name[16];
+  KEBOUND_ALIGN8 uint64_t image_bias;  // addresses in `image` + image_bias = addresses in memory
+  uint32_t image_is_program;           // `image` is the program itself, not a library
+  uint32_t reserved;
+  char image[KEBOUND_RING_PATH];  // file that has the code at event.ip; empty: unknown
 } kebound_ring_record;
 KEBOUND_ABI_ASSERT(offsetof(kebound_ring_record, event) == 48);
 KEBOUND_ABI_ASSERT(offsetof(kebound_ring_record, answers) == 456);
-KEBOUND_ABI_ASSERT(sizeof(kebound_ring_record) == 696);
+KEBOUND_ABI_ASSERT(offsetof(kebound_ring_record, image_bias) == 712);
+KEBOUND_ABI_ASSERT(sizeof(kebound_ring_record) == 976);
 
 #ifdef __cplusplus
 }

@@ -11,7 +11,7 @@ _kebound() {
   for ((i = 2; i < cword && program == 0; ++i)); do
     case ${words[i]} in
       --) program=$((i + 1)) ;;
-      --driver | --on-bound | --profile | --report | -o | --output | --error-exitcode | \
+      --host | --driver | --on-bound | --profile | --report | -o | --output | --error-exitcode | \
         --livelock-limit | --callback-threads | --pin | --backtraces) ((++i)) ;;
       -*) ;;
       *) program=$i ;;
@@ -34,6 +34,7 @@ _kebound() {
   case $prev in
     --driver) _filedir so; return ;;
     -o | --output) _filedir; return ;;
+    --host) COMPREPLY=($(compgen -W 'supervisor inproc auto' -- "$cur")); return ;;
     --on-bound) COMPREPLY=($(compgen -W 'propagate clamp skip terminate' -- "$cur")); return ;;
     --profile) COMPREPLY=($(compgen -W 'default windows' -- "$cur")); return ;;
     --report) COMPREPLY=($(compgen -W 'text jsonl none' -- "$cur")); return ;;
@@ -46,7 +47,7 @@ _kebound() {
     *) return ;;
   esac
   if [[ $cur == -* ]]; then
-    COMPREPLY=($(compgen -W '--driver --on-bound --profile --report --output --error-exitcode
+    COMPREPLY=($(compgen -W '--host --driver --on-bound --profile --report --output --error-exitcode
       --livelock-limit --callback-threads --pin --backtraces --verbose --help' -- "$cur"))
   elif [[ $command == run ]]; then
     _command_offset "$cword"

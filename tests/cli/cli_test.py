@@ -86,6 +86,35 @@ class UsageErrors(Case):
                 result = self.refuses(125, pattern, *words)
                 self.assertEqual(result.stdout, "")
 
+    def test_what_does_not_fit_into_the_program_is_named(self):
+        inproc = ["run", "--host", "inproc"]
+        for status, pattern, words in (
+                (125, "--host: 'here' is not one of", ["run", "--host=here", "true"]),
+                (125, "--driver: cannot be had with --host inproc", [*inproc, "--driver", "x.so", "true"]),
+                (125, "--callback-threads: cannot", [*inproc, "--callback-threads=2", "true"]),
+                (125, "--pin: cannot", [*inproc, "--pin=follow", "true"]),
+                (125, "--backtraces: cannot", [*inproc, "--backtraces=all", "true"]),
+                (125, "--host: a running process cannot", ["attach", "--host=inproc", "1"]),
+                (127, "no-such-program: not found in PATH", [*inproc, "no-such-program"]),
+                (126, "is a directory", [*inproc, self.directory]),
+                (126, "is not executable", [*inproc, self.file("plain", b"#!/bin/sh\n", 0o644)])):
+            with self.subTest(words=words):
+                self.refuses(status, pattern, *words)
+        result = self.kebound(*inproc, "--pin=none", "--backtraces=none", "--callback-threads=0", "--", "sh", "-c",
+                              "exit 3")
+        self.assertEqual((result.returncode, result.stderr), (3, ""), result.replay)
+
+    def test_a_static_program_cannot_be_given_a_library(self):
+        with open(harness.PICK, "rb") as stream:
+            program = stream.read()
+        # Without a PT_INTERP (type 3) there is no loader: made an entry of no meaning (PT_NULL).
+        headers = int.from_bytes(program[28:32], "little")
+        for at in range(headers, headers + 32 * int.from_bytes(program[44:46], "little"), 32):
+            if program[at:at + 4] == b"\3\0\0\0":
+                program = program[:at] + bytes(4) + program[at + 4:]
+        path = self.file("static", program)
+        self.refuses(126, "statically linked.*; use --host supervisor", "run", "--host=inproc", path)
+
     def test_a_second_slot_is_not_to_be_had_in_the_windows_profile(self):
         self.refuses(125, "--on-bound: .*one slot", "run", "--profile=windows", "--driver=x.so",
                      "--on-bound=clamp", "true")

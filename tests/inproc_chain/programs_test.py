@@ -108,6 +108,7 @@ class Go(ChainTest):
     def check(self, program, owner):
         done = self.run_both([program])
         self.assertEqual((done.status, done.stdout), (0, str([3000] * 8).replace(",", "") + "\nchild\n<nil>\n"), done.stderr)
+        self.assert_behind_ours(done, "echo", SEGV, "default")  # its child, in any case
         if owner is not None:
             self.assert_behind_ours(done, os.path.basename(program), SEGV, owner)
             self.assert_behind_ours(done, os.path.basename(program), ILL, owner)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A second preload library for the tests: says, when a program ends, whose handler the kernel has for a signal
-// and whose the program believes to be there. One line for each of both signals, appended to the file that KEBOUND_TEST_WITNESS
-// names: "PROGRAM SIGNAL kernel=IMAGE program=IMAGE flags=HEX mask=HEX", flags and mask as the program finds them.
+// A second preload library for the tests: says, when a program ends, whose handler the kernel has
+// for a signal and whose the program believes to be there. One line for each of both signals,
+// appended to the file that KEBOUND_TEST_WITNESS names: "PROGRAM SIGNAL kernel=IMAGE program=IMAGE
+// flags=HEX mask=HEX", flags and mask as the program finds them.
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -48,8 +49,9 @@ __attribute__((visibility("default"))) void kebound_test_witness(void) {
     memcpy(&mask, &program.sa_mask, sizeof mask);
     // The C library's own flag, for its own restorer.
     const unsigned flags = (unsigned)program.sa_flags & ~0x04000000u;
-    dprintf(file, "%s %d kernel=%s program=%s flags=%x mask=%lx\n", program_invocation_short_name, signals[i],
-            image_of(kernel.handler), image_of((void*)program.sa_sigaction), flags, mask);
+    dprintf(file, "%s %d kernel=%s program=%s flags=%x mask=%lx\n", program_invocation_short_name,
+            signals[i], image_of(kernel.handler), image_of((void*)program.sa_sigaction), flags,
+            mask);
   }
   close(file);
 }

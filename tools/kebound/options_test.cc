@@ -183,5 +183,19 @@ TEST(Options, TheWindowsProfileHasNoSecondSlotForTheBuiltIn) {
   accepted({"--profile=windows", "--driver=a.so", "p"});
 }
 
+TEST(HostOption, WhatOnlyTheSupervisorHasIsKnownByTheLastValueGiven) {
+  const auto only = [](std::vector<std::string> words, const char* environment) {
+    words.push_back("true");
+    const ParseResult result = parse_command_line({"run", "", "", ""}, words, environment);
+    return std::get<CommandLine>(result).options.supervisor_only;
+  };
+  EXPECT_THAT(only({}, nullptr), IsEmpty());
+  EXPECT_THAT(only({"--pin", "none", "--backtraces=none", "--callback-threads=0"}, nullptr),
+              IsEmpty());
+  EXPECT_THAT(only({"--pin=follow", "--driver=x"}, nullptr), ElementsAre("--driver", "--pin"));
+  EXPECT_THAT(only({"--pin=none"}, "--pin follow"), IsEmpty());
+  EXPECT_THAT(only({}, "--backtraces all"), ElementsAre("--backtraces"));
+}
+
 }  // namespace
 }  // namespace kebound::tool
