@@ -310,7 +310,8 @@ void TextRenderer::finish(const Totals& totals, int64_t, std::string& out) {
              totals.exceptions, totals.exceptions == 1 ? "" : "s", totals.handled,
              totals.propagated, totals.terminated));
   if (totals.verifier != 0) append(out, "; {} from the verifier", totals.verifier);
-  if (totals.missing != 0) append(out, "; {} events are missing", totals.missing);
+  if (totals.missing != 0)
+    append(out, "; {} event{} missing", totals.missing, totals.missing == 1 ? "" : "s");
   if (totals.bug_checks != 0) append(out, "; ended by a bug check");
   out += '\n';
   std::vector<std::pair<Disposition, const Tally*>> lines;

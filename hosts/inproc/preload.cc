@@ -44,6 +44,7 @@ void complain(const char* what, const char* why, const char* remedy) noexcept {
     return;
   }
   const kebound_callback callback = policy_callback(options.on_bound);
+  set_builtin_routine(reinterpret_cast<void*>(callback));
   if (callback != nullptr &&
       add_callback(reinterpret_cast<void*>(callback), nullptr, nullptr) == 0) {
     complain("preload", "the policy cannot be registered (is /proc mounted?)",

@@ -27,6 +27,7 @@ struct Ring {
 constinit Ring g_ring;
 constinit bool g_text = false;
 constinit bool g_publishing = false;
+constinit uint64_t g_builtin = 0;
 constinit char g_program[KEBOUND_RING_PATH];  // empty where it is longer
 
 uint64_t load(const uint64_t& word, MemoryOrder order) noexcept {
@@ -98,6 +99,10 @@ class Entry {
 bool has_ring() noexcept { return g_ring.header != nullptr; }
 bool is_publishing() noexcept { return g_publishing; }
 
+void set_builtin_routine(const void* routine) noexcept {
+  g_builtin = reinterpret_cast<uintptr_t>(routine);
+}
+
 void set_text_report(bool on) noexcept {
   g_text = on;
   g_publishing = on || has_ring();
@@ -138,6 +143,7 @@ void publish_exception(const kebound_event& event, const kebound_registers& befo
   const uint32_t kept = answers.count < KEBOUND_RING_ANSWERS ? answers.count : KEBOUND_RING_ANSWERS;
   for (uint32_t i = 0; i < kept; ++i) {
     entry->answers[i] = answers.entries[(answers.count - kept + i) % KEBOUND_RING_ANSWERS];
+    entry->answers[i].builtin = entry->answers[i].routine == g_builtin;
   }
   entry->code_size = event.instruction_length;
   if (entry->code_size > sizeof entry->code) entry->code_size = sizeof entry->code;

@@ -33,6 +33,8 @@ struct Answers {
 [[nodiscard]] bool has_ring() noexcept;
 // A line on standard error for each exception. Context: before the handlers are installed.
 void set_text_report(bool on) noexcept;
+// Which callback is the preload library's own. Context: as above.
+void set_builtin_routine(const void* routine) noexcept;
 
 void publish_exception(const kebound_event& event, const kebound_registers& before,
                        const kebound_registers& after, const Answers& answers, unsigned disposition,

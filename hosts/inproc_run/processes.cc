@@ -207,22 +207,23 @@ const Processes::Image& Processes::image_at(pid_t pid, Process& process, const R
 }
 
 const Processes::Names& Processes::names_of(Process& process, const Image& image,
-                                            uint64_t routine) {
+                                            uint64_t routine, bool builtin) {
   if (process.callbacks.size() >= kMaxNames) process.callbacks.clear();
   const auto [entry, is_new] = process.callbacks.try_emplace(routine);
   Names& names = entry->second;
   if (!is_new) return names;
   std::string driver;
   std::string callback = fmt::format("{:#x}", routine);
-  if (image.modules != nullptr) {
+  if (builtin) {
+    driver = "builtin";
+    callback = "builtin!" + policy_;
+  } else if (image.modules != nullptr) {
     if (const events::Mapping* const at = mapping_at(*image.modules, routine)) {
       const auto lowest =
           std::find_if(image.modules->mappings.begin(), image.modules->mappings.end(),
                        [&](const events::Mapping& mapping) { return mapping.path == at->path; });
-      const bool is_ours = base_name(at->path).starts_with("libkebound-preload.so");
-      driver = is_ours ? "builtin" : base_name(at->path);
-      callback =
-          is_ours ? "builtin!" + policy_ : fmt::format("{}+{:#x}", driver, routine - lowest->begin);
+      driver = base_name(at->path);
+      callback = fmt::format("{}+{:#x}", driver, routine - lowest->begin);
     }
   }
   names.driver = std::make_shared<const std::string>(std::move(driver));
@@ -243,7 +244,7 @@ void Processes::complete(events::BoundException& exception, Process& process,
     exception.thread_name = process.thread_name;
   }
   for (const RingAnswer& answer : record.answers) {
-    const Names& names = names_of(process, image, answer.routine);
+    const Names& names = names_of(process, image, answer.routine, answer.builtin);
     exception.answers.push_back({names.driver, names.callback, answer.status, answer.edited});
   }
 }
@@ -259,7 +260,7 @@ void Processes::take(RingRecord&& record) {
   read_image(record.pid, process, record.is_64bit);
   announce(record.pid, process, process.own, time_ns);
   if (record.routine != 0) {
-    const Names& names = names_of(process, process.own, record.routine);
+    const Names& names = names_of(process, process.own, record.routine, false);
     if (auto* const bug_check = std::get_if<events::BugCheckRecord>(&record.record)) {
       bug_check->driver = *names.driver;
       bug_check->callback = *names.callback;

@@ -68,7 +68,8 @@ class Processes {
   void read_image(pid_t pid, Process& process, bool is_64bit);
   [[nodiscard]] const Image& image_at(pid_t pid, Process& process, const RingRecord& record,
                                       const events::BoundException& exception);
-  [[nodiscard]] const Names& names_of(Process& process, const Image& image, uint64_t routine);
+  [[nodiscard]] const Names& names_of(Process& process, const Image& image, uint64_t routine,
+                                      bool builtin);
   void complete(events::BoundException& exception, Process& process, const RingRecord& record);
   void announce(pid_t pid, Process& process, const Image& image, int64_t time_ns);
   void remember(const Image& image);

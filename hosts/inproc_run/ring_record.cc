@@ -68,7 +68,7 @@ bool take_exception(const kebound_ring_record& raw, RingRecord& out) {
   const size_t kept = std::min<size_t>(raw.answer_count, KEBOUND_RING_ANSWERS);
   for (size_t i = 0; i < kept; ++i) {
     const kebound_ring_answer& answer = raw.answers[i];
-    out.answers.push_back({answer.routine, answer.status, answer.edited != 0});
+    out.answers.push_back({answer.routine, answer.status, answer.edited != 0, answer.builtin != 0});
   }
   out.record = std::move(exception);
   return true;

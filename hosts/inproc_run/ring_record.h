@@ -21,6 +21,7 @@ struct RingAnswer {
   uint64_t routine = 0;
   uint32_t status = 0;
   bool edited = false;
+  bool builtin = false;
 };
 
 // A record that has been checked.

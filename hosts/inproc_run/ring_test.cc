@@ -97,7 +97,7 @@ TEST(RingRecordTest, TakesWhatAWriterWrites) {
   raw.code_size = 2;
   raw.code[0] = 0x62;
   raw.answer_count = 1;
-  raw.answers[0] = {0x1000, 1, 1};
+  raw.answers[0] = {0x1000, 1, 1, 1};
   strcpy(raw.text, "livelock");
   const auto checked = check_ring_record(raw);
   ASSERT_TRUE(checked.has_value());
@@ -110,6 +110,7 @@ TEST(RingRecordTest, TakesWhatAWriterWrites) {
   EXPECT_EQ(exception.reason, "livelock");
   ASSERT_EQ(checked->answers.size(), 1u);
   EXPECT_EQ(checked->answers[0].routine, 0x1000u);
+  EXPECT_TRUE(checked->answers[0].builtin);
 }
 
 TEST(RingRecordTest, RefusesWhatNoWriterWrites) {

@@ -140,7 +140,8 @@ enum {
 typedef struct kebound_ring_answer {
   KEBOUND_ALIGN8 uint64_t routine;  // address in the process
   uint32_t status;
-  uint32_t edited;  // it changed registers
+  uint16_t edited;   // it changed registers
+  uint16_t builtin;  // it is the preload library's own
 } kebound_ring_answer;
 
 typedef struct kebound_ring_record {

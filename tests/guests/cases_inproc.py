@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """kebound run --host inproc: the same guests with the callbacks in themselves."""
+from cases_signals import Terminal, stop_and_continue
 from guest_lib import *
 
 INPROC = ("--host", "inproc")
@@ -240,3 +241,20 @@ def automatic(bench):
         run.dispositions("handled", 1)
         # The supervisor sees more of the code than the instruction.
         expect_equal(len(run.events()[0]["code"]) <= 14, inproc, f"in the program, with {options} and {guest}")
+
+
+@case("inproc-terminal-interrupt-and-quit-end-the-program")
+def terminal_signals(bench):
+    for key, number in ((b"\x03", signal.SIGINT), (b"\x1c", signal.SIGQUIT)):
+        words = bench.command("signals32", "sleep", options=INPROC)
+        bench.commands.append(" ".join(words))
+        terminal = Terminal(words)
+        terminal.until(b"pid ")
+        os.write(terminal.master, key)
+        status = terminal.end()
+        expect(os.WIFSIGNALED(status) and os.WTERMSIG(status) == number, f"ended with {status:#x}")
+
+
+@case("inproc-terminal-stop-and-continue")
+def terminal_stop(bench):
+    stop_and_continue(bench, INPROC)

@@ -136,9 +136,13 @@ def terminal_quit(bench):
 
 @case("terminal-stop-and-continue")
 def terminal_stop(bench):
+    stop_and_continue(bench, ())
+
+
+def stop_and_continue(bench, options):
     # The session leader's group is orphaned: the kernel then drops SIGTSTP. A shell in between makes a job of it.
     words = ["/bin/bash", "--norc", "-i"]
-    bench.commands.append(" ".join(bench.command("signals32", "wait-for-stop")))
+    bench.commands.append(" ".join(bench.command("signals32", "wait-for-stop", options=options)))
     terminal = Terminal(words)
     line = bench.commands[-1] + "; echo ended:$?:\n"
     os.write(terminal.master, line.encode())

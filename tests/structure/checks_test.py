@@ -28,7 +28,8 @@ class Tree(unittest.TestCase):
 
 class IncludeDirections(Tree):
     def problems(self, path, include):
-        for folder in ("core", "trap", "events", "nt", "report", "include/nt", "hosts/a", "hosts/b", "hosts/posix"):
+        for folder in ("core", "trap", "events", "nt", "report", "include/nt", "hosts/a", "hosts/b", "hosts/posix",
+                       "hosts/inproc_run", "include/kebound"):
             self.write(folder + "/x.h", LICENCE)
         self.write(path, f"{LICENCE}#include {include}\n")
         return include_directions.check(self.root)
@@ -36,7 +37,7 @@ class IncludeDirections(Tree):
     def test_lets_pass_what_the_rules_allow(self):
         for path, include in (("core/y.cc", '"core/x.h"'), ("core/y.cc", "<stdint.h>"), ("nt/y.cc", '"core/x.h"'),
                               ("nt/y.cc", "<string>"), ("nt/y.cc", '"nt/x.h"'), ("hosts/a/y.cc", '"hosts/posix/x.h"'),
-                              ("hosts/a/y.cc", '"hosts/a/x.h"'), ("events/y.cc", '"trap/x.h"'),
+                              ("hosts/a/y.cc", '"hosts/a/x.h"'), ("hosts/inproc_run/y.cc", '"include/kebound/x.h"'), ("events/y.cc", '"trap/x.h"'),
                               ("core/y_test.cc", '"hosts/posix/x.h"'), ("tools/y.cc", '"hosts/a/x.h"')):
             with self.subTest(path=path, include=include):
                 self.assertEqual(self.problems(path, include), [])
@@ -44,7 +45,7 @@ class IncludeDirections(Tree):
     def test_finds_what_they_forbid(self):
         for path, include in (("core/y.cc", '"nt/x.h"'), ("core/y.cc", "<atomic>"), ("trap/y.cc", '"core/x.h"'),
                               ("trap/y.cc", "<string>"), ("nt/y.cc", '"hosts/a/x.h"'), ("nt/y.cc", '"events/x.h"'),
-                              ("hosts/a/y.cc", '"hosts/b/x.h"'), ("hosts/a/y.cc", '"report/x.h"'),
+                              ("hosts/a/y.cc", '"hosts/b/x.h"'), ("hosts/a/y.cc", '"report/x.h"'), ("hosts/inproc_run/y.cc", '"nt/x.h"'),
                               ("hosts/posix/y.cc", '"nt/x.h"'), ("report/y.cc", '"nt/x.h"'),
                               ("core/y.cc", '"gone.h"')):
             with self.subTest(path=path, include=include):
