@@ -98,6 +98,17 @@ void driver_output(const events::DriverOutput& record, std::string& out) {
   } while (!text.empty());
 }
 
+// "index 12 outside [0, 9]"; what is not known is not said.
+std::string violation(const BoundEvent& event) {
+  if (event.confidence == Confidence::Unknown) return "an index outside its bounds";
+  return fmt::format("index {} outside [{}, {}]", event.index, event.lower, event.upper);
+}
+
+// What the processor's exception becomes on Linux.
+const char* signal_of(BoundSource source) {
+  return source == BoundSource::X86Bound ? "SIGSEGV" : "SIGILL";
+}
+
 }  // namespace
 
 TextRenderer::TextRenderer(const TextOptions& options, Resolver& resolver)
@@ -161,8 +172,7 @@ void TextRenderer::exception(const BoundException& exception, std::string& out) 
     block(exception, place, out);
     if (++blocks_ == kMaxBlocks) out += "kebound: further places are counted, not described\n";
   } else if (options_.verbose) {
-    append(out, "kebound: again: index {} outside [{}, {}] {}, thread {}: {}\n",
-           exception.event.index, exception.event.lower, exception.event.upper,
+    append(out, "kebound: again: {} {}, thread {}: {}\n", violation(exception.event),
            where(place.location, exception.event.ip), exception.tid,
            events::disposition_name(exception.disposition));
   }
@@ -171,8 +181,8 @@ void TextRenderer::exception(const BoundException& exception, std::string& out) 
 void TextRenderer::block(const BoundException& exception, const Place& place, std::string& out) {
   const auto& event = exception.event;
   styled(out, Style::Bold,
-         fmt::format("kebound: bound exception: index {} outside [{}, {}] {}", event.index,
-                     event.lower, event.upper, where(place.location, event.ip)));
+         fmt::format("kebound: bound exception: {} {}", violation(event),
+                     where(place.location, event.ip)));
   out += '\n';
   append(out, "    program {}, process {}, thread {}", shared(exception.program), exception.pid,
          exception.tid);
@@ -243,7 +253,7 @@ void TextRenderer::outcome(const BoundException& exception, std::string& out) {
   switch (exception.disposition) {
     case Disposition::Propagated:
       styled(out, Style::Yellow, "propagated");
-      out += ": SIGSEGV to the program";
+      append(out, ": {} to the program", signal_of(event.source));
       break;
     case Disposition::Terminated:
       styled(out, Style::Red, "terminated");

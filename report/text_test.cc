@@ -108,6 +108,17 @@ TEST_F(TextReport, SaysHowTheThreadGoesOn) {
               HasSubstr("    handled: runs the check again at 0x2000 with nothing changed\n"));
 }
 
+TEST_F(TextReport, SaysNothingOfAnIndexThatIsNotKnownAndNamesTheSignalOfACompilersTrap) {
+  auto exception = mapped();
+  exception.after = exception.before;
+  exception.event.source = BoundSource::ClangTrap;
+  exception.event.confidence = Confidence::Unknown;
+  exception.disposition = events::Disposition::Propagated;
+  const std::string text = render(exception);
+  EXPECT_THAT(text, StartsWith("kebound: bound exception: an index outside its bounds in pick()"));
+  EXPECT_THAT(text, HasSubstr("    propagated: SIGILL to the program\n"));
+}
+
 TEST_F(TextReport, SaysWhatBecameOfAnUnhandledException) {
   auto exception = mapped();
   exception.after = exception.before;
