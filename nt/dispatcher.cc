@@ -90,7 +90,8 @@ void dequeue_locked(Waiter& waiter) noexcept {
   }
 }
 
-[[nodiscard]] bool is_waitable(const DISPATCHER_HEADER& header) noexcept {
+// The type is written once, before the object is shared; the list is the dispatcher lock's.
+[[nodiscard]] bool has_waitable_type(const DISPATCHER_HEADER& header) noexcept {
   switch (header.Type) {
     case EventNotificationObject:
     case EventSynchronizationObject:
@@ -99,10 +100,23 @@ void dequeue_locked(Waiter& waiter) noexcept {
     case ThreadObject:
     case TimerNotificationObject:
     case TimerSynchronizationObject:
-      return header.WaitListHead.Flink != nullptr;
+      return true;
     default:
       return false;
   }
+}
+
+[[nodiscard]] const KWAIT_BLOCK* uninitialized_locked(const Waiter& waiter) noexcept {
+  for (const KWAIT_BLOCK* block = waiter.blocks; block != waiter.blocks + waiter.count; ++block) {
+    if (header_of(*block).WaitListHead.Flink == nullptr) return block;
+  }
+  return nullptr;
+}
+
+[[noreturn]] void no_dispatcher_object(const KWAIT_BLOCK& block) {
+  const uint64_t object = address_of(block.Object);
+  raise_bug_check(BugCheckCode::DriverVerifierDetectedViolation, {.p2 = object}, 0,
+                  "a wait for " + hex(object) + ", which is no initialized dispatcher object");
 }
 
 }  // namespace
@@ -154,18 +168,19 @@ NTSTATUS wait_for_objects(Thread& thread, ULONG count, PVOID const* objects, WAI
     blocks[i].Thread = &thread.kthread;
     blocks[i].Object = objects[i];
     blocks[i].SparePtr = &waiter;
-    if (!is_waitable(header_of(blocks[i]))) {
-      const uint64_t object = address_of(objects[i]);
-      raise_bug_check(BugCheckCode::DriverVerifierDetectedViolation, {.p2 = object}, 0,
-                      "a wait for " + hex(object) + ", which is no initialized dispatcher object");
-    }
+    if (!has_waitable_type(header_of(blocks[i]))) no_dispatcher_object(blocks[i]);
   }
+  const KWAIT_BLOCK* uninitialized = nullptr;
   {
     const DispatcherLock lock;
-    if (try_satisfy_locked(waiter)) return waiter.status;
-    if (poll) return STATUS_TIMEOUT;
-    enqueue_locked(waiter);
+    uninitialized = uninitialized_locked(waiter);
+    if (uninitialized == nullptr) {
+      if (try_satisfy_locked(waiter)) return waiter.status;
+      if (poll) return STATUS_TIMEOUT;
+      enqueue_locked(waiter);
+    }
   }
+  if (uninitialized != nullptr) no_dispatcher_object(*uninitialized);
   for (;;) {
     thread.parker->park(deadline);
     const DispatcherLock lock;
