@@ -174,6 +174,9 @@ class BasicRegistry {
   // attached and are released. `self` may be null. Context: the child's only thread.
   void forget_other_threads(Context* self) noexcept;
 
+  // No slot is taken: a dispatch that begins now asks nobody. Context: anywhere.
+  [[nodiscard]] bool empty() const noexcept { return used_.load(MemoryOrder::Acquire) == 0; }
+
   // The registration behind a handle that is live now. Context: any thread.
   [[nodiscard]] bool find(Handle handle, Registration& out) const noexcept;
   // Copies the live registrations, newest first; returns how many. Each was live at some moment of

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "include/nt/kebound_nt/loader_entry.h"
+#include "nt/driver_call.h"
 #include "nt/facility_state.h"
 #include "nt/image_list.h"
 #include "nt/report.h"
@@ -125,7 +126,7 @@ DispatchOutcome Facility::dispatch(Thread& thread, const BoundEvent& event, KTRA
     RawAnswer answer;
     {
       const ScopedInside inside(thread, image);
-      answer = static_cast<RawAnswer>(reinterpret_cast<PBOUND_CALLBACK>(registration.routine)());
+      answer = call_driver(reinterpret_cast<PBOUND_CALLBACK>(registration.routine));
     }
     const bool edited = memcmp(&frame, &original, sizeof frame) != 0;
     if (log != nullptr && log->count < kMaxRegistrations) {

@@ -12,6 +12,7 @@ namespace kebound {
 enum class BoundSource : uint8_t {
   X86Bound = 1,   // #BR by the BOUND instruction
   ClangTrap = 2,  // ud1 of -fsanitize-trap=bounds: only that a check failed, and where
+  X86Mpx = 10,    // #BR by a bound check of MPX
 };
 
 enum class Confidence : uint8_t {
@@ -24,6 +25,7 @@ enum class Confidence : uint8_t {
   switch (source) {
     case BoundSource::X86Bound: return "x86-bound";
     case BoundSource::ClangTrap: return "clang-trap";
+    case BoundSource::X86Mpx: return "x86-mpx";
   }
   return "unknown";
 }

@@ -185,28 +185,12 @@ KEBOUND_NT_OFFSET(KPCR, Prcb, 0x180);
 C_ASSERT(offsetof(KPCR, Prcb) + offsetof(KPRCB, CurrentThread) == 0x188);
 #undef KEBOUND_NT_OFFSET
 
-// Reads (writes) gs:[Offset]. Any IRQL. Context: an NT thread.
-FORCEINLINE unsigned long long __readgsqword(unsigned long long Offset) {
-  unsigned long long value;
-  __asm__ volatile("movq %%gs:%a1, %0" : "=r"(value) : "p"(Offset) : "memory");
-  return value;
-}
-FORCEINLINE unsigned int __readgsdword(unsigned long long Offset) {
-  unsigned int value;
-  __asm__ volatile("movl %%gs:%a1, %0" : "=r"(value) : "p"(Offset) : "memory");
-  return value;
-}
-FORCEINLINE unsigned char __readgsbyte(unsigned long long Offset) {
-  unsigned char value;
-  __asm__ volatile("movb %%gs:%a1, %0" : "=q"(value) : "p"(Offset) : "memory");
-  return value;
-}
-
-// The running thread: gs:[0x188]. Any IRQL; never NULL. Context: an NT thread.
-FORCEINLINE PKTHREAD KeGetCurrentThread(VOID) { return (PKTHREAD)__readgsqword(0x188); }
-// The processor control region of the running thread. Any IRQL.
-FORCEINLINE PKPCR KeGetPcr(VOID) { return (PKPCR)__readgsqword(0x18); }
-
 KEBOUND_NT_END
+
+#ifdef KEBOUND_NT_LINUX_KERNEL
+#include "x64_linux_kernel.h"
+#else
+#include "x64_gs.h"
+#endif
 
 #endif  // KEBOUND_NT_X64_H_

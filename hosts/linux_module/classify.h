@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "trap/bound_event.h"
+#include "trap/x86/registers.h"
+
+namespace kebound::linux_module {
+
+inline constexpr unsigned kVectorBound = 5;
+inline constexpr unsigned kVectorInvalidOpcode = 6;
+
+// Whether the trap is a bounds failure, and what is known about it. The processor says by the vector
+// that it is a bound exception; for invalid opcodes the instruction decides. Context: trap.
+[[nodiscard]] bool classify(unsigned vector, const x86::Registers& registers,
+                            BoundEvent& event) noexcept;
+
+// Why a callback's Handled cannot be carried out for this event, null where it can.
+[[nodiscard]] const char* refuse_handled(const BoundEvent& event) noexcept;
+
+}  // namespace kebound::linux_module

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The NT face's host: complaints become lines of the kernel's log, and a bug check takes its registration
+// and its process, never the machine.
+#include "hosts/linux_module/complaints.h"
+
+#include <new>
+#include <string>
+
+#include "hosts/linux_module/threads.h"
+#include "nt/host.h"
+#include "nt/report.h"
+
+namespace kebound::linux_module {
+
+namespace {
+
+using std::string;
+using std::string_view;
+
+// A driver's text must not make a line of ours look like another one.
+[[nodiscard]] string quoted(string_view text) {
+  string out("\"");
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text.data()[i];
+    if (c == '"' || c == '\\') {
+      const char escaped[] = {'\\', c};
+      out += string_view(escaped, 2);
+    } else if (c == '\n') {
+      if (i + 1 != text.size()) out += "\\n";
+    } else if (static_cast<unsigned char>(c) < ' ') {
+      out += "?";
+    } else {
+      out += string_view(&c, 1);
+    }
+  }
+  out += "\"";
+  return out;
+}
+
+void disable(uint64_t routine) {
+  Registration live[kMaxRegistrations];
+  Registry& registry = nt::Facility::registry();
+  nt::Thread* const thread = nt::current_thread();
+  const Handle inside = thread != nullptr ? thread->dispatch_context.current() : 0;
+  const uint32_t count = registry.list(live);
+  for (uint32_t i = 0; i < count; ++i) {
+    if (live[i].handle != inside && reinterpret_cast<uint64_t>(live[i].routine) != routine)
+      continue;
+    registry.remove(live[i].handle, thread != nullptr ? &thread->dispatch_context : nullptr);
+  }
+}
+
+[[nodiscard]] uint64_t routine_at_fault(const nt::BugCheck& record) noexcept {
+  switch (static_cast<nt::BugCheckCode>(record.code)) {
+    case nt::BugCheckCode::UnexpectedKernelModeTrap:
+      return record.parameters[2];
+    case nt::BugCheckCode::DriverUnloadedWithoutCancellingPendingOperations:
+      return record.parameters[0];
+    default:
+      return 0;
+  }
+}
+
+class KernelHost final : public nt::Host {
+ public:
+  void debug_output(const nt::DebugOutput& output) override {
+    kb_log(0, (string("debug driver=") + quoted(output.driver) + " text=" + quoted(output.text)).c_str());
+  }
+
+  void violation(const nt::Violation& violation) override {
+    kb_log(1, (string("verifier rule=") + violation.rule + " driver=" + quoted(violation.driver) +
+               " callback=" + quoted(violation.callback) + " message=" + quoted(violation.message))
+                  .c_str());
+  }
+
+  [[noreturn]] void bug_check(const nt::BugCheck& record) override {
+    report_bug_check(record);
+    nt::Thread* const thread = nt::current_thread();
+    disable(routine_at_fault(record));
+    if (thread != nullptr && thread->event != nullptr) kb_kill_current();
+    TaskThread* const task = thread != nullptr ? &task_thread_of(*thread) : nullptr;
+    if (task != nullptr && task->guard != nullptr) kb_escape(task->guard);
+    kb_stop_task();
+  }
+
+  [[nodiscard]] bool address_valid(uint64_t address) override;
+};
+
+bool KernelHost::address_valid(uint64_t address) {
+  char byte;
+  return kb_read_user(nullptr, address, &byte, 1) == 1;
+}
+
+// Never destroyed, and made by hand: nothing runs before kb_start().
+alignas(KernelHost) unsigned char g_host[sizeof(KernelHost)];
+
+constinit Atomic<Handle> g_complained[kMaxRegistrations];
+
+}  // namespace
+
+void report_bug_check(const nt::BugCheck& record) {
+  string line("bug-check code=");
+  line += nt::hex(record.code);
+  for (unsigned i = 0; i < 4; ++i) {
+    line += string(" p") + std::to_string(i + 1) + "=" + nt::hex(record.parameters[i]);
+  }
+  line += string(" driver=") + quoted(record.driver) + " callback=" + quoted(record.callback) +
+          " pid=" + std::to_string(record.pid) + " tid=" + std::to_string(record.tid) +
+          " explanation=" + quoted(record.explanation);
+  kb_log(2, line.c_str());
+}
+
+void start_host() noexcept { new (g_host) KernelHost; }
+
+void complain_once(const Registration& registration, const char* rule, const char* what) {
+  if (g_complained[registration.handle % kMaxRegistrations].exchange(registration.handle) ==
+      registration.handle)
+    return;
+  const auto routine = reinterpret_cast<uint64_t>(registration.routine);
+  nt::report_violation(rule, routine, nt::Facility::describe(routine) + ": " + what);
+}
+
+void report_termination(uint64_t routine, const char* reason) {
+  kb_log(1, (string("terminated pid=") + std::to_string(kb_current_pid()) + " tid=" +
+             std::to_string(kb_current_tid()) + " callback=" +
+             quoted(nt::Facility::describe(routine)) + " reason=" + quoted(reason))
+                .c_str());
+}
+
+}  // namespace kebound::linux_module
+
+namespace kebound::nt {
+
+Host& host() noexcept { return *reinterpret_cast<Host*>(linux_module::g_host); }
+
+bool Host::address_valid(uint64_t) { return false; }
+
+}  // namespace kebound::nt

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hosts/linux_module/native.h"
+
+#include <string.h>
+
+#include <new>
+
+#include "hosts/linux_module/classify.h"
+#include "hosts/linux_module/complaints.h"
+#include "hosts/linux_module/kebound_module.h"
+#include "nt/report.h"
+#include "nt/trap_frame.h"
+
+namespace kebound::linux_module {
+
+namespace {
+
+constexpr uint16_t kAtomicTag = 1;   // of handles; the NT face's have 0
+constexpr int kInvalid = -22;        // -EINVAL
+
+constinit Registry g_atomic;
+constinit DispatchContext* g_contexts = nullptr;  // one for each processor
+constinit void* g_contexts_memory = nullptr;
+
+// What a native callback is beside its registration, which has no room for it. Written before the
+// registration exists for the atomic ones, whose context is the entry's address.
+struct Native {
+  Atomic<Handle> handle{};  // of the registration it belongs to; 0: free, 1: being made
+  kebound_module_callback callback = nullptr;
+  void* context = nullptr;
+  const nt::Image* image = nullptr;
+  Atomic<uint32_t> disabled{};
+};
+constinit Native g_natives[2 * kMaxRegistrations];
+
+[[nodiscard]] Native* claim_native() noexcept {
+  for (Native& native : g_natives) {
+    Handle expected = 0;
+    if (native.handle.load(MemoryOrder::Relaxed) == 0 && native.handle.compare_exchange(expected, 1))
+      return &native;
+  }
+  return nullptr;
+}
+
+[[nodiscard]] Native* find_native(Handle handle) noexcept {
+  for (Native& native : g_natives) {
+    if (native.handle.load(MemoryOrder::Acquire) == handle) return &native;
+  }
+  return nullptr;
+}
+
+void fill_abi_event(const BoundEvent& from, kebound_event& to) noexcept {
+  to = kebound_event{};
+  to.size = sizeof to;
+  to.source = static_cast<uint8_t>(from.source);
+  to.confidence = static_cast<uint8_t>(from.confidence);
+  to.instruction_length = from.instruction_length;
+  to.index_register = from.index_register;
+  to.index_width = from.index_width;
+  to.ip = from.ip;
+  to.index = from.index;
+  to.lower = from.lower;
+  to.upper = from.upper;
+  to.bounds_address = from.bounds_address;
+}
+
+void fill_abi_registers(const x86::Registers& from, kebound_registers& to) noexcept {
+  to = kebound_registers{};
+  for (unsigned i = 0; i < 16; ++i) to.gpr[i] = from.gpr[i];
+  to.ip = from.rip;
+  to.flags = from.rflags;
+  to.fs_base = from.fs_base;
+  to.gs_base = from.gs_base;
+  to.cs = from.cs;
+  to.ss = from.ss;
+  to.ds = from.ds;
+  to.es = from.es;
+  to.fs = from.fs;
+  to.gs = from.gs;
+}
+
+constexpr uint64_t kUserFlags = 0x00254DD5;  // those of nt/trap_frame.cc
+
+[[nodiscard]] RawAnswer call_native(const Native& native, const BoundEvent& event,
+                                    x86::Registers& registers) {
+  if (native.disabled.load(MemoryOrder::Relaxed) != 0) return kAnswerContinueSearch;
+  kebound_event abi_event;
+  kebound_registers abi_registers;
+  fill_abi_event(event, abi_event);
+  fill_abi_registers(registers, abi_registers);
+  const RawAnswer answer = native.callback(native.context, &abi_event, &abi_registers);
+  if (answer != kAnswerHandled) return answer;
+  const uint64_t mask = registers.cs == 0x33 ? ~uint64_t{0} : uint64_t{0xffffffff};
+  for (unsigned i = 0; i < 16; ++i) registers.gpr[i] = abi_registers.gpr[i] & mask;
+  registers.rip = abi_registers.ip & mask;
+  registers.rflags = (registers.rflags & ~kUserFlags) | (abi_registers.flags & kUserFlags);
+  return answer;
+}
+
+// The routine of every sleepable native registration. It finds whose it is by the registration that its
+// thread is inside; one that has no entry yet is not registered as far as its module knows.
+BOUND_CALLBACK_STATUS NTAPI ask_native() {
+  TaskThread* const thread = running_thread();
+  const Native* const native = find_native(thread->thread.dispatch_context.current());
+  if (native == nullptr) return BoundExceptionContinueSearch;
+  x86::Registers registers = thread->at_fault;
+  KTRAP_FRAME& frame = *thread->thread.kthread.TrapFrame;
+  nt::apply_trap_frame(frame, registers);
+  const RawAnswer answer = call_native(*native, thread->event, registers);
+  if (answer == kAnswerHandled) {
+    nt::fill_trap_frame(registers, frame);
+    thread->edited = registers;
+    thread->has_edited = true;
+  }
+  return static_cast<BOUND_CALLBACK_STATUS>(answer);
+}
+
+[[nodiscard]] Handle add_sleepable(Native& native, uint64_t caller) noexcept {
+  return nt::Facility::registry().add(reinterpret_cast<void*>(&ask_native),
+                                      const_cast<nt::Image*>(native.image),
+                                      reinterpret_cast<void*>(caller));
+}
+
+[[nodiscard]] bool is_atomic(Handle handle) noexcept { return handle >> 48 == kAtomicTag; }
+
+}  // namespace
+
+bool atomic_callbacks_exist() noexcept { return !g_atomic.empty(); }
+
+DispatchOutcome ask_atomic(const BoundEvent& event, x86::Registers& registers) noexcept {
+  return g_atomic.dispatch(g_contexts[kb_processor()], [&](const Registration& registration) {
+    return call_native(*static_cast<const Native*>(registration.context), event, registers);
+  });
+}
+
+void disable_atomic(const DispatchOutcome& outcome, uint64_t ip) noexcept {
+  auto& native = *static_cast<Native*>(outcome.decided_by.context);
+  native.disabled.store(1, MemoryOrder::Relaxed);
+  report_bug_check({.code = static_cast<uint32_t>(nt::BugCheckCode::UnexpectedKernelModeTrap),
+                    .parameters = {kVectorBound, outcome.answer,
+                                   reinterpret_cast<uint64_t>(native.callback), ip},
+                    .driver = {},
+                    .callback = nt::Facility::describe(reinterpret_cast<uint64_t>(native.callback)),
+                    .explanation = "the callback's answer is none",
+                    .pid = kb_current_pid(),
+                    .tid = kb_current_tid()});
+}
+
+bool start_native() noexcept {
+  g_atomic.configure(kMaxRegistrations, kAtomicTag);
+  const unsigned count = kb_processors();
+  g_contexts_memory = kb_allocate(count * sizeof(DispatchContext) + kCacheLine);
+  if (g_contexts_memory == nullptr) return false;
+  const uint64_t at = reinterpret_cast<uint64_t>(g_contexts_memory) + kCacheLine - 1;
+  g_contexts = reinterpret_cast<DispatchContext*>(at & ~uint64_t{kCacheLine - 1});
+  for (unsigned i = 0; i < count; ++i) g_atomic.attach(*new (&g_contexts[i]) DispatchContext);
+  return true;
+}
+
+void stop_native() noexcept { kb_free(g_contexts_memory); }
+
+void remove_atomic_callbacks_of(const nt::Image& image) {
+  for (Native& native : g_natives) {
+    const Handle handle = native.handle.load(MemoryOrder::Acquire);
+    if (!is_atomic(handle) || native.image != &image) continue;
+    const auto routine = reinterpret_cast<uint64_t>(native.callback);
+    nt::report_violation("registration-left-behind", routine,
+                         nt::Facility::describe(routine) +
+                             " is still registered while its module unloads; it was removed");
+    g_atomic.remove(handle, nullptr);
+    native.handle.store(0, MemoryOrder::Release);
+  }
+}
+
+}  // namespace kebound::linux_module
+
+using namespace kebound::linux_module;
+
+extern "C" {
+
+uint64_t kebound_register_callback(kebound_module_callback callback, void* context, unsigned flags) {
+  using kebound::nt::Facility;
+  const auto routine = reinterpret_cast<uint64_t>(callback);
+  const kebound::nt::Image* const image = Facility::image_of(routine);
+  if (callback == nullptr || image == nullptr || (flags & ~KEBOUND_MODULE_ATOMIC) != 0) return 0;
+  const bool atomic = (flags & KEBOUND_MODULE_ATOMIC) != 0;
+  if (!atomic && kb_can_sleep() == 0) return 0;
+  Native* const native = claim_native();
+  if (native == nullptr) return 0;
+  native->callback = callback;
+  native->context = context;
+  native->image = image;
+  native->disabled.store(0, kebound::MemoryOrder::Relaxed);
+  const kebound::Handle handle =
+      atomic ? g_atomic.add(reinterpret_cast<void*>(callback), native, nullptr)
+             : add_sleepable(*native, KEBOUND_CALLER());
+  native->handle.store(handle, kebound::MemoryOrder::Release);
+  return handle;
+}
+
+int kebound_deregister_callback(uint64_t handle) {
+  using kebound::DeregisterStatus;
+  Native* const native = handle > 1 ? find_native(handle) : nullptr;
+  if (native == nullptr) return kInvalid;
+  TaskThread* const thread = running_thread();
+  const auto outcome =
+      is_atomic(handle)
+          ? g_atomic.remove(handle, nullptr)
+          : kebound::nt::Facility::registry().remove(
+                handle, thread != nullptr ? &thread->thread.dispatch_context : nullptr);
+  if (outcome.status != DeregisterStatus::Removed) return kInvalid;
+  native->handle.store(0, kebound::MemoryOrder::Release);
+  return 0;
+}
+
+}  // extern "C"

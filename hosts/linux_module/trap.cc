@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The way of one exception: classified in the die notifier, asked about on the task's way back to user
+// mode, where callbacks may sleep.
+//
+// Propagation runs the failing instruction again and lets the kernel have it: what the program gets is
+// what it gets without the module, whatever this kernel does about it. If the check passes the second
+// time, because another thread changed what it looks at, the program goes on as it would have.
+#include <string.h>
+
+#include "hosts/linux_module/classify.h"
+#include "hosts/linux_module/complaints.h"
+#include "hosts/linux_module/native.h"
+#include "hosts/linux_module/settings.h"
+#include "hosts/linux_module/threads.h"
+#include "nt/trap_frame.h"
+
+namespace kebound::linux_module {
+
+constinit Settings g_settings;
+
+namespace {
+
+static_assert(sizeof(kb_registers) == sizeof(x86::Registers));
+static_assert(offsetof(kb_registers, rip) == offsetof(x86::Registers, rip) &&
+              offsetof(kb_registers, gs_base) == offsetof(x86::Registers, gs_base) &&
+              offsetof(kb_registers, gs) == offsetof(x86::Registers, gs));
+
+[[nodiscard]] x86::Registers& registers_of(kb_registers* registers) noexcept {
+  return *reinterpret_cast<x86::Registers*>(registers);
+}
+
+constexpr uint16_t kUserCs32 = 0x23;
+constexpr uint16_t kUserDs = 0x2b;
+constexpr uint16_t kUserCs64 = 0x33;
+
+// What a callback may have made of the registers, so that the return to user mode stays one: flags were
+// masked when the frame was applied; selectors are those of user mode or unchanged; addresses are the
+// user's. Null: no objection.
+[[nodiscard]] const char* objection(const x86::Registers& wanted,
+                                    const x86::Registers& before) noexcept {
+  if (wanted.cs != before.cs && wanted.cs != kUserCs32 && wanted.cs != kUserCs64)
+    return "it left a code segment that is none of user mode's; it was propagated";
+  if (wanted.ss != before.ss && wanted.ss != kUserDs)
+    return "it left a stack segment that is none of user mode's; it was propagated";
+  if (wanted.rip >= kb_user_end() || wanted.gpr[x86::Rsp] >= kb_user_end())
+    return "it left an instruction or stack pointer that is no user address; it was propagated";
+  return nullptr;
+}
+
+[[nodiscard]] bool acceptable(const Registration& who, const BoundEvent& event,
+                              const x86::Registers& wanted, const x86::Registers& before) {
+  if (const char* why = refuse_handled(event)) {
+    complain_once(who, "handled-refused", why);
+    return false;
+  }
+  if (const char* why = objection(wanted, before)) {
+    complain_once(who, "frame-refused", why);
+    return false;
+  }
+  return true;
+}
+
+// Threads that wait for their second time.
+constinit Atomic<uint32_t> g_propagating;
+
+void propagate(TaskThread& thread) noexcept {
+  g_propagating.fetch_add(1);
+  thread.livelock.forget();
+  thread.since = kb_monotonic_ns();
+  thread.propagating.store(1, MemoryOrder::Release);
+}
+
+enum class Next : uint8_t { Resume, Kill, Propagate };
+
+[[nodiscard]] Next carry_out(TaskThread& thread, const DispatchOutcome& outcome,
+                             const x86::Registers& wanted) {
+  if (outcome.verdict == Verdict::Error) return Next::Kill;
+  if (outcome.verdict != Verdict::Handled ||
+      !acceptable(outcome.decided_by, thread.event, wanted, thread.at_fault))
+    return Next::Propagate;
+  if (thread.livelock.observe(thread.at_fault, wanted, g_settings.livelock_limit)) {
+    report_termination(reinterpret_cast<uint64_t>(outcome.decided_by.routine),
+                       "livelock: handled again and again at the same place with the same registers");
+    return Next::Kill;
+  }
+  return Next::Resume;
+}
+
+// Asks the callbacks that may sleep; `registers` gets what the task is to go on with.
+[[nodiscard]] Next ask(TaskThread& thread, x86::Registers& registers) {
+  DispatchOutcome outcome;
+  KTRAP_FRAME frame;
+  nt::fill_trap_frame(registers, frame);
+  const KTRAP_FRAME given = frame;
+  thread.has_edited = false;
+  const bool whole = run_guarded(thread, [&] {
+    outcome = nt::Facility::dispatch(thread.thread, thread.event, frame, nullptr);
+  });
+  if (!whole) {  // a bug check: the process is being killed
+    nt::Facility::registry().abandon(thread.thread.dispatch_context);
+    return Next::Kill;
+  }
+  if (thread.has_edited) registers = thread.edited;
+  // Applied when there is something to apply only: to a 64-bit process in 32-bit code the frame is less
+  // than its registers.
+  if (memcmp(&frame, &given, sizeof frame) != 0) nt::apply_trap_frame(frame, registers);
+  return carry_out(thread, outcome, registers);
+}
+
+void keep_event(TaskThread& thread, const BoundEvent& event,
+                const x86::Registers& registers) noexcept {
+  thread.event = event;
+  thread.at_fault = registers;
+}
+
+// The exception that a propagation came back with: the kernel's own.
+[[nodiscard]] bool is_second_time(TaskThread& thread, const x86::Registers& registers) noexcept {
+  return thread.at_fault.rip == registers.rip && thread.at_fault.gpr[x86::Rsp] == registers.gpr[x86::Rsp];
+}
+
+[[nodiscard]] kb_trap_result trap(unsigned vector, x86::Registers& registers) {
+  BoundEvent event;
+  if (!classify(vector, registers, event)) return kKbNotOurs;
+
+  TaskThread* thread = running_thread();
+  if (thread != nullptr) {
+    // Not propagating: the task is inside driver code, and this is user mode: that cannot be.
+    if (thread->propagating.exchange(0) == 0) return kKbNotOurs;
+    g_propagating.fetch_add(~uint32_t{0});
+    if (is_second_time(*thread, registers)) {
+      release_thread(*thread);
+      return kKbNotOurs;
+    }
+  }
+
+  if (atomic_callbacks_exist()) {
+    x86::Registers wanted = registers;
+    const DispatchOutcome outcome = ask_atomic(event, wanted);
+    if (outcome.verdict == Verdict::Handled && acceptable(outcome.decided_by, event, wanted, registers)) {
+      registers = wanted;
+      if (thread != nullptr) release_thread(*thread);
+      return kKbResume;
+    }
+    if (outcome.verdict == Verdict::Error || outcome.verdict == Verdict::InvalidAnswer) {
+      if (outcome.verdict == Verdict::InvalidAnswer) disable_atomic(outcome, registers.rip);
+      kb_kill_current();
+      if (thread != nullptr) release_thread(*thread);
+      return kKbResume;
+    }
+  }
+  if (nt::Facility::registry().empty()) {
+    if (thread != nullptr) release_thread(*thread);
+    return kKbNotOurs;
+  }
+  if (thread == nullptr) thread = claim_thread();
+  if (thread == nullptr) {
+    kb_log(1, "verifier rule=no-thread driver=\"\" callback=\"\" message=\"more than 1024 threads are "
+              "inside callbacks, or there is no memory; an exception was propagated\"");
+    return kKbNotOurs;
+  }
+  keep_event(*thread, event, registers);
+  return kKbDeferred;
+}
+
+}  // namespace
+
+}  // namespace kebound::linux_module
+
+using namespace kebound::linux_module;
+
+extern "C" {
+
+int kb_interested(void) {
+  return atomic_callbacks_exist() || !kebound::nt::Facility::registry().empty() ||
+         g_propagating.load(kebound::MemoryOrder::Relaxed) != 0;
+}
+
+int kb_trap(unsigned vector, kb_registers* registers) { return trap(vector, registers_of(registers)); }
+
+struct kb_deferred_work* kb_take_deferred_work(void) {
+  TaskThread* const thread = running_thread();
+  thread->work = {};
+  thread->work.thread = thread;
+  return &thread->work;
+}
+
+void kb_deferred_failed(void* opaque) { release_thread(*static_cast<TaskThread*>(opaque)); }
+
+int kb_deferred(void* opaque, kb_registers* out) {
+  auto& thread = *static_cast<TaskThread*>(opaque);
+  kebound::x86::Registers registers = thread.at_fault;
+  const Next next = ask(thread, registers);
+  const bool changed = !(registers == thread.at_fault);
+  if (next == Next::Propagate && !changed) {
+    propagate(thread);
+    return 0;
+  }
+  const bool is_bound = thread.event.source != kebound::BoundSource::ClangTrap;
+  if (next != Next::Resume) thread.livelock.forget();
+  release_thread(thread);
+  registers_of(out) = registers;
+  if (next == Next::Kill) {
+    kb_kill_current();
+    return 0;
+  }
+  if (next == Next::Propagate) {
+    // Edits leaked through, as they do in the windows profile: run again, the check may pass.
+    if (!is_bound) return 1;
+    kb_signal_bound();
+  }
+  return 1;
+}
+
+}  // extern "C"
