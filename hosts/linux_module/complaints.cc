@@ -7,6 +7,7 @@
 #include <new>
 #include <string>
 
+#include "hosts/linux_module/kebound_module.h"
 #include "hosts/linux_module/threads.h"
 #include "nt/host.h"
 #include "nt/report.h"
@@ -95,11 +96,14 @@ bool KernelHost::address_valid(uint64_t address) {
 // Never destroyed, and made by hand: nothing runs before kb_start().
 alignas(KernelHost) unsigned char g_host[sizeof(KernelHost)];
 
+constinit Atomic<unsigned long> g_bug_checks;
+
 constinit Atomic<Handle> g_complained[kMaxRegistrations];
 
 }  // namespace
 
 void report_bug_check(const nt::BugCheck& record) {
+  g_bug_checks.fetch_add(1);
   string line("bug-check code=");
   line += nt::hex(record.code);
   for (unsigned i = 0; i < 4; ++i) {
@@ -129,6 +133,10 @@ void report_termination(uint64_t routine, const char* reason) {
 }
 
 }  // namespace kebound::linux_module
+
+extern "C" unsigned long kebound_bug_check_count(void) {
+  return kebound::linux_module::g_bug_checks.load();
+}
 
 namespace kebound::nt {
 

@@ -31,6 +31,9 @@ uint64_t kebound_register_callback(kebound_module_callback callback, void *conte
 /* 0: removed, and it runs on no processor any more; -EINVAL: no such registration. Context: may sleep. */
 int kebound_deregister_callback(uint64_t handle);
 
+/* How many bug checks there have been since the module was loaded. Context: any. */
+unsigned long kebound_bug_check_count(void);
+
 #ifdef __cplusplus
 }
 #endif

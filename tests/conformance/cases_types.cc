@@ -79,8 +79,7 @@ KTRAP_FRAME seen;
 bool current_thread_is_gs_188;
 
 BOUND_CALLBACK_STATUS NTAPI look_at_the_frame() {
-  uint64_t thread = 0;
-  __asm__ volatile("movq %%gs:0x188, %0" : "=r"(thread));
+  const uint64_t thread = thread_behind_gs();
   current_thread_is_gs_188 = reinterpret_cast<uint64_t>(KeGetCurrentThread()) == thread;
   memcpy(&seen, *reinterpret_cast<void**>(thread + 0x90), sizeof seen);
   set_index(9);

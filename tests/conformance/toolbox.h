@@ -15,6 +15,9 @@ inline KTRAP_FRAME& frame() {
 inline int32_t index_now() { return static_cast<int32_t>(frame().Rax); }
 inline void set_index(int32_t index) { frame().Rax = static_cast<uint32_t>(index); }
 
+// What gs:[0x188] holds; where gs is not NT's, the running thread by its function.
+uint64_t thread_behind_gs();
+
 template <class Address>
 PBOUND_CALLBACK routine_at(Address address) {
   return reinterpret_cast<PBOUND_CALLBACK>(reinterpret_cast<uint64_t>(address));

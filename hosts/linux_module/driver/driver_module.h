@@ -13,6 +13,11 @@ int kb_driver_load(void* module, const char* name, void* entry, int integrityche
 /* Calls DriverUnload, if the driver has one. Context: the module's exit. */
 void kb_driver_unload(void* driver);
 
+/* What a driver's own C objects may define: called before DriverEntry, whose module is not loaded if it returns other
+ * than 0, and after DriverUnload, or when DriverEntry failed. */
+int kebound_driver_prepare(void);
+void kebound_driver_cleanup(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+	.section .init_array, "aw", @init_array
+	.balign 8
+	.globl kebound_constructors_begin
+kebound_constructors_begin:
