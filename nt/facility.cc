@@ -119,6 +119,7 @@ DispatchOutcome Facility::dispatch(Thread& thread, const BoundEvent& event, KTRA
   --kthread.KernelApcDisable;
   const ULONG apc_inside = kthread.CombinedApcDisable;
   thread.event = &event;
+  thread.corrected_index.reset();
   if (log != nullptr) log->count = 0;
 
   const auto ask = [&](const Registration& registration) -> RawAnswer {
@@ -128,7 +129,8 @@ DispatchOutcome Facility::dispatch(Thread& thread, const BoundEvent& event, KTRA
       const ScopedInside inside(thread, image);
       answer = call_driver(reinterpret_cast<PBOUND_CALLBACK>(registration.routine));
     }
-    const bool edited = memcmp(&frame, &original, sizeof frame) != 0;
+    const bool edited =
+        memcmp(&frame, &original, sizeof frame) != 0 || thread.corrected_index.has_value();
     if (log != nullptr && log->count < kMaxRegistrations) {
       log->entries[log->count++] = {image, registration.routine, answer, edited};
     }
@@ -143,6 +145,7 @@ DispatchOutcome Facility::dispatch(Thread& thread, const BoundEvent& event, KTRA
     if (edited && answer == kAnswerContinueSearch) [[unlikely]] {
       report_edit(registration);
       if (g_profile == Profile::Default) frame = original;
+      thread.corrected_index.reset();
     }
     return answer;
   };
