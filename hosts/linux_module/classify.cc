@@ -22,6 +22,7 @@ constexpr MemoryReader kUserMemory = {
 void describe_bound(const x86::Registers& registers, BoundEvent& event) noexcept {
   event = BoundEvent{};
   event.ip = registers.rip;
+  event.trap_ip = registers.rip;
   if (x86::evaluate_bound(registers, kUserMemory, event) == x86::BoundVerdict::Exceeded) return;
 
   uint8_t code[x86::kMaxInstructionLength];
@@ -48,7 +49,11 @@ void describe_bound(const x86::Registers& registers, BoundEvent& event) noexcept
   event = BoundEvent{};
   event.source = BoundSource::ClangTrap;
   event.ip = registers.rip;
+  event.trap_ip = registers.rip;
   event.instruction_length = trap.length;
+  // The check before it is not looked for here: nobody may read a whole function in a trap.
+  event.resumable = false;
+  event.doubt = Doubt::NoFunction;
   return true;
 }
 
@@ -58,14 +63,6 @@ bool classify(unsigned vector, const x86::Registers& registers, BoundEvent& even
   if (vector == kVectorInvalidOpcode) return describe_compiler_trap(registers, event);
   describe_bound(registers, event);
   return true;
-}
-
-// A compiler trap is where the program ends: the compiler laid out the code behind it on the assumption
-// that nobody comes there from here.
-const char* refuse_handled(const BoundEvent& event) noexcept {
-  return event.source == BoundSource::ClangTrap
-             ? "a program cannot go on behind a compiler's trap; it was propagated"
-             : nullptr;
 }
 
 }  // namespace kebound::linux_module

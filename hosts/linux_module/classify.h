@@ -14,7 +14,4 @@ inline constexpr unsigned kVectorInvalidOpcode = 6;
 [[nodiscard]] bool classify(unsigned vector, const x86::Registers& registers,
                             BoundEvent& event) noexcept;
 
-// Why a callback's Handled cannot be carried out for this event, null where it can.
-[[nodiscard]] const char* refuse_handled(const BoundEvent& event) noexcept;
-
 }  // namespace kebound::linux_module

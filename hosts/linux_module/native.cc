@@ -62,6 +62,12 @@ void fill_abi_event(const BoundEvent& from, kebound_event& to) noexcept {
   to.lower = from.lower;
   to.upper = from.upper;
   to.bounds_address = from.bounds_address;
+  to.check = static_cast<uint8_t>(from.check);
+  to.resumable = from.resumable ? 1 : 0;
+  to.doubt = static_cast<uint8_t>(from.doubt);
+  to.trap_ip = from.trap_ip;
+  to.index_raw = from.index_raw;
+  to.index_address = from.index_address;
 }
 
 void fill_abi_registers(const x86::Registers& from, kebound_registers& to) noexcept {

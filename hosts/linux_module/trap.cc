@@ -14,6 +14,7 @@
 #include "hosts/linux_module/settings.h"
 #include "hosts/linux_module/threads.h"
 #include "nt/trap_frame.h"
+#include "trap/x86/resume.h"
 
 namespace kebound::linux_module {
 
@@ -49,9 +50,10 @@ constexpr uint16_t kUserCs64 = 0x33;
 }
 
 [[nodiscard]] bool acceptable(const Registration& who, const BoundEvent& event,
-                              const x86::Registers& wanted, const x86::Registers& before) {
-  if (const char* why = refuse_handled(event)) {
-    complain_once(who, "handled-refused", why);
+                              x86::Registers& wanted, const x86::Registers& before) {
+  const x86::ResumePlan plan = x86::plan_resumption(event, {}, before, nullptr, wanted);
+  if (plan.verdict != x86::Resumption::Resume) {
+    complain_once(who, "handled-refused", x86::resumption_text(plan.verdict));
     return false;
   }
   if (const char* why = objection(wanted, before)) {
@@ -74,7 +76,7 @@ void propagate(TaskThread& thread) noexcept {
 enum class Next : uint8_t { Resume, Kill, Propagate };
 
 [[nodiscard]] Next carry_out(TaskThread& thread, const DispatchOutcome& outcome,
-                             const x86::Registers& wanted) {
+                             x86::Registers& wanted) {
   if (outcome.verdict == Verdict::Error) return Next::Kill;
   if (outcome.verdict != Verdict::Handled ||
       !acceptable(outcome.decided_by, thread.event, wanted, thread.at_fault))

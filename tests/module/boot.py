@@ -52,16 +52,23 @@ def boot(kernel, initramfs, log, timeout, append, smp, icount):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kernel", required=True)
+    kernels = parser.add_mutually_exclusive_group(required=True)
+    kernels.add_argument("--kernel", help="an image")
+    kernels.add_argument("--kernel-of", help="build directory of a Debian kernel, whose image is fetched")
     parser.add_argument("--log", required=True)
     parser.add_argument("--busybox", default="/bin/busybox")
     parser.add_argument("--init", required=True)
-    parser.add_argument("--timeout", type=int, default=170)
+    parser.add_argument("--timeout", type=int, default=380)
     parser.add_argument("--append", default="")
     parser.add_argument("--smp", type=int, default=2)
     parser.add_argument("--icount", action="store_true", help="count instructions; one processor")
     parser.add_argument("files", nargs="*", metavar="NAME=PATH", help="what else goes into the initramfs")
     arguments = parser.parse_args()
+    if arguments.kernel_of:
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/test-kernel.sh")
+        cache = os.path.join(os.path.dirname(os.path.abspath(arguments.log)), "kernel")
+        arguments.kernel = subprocess.run([script, arguments.kernel_of, cache], check=True, text=True,
+                                          stdout=subprocess.PIPE).stdout.strip()
     files = [("init", arguments.init)] + [tuple(word.split("=", 1)) for word in arguments.files]
     missing = [path for _, path in files + [("", arguments.kernel), ("", arguments.busybox)] if not os.path.exists(path)]
     if missing:

@@ -143,6 +143,7 @@ void describe_mpx(const MpxCheck& check, const Registers& registers, BoundEvent&
   event.index_register = check.is_register ? check.base : uint8_t{0};
   event.index_width = check.is_64bit ? 64 : 32;
   event.index = static_cast<int64_t>(address);
+  event.index_raw = address;
 }
 
 }  // namespace kebound::x86
