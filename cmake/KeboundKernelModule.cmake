@@ -38,5 +38,5 @@ function(kebound_kernel_module target)
     COMMENT "Kbuild: ${M_MODULES}"
     VERBATIM)
   add_custom_target(${target} ALL DEPENDS ${outputs})
-  set_target_properties(${target} PROPERTIES MODULE_DIRECTORY ${M_DIRECTORY})
+  set_target_properties(${target} PROPERTIES MODULE_DIRECTORY ${M_DIRECTORY} SOURCES_OF "${M_SOURCES}")
 endfunction()

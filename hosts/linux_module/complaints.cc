@@ -8,6 +8,7 @@
 #include <string>
 
 #include "hosts/linux_module/kebound_module.h"
+#include "hosts/linux_module/native.h"
 #include "hosts/linux_module/threads.h"
 #include "nt/host.h"
 #include "nt/report.h"
@@ -49,6 +50,7 @@ void disable(uint64_t routine) {
     if (live[i].handle != inside && reinterpret_cast<uint64_t>(live[i].routine) != routine)
       continue;
     registry.remove(live[i].handle, thread != nullptr ? &thread->dispatch_context : nullptr);
+    mark_native_removed(live[i].handle);
   }
 }
 

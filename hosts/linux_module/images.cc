@@ -99,6 +99,7 @@ void kb_module_going(void* module) {
     }
     release_thread(*thread);
   }
+  forget_native_callbacks_of(image);
 }
 
 }  // extern "C"

@@ -13,7 +13,6 @@
 #include "hosts/linux_module/native.h"
 #include "hosts/linux_module/settings.h"
 #include "hosts/linux_module/threads.h"
-#include "nt/driver_call.h"
 #include "nt/report.h"
 #include "trap/x86/compiler_trap.h"
 
@@ -29,15 +28,6 @@ void heavy_barrier() noexcept { kb_heavy_barrier(); }
 void relax() noexcept { __builtin_ia32_pause(); }
 
 }  // namespace pal
-
-namespace nt {
-
-RawAnswer call_driver(PBOUND_CALLBACK routine) {
-  return static_cast<RawAnswer>(
-      kb_call_driver(reinterpret_cast<void*>(routine), nullptr, nullptr, nullptr, nullptr));
-}
-
-}  // namespace nt
 
 }  // namespace kebound
 

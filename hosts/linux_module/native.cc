@@ -8,6 +8,7 @@
 #include "hosts/linux_module/classify.h"
 #include "hosts/linux_module/complaints.h"
 #include "hosts/linux_module/kebound_module.h"
+#include "nt/driver_call.h"
 #include "nt/report.h"
 #include "nt/trap_frame.h"
 
@@ -16,6 +17,7 @@ namespace kebound::linux_module {
 namespace {
 
 constexpr uint16_t kAtomicTag = 1;   // of handles; the NT face's have 0
+constexpr Handle kBeingMade = 1;     // generation 0, which no handle has
 constexpr int kInvalid = -22;        // -EINVAL
 
 constinit Registry g_atomic;
@@ -25,18 +27,20 @@ constinit void* g_contexts_memory = nullptr;
 // What a native callback is beside its registration, which has no room for it. Written before the
 // registration exists for the atomic ones, whose context is the entry's address.
 struct Native {
-  Atomic<Handle> handle{};  // of the registration it belongs to; 0: free, 1: being made
+  Atomic<Handle> handle{};  // of the registration it belongs to; 0: free; kBeingMade
+  bool atomic = false;
   kebound_module_callback callback = nullptr;
   void* context = nullptr;
   const nt::Image* image = nullptr;
-  Atomic<uint32_t> disabled{};
+  Atomic<uint32_t> disabled{};  // answered what is no answer: not asked any more
+  Atomic<uint32_t> removed{};   // by a bug check
 };
 constinit Native g_natives[2 * kMaxRegistrations];
 
 [[nodiscard]] Native* claim_native() noexcept {
   for (Native& native : g_natives) {
     Handle expected = 0;
-    if (native.handle.load(MemoryOrder::Relaxed) == 0 && native.handle.compare_exchange(expected, 1))
+    if (native.handle.load(MemoryOrder::Relaxed) == 0 && native.handle.compare_exchange(expected, kBeingMade))
       return &native;
   }
   return nullptr;
@@ -103,31 +107,38 @@ constexpr uint64_t kUserFlags = 0x00254DD5;  // those of nt/trap_frame.cc
   return answer;
 }
 
-// The routine of every sleepable native registration. It finds whose it is by the registration that its
-// thread is inside; one that has no entry yet is not registered as far as its module knows.
-BOUND_CALLBACK_STATUS NTAPI ask_native() {
-  TaskThread* const thread = running_thread();
-  const Native* const native = find_native(thread->thread.dispatch_context.current());
-  if (native == nullptr) return BoundExceptionContinueSearch;
-  x86::Registers registers = thread->at_fault;
-  KTRAP_FRAME& frame = *thread->thread.kthread.TrapFrame;
-  nt::apply_trap_frame(frame, registers);
-  const RawAnswer answer = call_native(*native, thread->event, registers);
+// How many sleepable natives there are or are being made: without any, no driver's callback is searched
+// for among them.
+constinit Atomic<uint32_t> g_sleepable;
+
+// The native callback of the registration that the thread is inside; null: it is an NT driver's.
+[[nodiscard]] const Native* native_inside(const TaskThread& thread, const void* routine) noexcept {
+  const Handle inside = thread.thread.dispatch_context.current();
+  for (const Native& native : g_natives) {
+    const Handle handle = native.handle.load(MemoryOrder::Acquire);
+    if (handle == inside || (handle == kBeingMade && native.callback == routine)) return &native;
+  }
+  return nullptr;
+}
+
+[[nodiscard]] RawAnswer ask_native(TaskThread& thread, const Native& native) {
+  // As far as its module knows it is not registered yet.
+  if (native.handle.load(MemoryOrder::Relaxed) == kBeingMade) return kAnswerContinueSearch;
+  x86::Registers registers = thread.at_fault;
+  KTRAP_FRAME& frame = *thread.thread.kthread.TrapFrame;
+  const RawAnswer answer = call_native(native, thread.event, registers);
   if (answer == kAnswerHandled) {
     nt::fill_trap_frame(registers, frame);
-    thread->edited = registers;
-    thread->has_edited = true;
+    thread.edited = registers;
+    thread.has_edited = true;
   }
-  return static_cast<BOUND_CALLBACK_STATUS>(answer);
+  return answer;
 }
 
-[[nodiscard]] Handle add_sleepable(Native& native, uint64_t caller) noexcept {
-  return nt::Facility::registry().add(reinterpret_cast<void*>(&ask_native),
-                                      const_cast<nt::Image*>(native.image),
-                                      reinterpret_cast<void*>(caller));
+void free_native(Native& native) noexcept {
+  if (!native.atomic) g_sleepable.fetch_add(~uint32_t{0});
+  native.handle.store(0, MemoryOrder::Release);
 }
-
-[[nodiscard]] bool is_atomic(Handle handle) noexcept { return handle >> 48 == kAtomicTag; }
 
 }  // namespace
 
@@ -168,17 +179,46 @@ void stop_native() noexcept { kb_free(g_contexts_memory); }
 void remove_atomic_callbacks_of(const nt::Image& image) {
   for (Native& native : g_natives) {
     const Handle handle = native.handle.load(MemoryOrder::Acquire);
-    if (!is_atomic(handle) || native.image != &image) continue;
+    if (handle <= kBeingMade || !native.atomic || native.image != &image) continue;
     const auto routine = reinterpret_cast<uint64_t>(native.callback);
     nt::report_violation("registration-left-behind", routine,
                          nt::Facility::describe(routine) +
                              " is still registered while its module unloads; it was removed");
     g_atomic.remove(handle, nullptr);
-    native.handle.store(0, MemoryOrder::Release);
+    free_native(native);
+  }
+}
+
+void mark_native_removed(Handle handle) noexcept {
+  if (Native* const native = find_native(handle)) native->removed.store(1, MemoryOrder::Release);
+}
+
+// By now another image may be at the same address: its registrations are live.
+void forget_native_callbacks_of(const nt::Image* gone) noexcept {
+  Registration live;
+  for (Native& native : g_natives) {
+    const Handle handle = native.handle.load(MemoryOrder::Acquire);
+    if (handle > kBeingMade && native.image == gone && !native.atomic &&
+        !nt::Facility::registry().find(handle, live))
+      free_native(native);
   }
 }
 
 }  // namespace kebound::linux_module
+
+namespace kebound::nt {
+
+RawAnswer call_driver(PBOUND_CALLBACK routine) {
+  using namespace linux_module;
+  void* const address = reinterpret_cast<void*>(routine);
+  if (g_sleepable.load(MemoryOrder::Acquire) != 0) {
+    TaskThread& thread = *running_thread();
+    if (const Native* native = native_inside(thread, address)) return ask_native(thread, *native);
+  }
+  return static_cast<RawAnswer>(kb_call_driver(address, nullptr, nullptr, nullptr, nullptr));
+}
+
+}  // namespace kebound::nt
 
 using namespace kebound::linux_module;
 
@@ -196,27 +236,41 @@ uint64_t kebound_register_callback(kebound_module_callback callback, void* conte
   native->callback = callback;
   native->context = context;
   native->image = image;
+  native->atomic = atomic;
   native->disabled.store(0, kebound::MemoryOrder::Relaxed);
-  const kebound::Handle handle =
-      atomic ? g_atomic.add(reinterpret_cast<void*>(callback), native, nullptr)
-             : add_sleepable(*native, KEBOUND_CALLER());
-  native->handle.store(handle, kebound::MemoryOrder::Release);
+  native->removed.store(0, kebound::MemoryOrder::Relaxed);
+  void* const address = reinterpret_cast<void*>(callback);
+  kebound::Handle handle = 0;
+  if (atomic) {
+    handle = g_atomic.add(address, native, nullptr);
+  } else {
+    g_sleepable.fetch_add(1);  // before the registration can be asked: pairs with call_driver()
+    handle = Facility::registry().add(address, const_cast<kebound::nt::Image*>(image),
+                                      reinterpret_cast<void*>(KEBOUND_CALLER()));
+  }
+  if (handle == 0) {
+    free_native(*native);
+  } else {
+    native->handle.store(handle, kebound::MemoryOrder::Release);
+  }
   return handle;
 }
 
 int kebound_deregister_callback(uint64_t handle) {
   using kebound::DeregisterStatus;
-  Native* const native = handle > 1 ? find_native(handle) : nullptr;
+  Native* const native = handle > kBeingMade ? find_native(handle) : nullptr;
   if (native == nullptr) return kInvalid;
   TaskThread* const thread = running_thread();
   const auto outcome =
-      is_atomic(handle)
+      native->atomic
           ? g_atomic.remove(handle, nullptr)
           : kebound::nt::Facility::registry().remove(
                 handle, thread != nullptr ? &thread->thread.dispatch_context : nullptr);
-  if (outcome.status != DeregisterStatus::Removed) return kInvalid;
-  native->handle.store(0, kebound::MemoryOrder::Release);
-  return 0;
+  // Who lost a race leaves the entry to the winner, who may still wait; after a bug check there is none.
+  if (outcome.status == DeregisterStatus::Removed ||
+      native->removed.exchange(0, kebound::MemoryOrder::AcqRel) != 0)
+    free_native(*native);
+  return outcome.status == DeregisterStatus::Removed ? 0 : kInvalid;
 }
 
 }  // extern "C"

@@ -23,5 +23,9 @@ void stop_native() noexcept;
 
 // CONTRACT, Driver life, for the atomic ones of an image.
 void remove_atomic_callbacks_of(const nt::Image& image);
+// A bug check removed the registration.
+void mark_native_removed(Handle handle) noexcept;
+// The sleepable ones of an image that has gone, which were removed as the NT face's are.
+void forget_native_callbacks_of(const nt::Image* gone) noexcept;
 
 }  // namespace kebound::linux_module

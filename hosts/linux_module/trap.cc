@@ -78,9 +78,11 @@ enum class Next : uint8_t { Resume, Kill, Propagate };
 [[nodiscard]] Next carry_out(TaskThread& thread, const DispatchOutcome& outcome,
                              x86::Registers& wanted) {
   if (outcome.verdict == Verdict::Error) return Next::Kill;
-  if (outcome.verdict != Verdict::Handled ||
-      !acceptable(outcome.decided_by, thread.event, wanted, thread.at_fault))
+  if (outcome.verdict != Verdict::Handled) return Next::Propagate;
+  if (!acceptable(outcome.decided_by, thread.event, wanted, thread.at_fault)) {
+    wanted = thread.at_fault;
     return Next::Propagate;
+  }
   if (thread.livelock.observe(thread.at_fault, wanted, g_settings.livelock_limit)) {
     report_termination(reinterpret_cast<uint64_t>(outcome.decided_by.routine),
                        "livelock: handled again and again at the same place with the same registers");

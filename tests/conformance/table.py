@@ -11,6 +11,8 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests", "module"))
+from not_in_module import NOT_IN_MODULE  # noqa: E402  pylint: disable=wrong-import-position,import-error
 
 # Lines of the contract that have no number: the name that cases use, and words that the contract must contain.
 PARAGRAPHS = [
@@ -64,19 +66,23 @@ def page(lines, cases):
     out = ["# Conformance", "",
            "Which case checks which line of [the contract](contract.md), and on which host. Written by",
            "`tests/conformance/table.py --write`; a test fails when this page, the suite and the contract do not agree.",
-           "Each case is one test, `conformance/fake/NAME` and `conformance/supervisor/NAME`. A case is driver code: the",
-           "fake host runs it linked in, the supervisor runs it as a loaded driver against a real i386 program.", "",
-           "| line | case | claim | fake | supervisor |", "|---|---|---|---|---|"]
+           "Each case is one test, `conformance/fake/NAME`, `conformance/supervisor/NAME` and `conformance/module/NAME`. A case is",
+           "driver code: the fake host runs it linked in, the supervisor runs it as a loaded driver against a real i386 program,",
+           "the kernel module (in an emulated machine) as a module of the kernel against the same program.", "",
+           "| line | case | claim | fake | supervisor | module |", "|---|---|---|---|---|---|"]
     notes = []
     for name, _ in lines:
         for case in sorted(by_line[name], key=lambda c: c["name"]):
             marks = {"both": ("yes", "yes"), "fake": ("yes", "no"), "supervisor": ("no", "yes")}[case["hosts"]]
-            out.append(f"| {name} | `{case['name']}` | {case['claim']} | {marks[0]} | {marks[1]} |")
+            in_module = "no" if case["hosts"] == "fake" or case["name"] in NOT_IN_MODULE else "yes"
+            out.append(f"| {name} | `{case['name']}` | {case['claim']} | {marks[0]} | {marks[1]} | {in_module} |")
+            if case["name"] in NOT_IN_MODULE:
+                notes.append(f"- `{case['name']}`: not in the module: {NOT_IN_MODULE[case['name']]}.")
             if case["hosts"] != "both":
                 notes.append(f"- `{case['name']}`: {case['why_one_host']}.")
                 if not case["why_one_host"]:
                     sys.exit(f"{case['name']} runs on one host only and does not say why")
-    return "\n".join(out + ["", "Why some run on one host only:", ""] + sorted(notes)) + "\n"
+    return "\n".join(out + ["", "Why some do not run on every host:", ""] + sorted(notes)) + "\n"
 
 
 def main():
