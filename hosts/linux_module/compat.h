@@ -4,7 +4,11 @@
 #ifndef KEBOUND_HOSTS_LINUX_MODULE_COMPAT_H
 #define KEBOUND_HOSTS_LINUX_MODULE_COMPAT_H
 
+#include <linux/fs.h>
+#include <linux/mm_types.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/version.h>
 
 #include "kernel.h"
@@ -34,6 +38,33 @@ static inline void kb_fill_image(const struct module *module, struct kb_image *i
 	image->text_end = image->text_begin + module->core_layout.text_size;
 	image->begin = image->text_begin;
 	image->end = image->text_begin + module->core_layout.size;
+}
+#endif
+
+/* The running task's executable, with a reference; null: it has none. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+static inline struct file *kb_executable(void)
+{
+	struct file *file = NULL;
+
+	rcu_read_lock();
+	if (current->mm)
+		file = get_file_rcu(&current->mm->exe_file);
+	rcu_read_unlock();
+	return file;
+}
+#else
+static inline struct file *kb_executable(void)
+{
+	struct file *file = NULL;
+
+	rcu_read_lock();
+	if (current->mm)
+		file = rcu_dereference(current->mm->exe_file);
+	if (file && !get_file_rcu(file))
+		file = NULL;
+	rcu_read_unlock();
+	return file;
 }
 #endif
 

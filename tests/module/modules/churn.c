@@ -32,6 +32,11 @@ static unsigned int on_bound(void *context, const kebound_event *event, kebound_
 	const struct registration *registration = context;
 	unsigned int i;
 
+	/* Whose registration is gone may even be called as if it were an NT driver's, with nothing. */
+	if (!registration) {
+		__atomic_fetch_add(&late, 1, __ATOMIC_RELAXED);
+		return 0;
+	}
 	check(registration);
 	/* Stays inside for a while, so that a deregistration that does not wait meets it. */
 	for (i = 0; i < 200; i++)
