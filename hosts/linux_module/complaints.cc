@@ -9,6 +9,7 @@
 
 #include "hosts/linux_module/kebound_module.h"
 #include "hosts/linux_module/native.h"
+#include "hosts/linux_module/publish.h"
 #include "hosts/linux_module/threads.h"
 #include "nt/host.h"
 #include "nt/report.h"
@@ -75,6 +76,7 @@ class KernelHost final : public nt::Host {
     kb_log(1, (string("verifier rule=") + violation.rule + " driver=" + quoted(violation.driver) +
                " callback=" + quoted(violation.callback) + " message=" + quoted(violation.message))
                   .c_str());
+    publish_violation(violation.rule.c_str(), violation.message.c_str());
   }
 
   [[noreturn]] void bug_check(const nt::BugCheck& record) override {
@@ -115,6 +117,7 @@ void report_bug_check(const nt::BugCheck& record) {
           " pid=" + std::to_string(record.pid) + " tid=" + std::to_string(record.tid) +
           " explanation=" + quoted(record.explanation);
   kb_log(2, line.c_str());
+  publish_bug_check(record.code, record.parameters, 0, record.explanation.c_str());
 }
 
 void start_host() noexcept { new (g_host) KernelHost; }

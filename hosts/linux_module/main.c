@@ -18,6 +18,7 @@
 #include <asm/trapnr.h>
 
 #include "compat.h"
+#include "device.h"
 
 static char *profile = "default";
 module_param(profile, charp, 0444);
@@ -220,10 +221,16 @@ static int __init kebound_init(void)
 	error = register_die_notifier(&die_block);
 	if (error)
 		goto unregister;
+	error = kb_start_device();
+	if (error)
+		goto unregister_die;
 	if (!kb_can_sleep())
 		pr_warn("this kernel exports no task_work_add: callbacks that may sleep, those of NT drivers among them, cannot be registered\n");
 	pr_info("profile %s, livelock limit %lu\n", profile, livelock_limit);
 	return 0;
+unregister_die:
+	unregister_die_notifier(&die_block);
+	wait_event(deferred_done, atomic_read(&deferred) == 0);
 unregister:
 	unregister_module_notifier(&module_block);
 stop:
@@ -233,6 +240,7 @@ stop:
 
 static void __exit kebound_exit(void)
 {
+	kb_stop_device(); /* nobody has it open */
 	unregister_die_notifier(&die_block); /* waits for those who are inside */
 	wait_event(deferred_done, atomic_read(&deferred) == 0);
 	unregister_module_notifier(&module_block);

@@ -8,6 +8,7 @@
 #include "hosts/linux_module/classify.h"
 #include "hosts/linux_module/complaints.h"
 #include "hosts/linux_module/kebound_module.h"
+#include "hosts/linux_module/publish.h"
 #include "nt/driver_call.h"
 #include "nt/report.h"
 #include "nt/trap_frame.h"
@@ -51,42 +52,6 @@ constinit Native g_natives[2 * kMaxRegistrations];
     if (native.handle.load(MemoryOrder::Acquire) == handle) return &native;
   }
   return nullptr;
-}
-
-void fill_abi_event(const BoundEvent& from, kebound_event& to) noexcept {
-  to = kebound_event{};
-  to.size = sizeof to;
-  to.source = static_cast<uint8_t>(from.source);
-  to.confidence = static_cast<uint8_t>(from.confidence);
-  to.instruction_length = from.instruction_length;
-  to.index_register = from.index_register;
-  to.index_width = from.index_width;
-  to.ip = from.ip;
-  to.index = from.index;
-  to.lower = from.lower;
-  to.upper = from.upper;
-  to.bounds_address = from.bounds_address;
-  to.check = static_cast<uint8_t>(from.check);
-  to.resumable = from.resumable ? 1 : 0;
-  to.doubt = static_cast<uint8_t>(from.doubt);
-  to.trap_ip = from.trap_ip;
-  to.index_raw = from.index_raw;
-  to.index_address = from.index_address;
-}
-
-void fill_abi_registers(const x86::Registers& from, kebound_registers& to) noexcept {
-  to = kebound_registers{};
-  for (unsigned i = 0; i < 16; ++i) to.gpr[i] = from.gpr[i];
-  to.ip = from.rip;
-  to.flags = from.rflags;
-  to.fs_base = from.fs_base;
-  to.gs_base = from.gs_base;
-  to.cs = from.cs;
-  to.ss = from.ss;
-  to.ds = from.ds;
-  to.es = from.es;
-  to.fs = from.fs;
-  to.gs = from.gs;
 }
 
 constexpr uint64_t kUserFlags = 0x00254DD5;  // those of nt/trap_frame.cc

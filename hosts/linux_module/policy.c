@@ -8,6 +8,7 @@
 #include <linux/cgroup.h>
 #include <linux/cred.h>
 #include <linux/fs.h>
+#include <linux/file.h>
 #include <linux/jiffies.h>
 #include <linux/list.h>
 #include <linux/mm.h>

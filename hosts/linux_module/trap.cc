@@ -10,7 +10,9 @@
 
 #include "hosts/linux_module/classify.h"
 #include "hosts/linux_module/complaints.h"
+#include "hosts/linux_module/device.h"
 #include "hosts/linux_module/native.h"
+#include "hosts/linux_module/publish.h"
 #include "hosts/linux_module/settings.h"
 #include "hosts/linux_module/threads.h"
 #include "nt/trap_frame.h"
@@ -73,6 +75,11 @@ void propagate(TaskThread& thread) noexcept {
   thread.propagating.store(1, MemoryOrder::Release);
 }
 
+// Without a callback: those who read the device, and the policies.
+[[nodiscard]] bool somebody_else_asks() noexcept {
+  return kb_can_sleep() != 0 && (kb_readers() != 0 || kb_policies() != 0);
+}
+
 enum class Next : uint8_t { Resume, Kill, Propagate };
 
 [[nodiscard]] Next carry_out(TaskThread& thread, const DispatchOutcome& outcome,
@@ -92,7 +99,25 @@ enum class Next : uint8_t { Resume, Kill, Propagate };
 }
 
 // Asks the callbacks that may sleep; `registers` gets what the task is to go on with.
-[[nodiscard]] Next ask(TaskThread& thread, x86::Registers& registers) {
+// The policies, for what no callback handled.
+[[nodiscard]] Next ask_policies(const BoundEvent& event, x86::Registers& registers,
+                                Ending& ending) {
+  switch (kb_policy()) {
+    case KEBOUND_POLICY_TERMINATE:
+      ending.reason = "policy: terminate";
+      return Next::Kill;
+    case KEBOUND_POLICY_SKIP:
+      if (event.source != BoundSource::X86Bound || event.instruction_length == 0)
+        return Next::Propagate;
+      ending.reason = "policy: skip";
+      registers.rip += event.instruction_length;
+      return Next::Resume;
+    default:
+      return Next::Propagate;
+  }
+}
+
+[[nodiscard]] Next ask(TaskThread& thread, x86::Registers& registers, Ending& ending) {
   DispatchOutcome outcome;
   KTRAP_FRAME frame;
   nt::fill_trap_frame(registers, frame);
@@ -102,6 +127,7 @@ enum class Next : uint8_t { Resume, Kill, Propagate };
     outcome = nt::Facility::dispatch(thread.thread, thread.event, frame, nullptr);
   });
   if (!whole) {  // a bug check: the process is being killed
+    ending.reason = "bug check";
     nt::Facility::registry().abandon(thread.thread.dispatch_context);
     return Next::Kill;
   }
@@ -109,7 +135,27 @@ enum class Next : uint8_t { Resume, Kill, Propagate };
   // Applied when there is something to apply only: to a 64-bit process in 32-bit code the frame is less
   // than its registers.
   if (memcmp(&frame, &given, sizeof frame) != 0) nt::apply_trap_frame(frame, registers);
-  return carry_out(thread, outcome, registers);
+  ending.asked = outcome.asked;
+  if (outcome.verdict != Verdict::NotHandled) {
+    ending.decided_by = outcome.decided_by.routine;
+    ending.answer = outcome.answer;
+  }
+  const Next next = carry_out(thread, outcome, registers);
+  if (next == Next::Propagate && kb_policies() != 0 && registers == thread.at_fault)
+    return ask_policies(thread.event, registers, ending);
+  return next;
+}
+
+[[nodiscard]] unsigned disposition_of(Next next) noexcept {
+  switch (next) {
+    case Next::Resume:
+      return KEBOUND_DISPOSITION_HANDLED;
+    case Next::Kill:
+      return KEBOUND_DISPOSITION_TERMINATED;
+    case Next::Propagate:
+      break;
+  }
+  return KEBOUND_DISPOSITION_PROPAGATED;
 }
 
 void keep_event(TaskThread& thread, const BoundEvent& event,
@@ -142,6 +188,10 @@ void keep_event(TaskThread& thread, const BoundEvent& event,
     x86::Registers wanted = registers;
     const DispatchOutcome outcome = ask_atomic(event, wanted);
     if (outcome.verdict == Verdict::Handled && acceptable(outcome.decided_by, event, wanted, registers)) {
+      publish_exception(event, registers, wanted,
+                        {KEBOUND_DISPOSITION_HANDLED, outcome.asked, outcome.decided_by.routine,
+                         outcome.answer, ""},
+                        false);
       registers = wanted;
       if (thread != nullptr) release_thread(*thread);
       return kKbResume;
@@ -149,11 +199,15 @@ void keep_event(TaskThread& thread, const BoundEvent& event,
     if (outcome.verdict == Verdict::Error || outcome.verdict == Verdict::InvalidAnswer) {
       if (outcome.verdict == Verdict::InvalidAnswer) disable_atomic(outcome, registers.rip);
       kb_kill_current();
+      publish_exception(event, registers, registers,
+                        {KEBOUND_DISPOSITION_TERMINATED, outcome.asked,
+                         outcome.decided_by.routine, outcome.answer, ""},
+                        false);
       if (thread != nullptr) release_thread(*thread);
       return kKbResume;
     }
   }
-  if (nt::Facility::registry().empty()) {
+  if (nt::Facility::registry().empty() && !somebody_else_asks()) {
     if (thread != nullptr) release_thread(*thread);
     return kKbNotOurs;
   }
@@ -177,6 +231,7 @@ extern "C" {
 
 int kb_interested(void) {
   return atomic_callbacks_exist() || !kebound::nt::Facility::registry().empty() ||
+         somebody_else_asks() ||
          g_propagating.load(kebound::MemoryOrder::Relaxed) != 0;
 }
 
@@ -194,7 +249,11 @@ void kb_deferred_failed(void* opaque) { release_thread(*static_cast<TaskThread*>
 int kb_deferred(void* opaque, kb_registers* out) {
   auto& thread = *static_cast<TaskThread*>(opaque);
   kebound::x86::Registers registers = thread.at_fault;
-  const Next next = ask(thread, registers);
+  Ending ending;
+  const Next next = ask(thread, registers, ending);
+  ending.disposition = disposition_of(next);
+  publish_exception(thread.event, thread.at_fault,
+                    next == Next::Kill ? thread.at_fault : registers, ending, true);
   const bool changed = !(registers == thread.at_fault);
   if (next == Next::Propagate && !changed) {
     propagate(thread);
