@@ -19,7 +19,7 @@ _kebound() {
   done
 
   if ((cword == 1)); then
-    COMPREPLY=($(compgen -W 'run attach --help --version' -- "$cur"))
+    COMPREPLY=($(compgen -W 'run attach monitor --help --version' -- "$cur"))
     return
   fi
   if ((program > 0 && cword >= program)); then
@@ -44,6 +44,10 @@ _kebound() {
   esac
   case $command in
     run | attach) ;;
+    monitor)
+      COMPREPLY=($(compgen -W '--report --output --count --device --verbose --help' -- "$cur"))
+      return
+      ;;
     *) return ;;
   esac
   if [[ $cur == -* ]]; then

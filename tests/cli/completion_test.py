@@ -64,7 +64,7 @@ cd {self.directory}
         return offered
 
     def test_commands(self):
-        self.offers("kebound ", "run", "attach", "--help", "--version")
+        self.offers("kebound ", "run", "attach", "monitor", "--help", "--version")
 
     def test_options(self):
         self.offers("kebound run --", "--driver", "--on-bound", "--report", "--pin", "--verbose")

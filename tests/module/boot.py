@@ -7,6 +7,7 @@ The machine is emulated: neither KVM nor root is needed. The log is judged by gu
 import argparse
 import gzip
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,14 +15,27 @@ import tempfile
 import time
 
 
-def write_initramfs(path, busybox, files):
+def libraries_of(files, programs):
+    """What these programs of `files` load, at the places where they look for it."""
+    found = {}
+    for name, path in files:
+        if name not in programs:
+            continue
+        listed = subprocess.run(["ldd", path], check=True, stdout=subprocess.PIPE, text=True).stdout
+        for library in re.findall(r"(/\S+) \(0x", listed):
+            found[library.lstrip("/")] = os.path.realpath(library)
+    return sorted(found.items())
+
+
+def write_initramfs(path, busybox, files, libraries):
     """files: (name in the guest, path here)."""
     with tempfile.TemporaryDirectory(prefix="kebound-initramfs-") as root:
         for folder in ("bin", "dev", "proc", "sys", "tmp", "modules", "tests"):
             os.makedirs(os.path.join(root, folder))
         shutil.copy(busybox, os.path.join(root, "bin/busybox"))
-        for name, source in files:
+        for name, source in files + libraries_of(files, libraries):
             target = os.path.join(root, name)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
             shutil.copy(source, target)
             os.chmod(target, 0o755)
         names = []
@@ -62,6 +76,8 @@ def main():
     parser.add_argument("--append", default="")
     parser.add_argument("--smp", type=int, default=2)
     parser.add_argument("--icount", action="store_true", help="count instructions; one processor")
+    parser.add_argument("--with-libraries", action="append", default=[], metavar="NAME=PATH",
+                        help="a file that is dynamically linked")
     parser.add_argument("files", nargs="*", metavar="NAME=PATH", help="what else goes into the initramfs")
     arguments = parser.parse_args()
     if arguments.kernel_of:
@@ -69,12 +85,13 @@ def main():
         cache = os.path.join(os.path.dirname(os.path.abspath(arguments.log)), "kernel")
         arguments.kernel = subprocess.run([script, arguments.kernel_of, cache], check=True, text=True,
                                           stdout=subprocess.PIPE).stdout.strip()
-    files = [("init", arguments.init)] + [tuple(word.split("=", 1)) for word in arguments.files]
+    words = arguments.files + arguments.with_libraries
+    files = [("init", arguments.init)] + [tuple(word.split("=", 1)) for word in words]
     missing = [path for _, path in files + [("", arguments.kernel), ("", arguments.busybox)] if not os.path.exists(path)]
     if missing:
         sys.exit(f"boot.py: not there: {' '.join(missing)}: build the target module-tests first")
     initramfs = arguments.log + ".initramfs"
-    write_initramfs(initramfs, arguments.busybox, files)
+    write_initramfs(initramfs, arguments.busybox, files, {word.split("=", 1)[0] for word in arguments.with_libraries})
     status, seconds = boot(arguments.kernel, initramfs, arguments.log, arguments.timeout, arguments.append,
                            arguments.smp, arguments.icount)
     with open(arguments.log, encoding="utf-8", errors="replace") as log:

@@ -18,6 +18,7 @@ namespace {
 constexpr std::array kCommands{
     Command{"run", "run a program, ask callbacks about its bound exceptions", run_main},
     Command{"attach", "do the same with a process that is running already", attach_main},
+    Command{"monitor", "report what the kernel module tells of all processes", monitor_main},
 };
 
 std::string usage() {
