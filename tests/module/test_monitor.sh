@@ -4,7 +4,7 @@ begin monitor
 insmod /modules/kebound.ko
 kebound monitor --report jsonl -o /tmp/root.jsonl &
 root=$!
-device as 1000 kebound monitor --report text -o /dev/stdout >/tmp/plain.txt &
+device as 1000 kebound monitor --report text -o - >/tmp/plain.txt &
 plain=$!
 sleep 4
 device as 1000 pick
