@@ -10,20 +10,12 @@
 
 #include "trap/bound_event.h"
 #include "trap/memory_reader.h"
+#include "trap/x86/code_range.h"
 #include "trap/x86/instruction.h"
 #include "trap/x86/registers.h"
 #include "trap/x86/resume.h"
 
 namespace kebound::x86 {
-
-struct CodeRange {
-  uint64_t begin = 0;
-  uint64_t end = 0;  // exclusive
-
-  [[nodiscard]] constexpr bool contains(uint64_t address) const noexcept {
-    return address >= begin && address < end;
-  }
-};
 
 // Where a piece of code lies. What gcc moved to foo.cold is a range of its own, beside foo's.
 struct CodePlace {
