@@ -102,8 +102,13 @@ enum class Layout : uint8_t {
 [[nodiscard]] bool describe_operation(const Encoding& encoding, uint64_t address, Instruction& out,
                                       bool& valid) noexcept;
 
+// The part of it for the effects; op and operands are there.
+void describe_operation_effects(const Encoding& encoding, Instruction& out) noexcept;
+
 // Fills the effects of an instruction that is no named operation.
 void describe_effects(const Encoding& encoding, Instruction& out) noexcept;
+// The part of it for the integer and system instructions of map 0F; false if unknown.
+[[nodiscard]] bool describe_0f_effects(const Encoding& encoding, Instruction& out) noexcept;
 // The part of it for SSE, AVX, AVX-512, XOP and their neighbours; false if unknown.
 [[nodiscard]] bool describe_vector_effects(const Encoding& encoding, Instruction& out) noexcept;
 

@@ -7,66 +7,6 @@ namespace {
 constexpr Op kArithmetic[] = {Op::Add, Op::Or,  Op::Adc, Op::Sbb,
                               Op::And, Op::Sub, Op::Xor, Op::Cmp};
 
-// What an operation does with its operands. Flags are read by the condition, not by this.
-struct Access {
-  bool reads[3];
-  bool writes[3];
-  bool reads_flags;
-  bool writes_flags;
-};
-
-constexpr Access access_of(Op op, unsigned count) noexcept {
-  switch (op) {
-    case Op::Mov:
-    case Op::Movzx:
-    case Op::Movsx:
-    case Op::Cqo:
-      return {{false, true}, {true}, false, false};
-    case Op::Lea:
-      return {{false, false}, {true}, false, false};  // the address is read as a sum, not accessed
-    case Op::Cmp:
-    case Op::Test:
-    case Op::Bt:
-      return {{true, true}, {}, false, true};
-    case Op::Sub:
-    case Op::Add:
-    case Op::And:
-    case Op::Or:
-    case Op::Xor:
-    case Op::Shl:
-    case Op::Shr:
-    case Op::Sar:
-    case Op::Neg:
-    case Op::Inc:
-    case Op::Dec:
-      return {{true, true}, {true}, false, true};
-    case Op::Adc:
-    case Op::Sbb:
-      return {{true, true}, {true}, true, true};
-    case Op::Not:
-      return {{true}, {true}, false, false};
-    case Op::Imul:
-      return {{count == 2, true, true}, {true}, false, true};
-    case Op::Cmov:  // the old value stays where the condition is false
-      return {{true, true}, {true}, true, false};
-    case Op::Setcc:
-      return {{}, {true}, true, false};
-    case Op::Xchg:
-      return {{true, true}, {true, true}, false, false};
-    case Op::Jcc:
-      return {{}, {}, true, false};
-    case Op::Push:
-    case Op::JmpIndirect:
-    case Op::CallIndirect:
-    case Op::Ud1:
-      return {{true, true}, {}, false, false};
-    case Op::Pop:
-      return {{}, {true}, false, false};
-    default:
-      return {};
-  }
-}
-
 class Describer {
  public:
   Describer(const Encoding& encoding, uint64_t address, Instruction& out) noexcept
@@ -78,7 +18,7 @@ class Describer {
     const bool named = e_.map == OpcodeMap::OneByte ? one_byte()
                        : e_.map == OpcodeMap::Map0f ? map0f()
                                                     : false;
-    if (named) effects();
+    if (named) describe_operation_effects(e_, out_);
     return named;
   }
 
@@ -212,8 +152,6 @@ class Describer {
   bool group3(uint8_t bits) noexcept;
   bool group5(uint8_t bits) noexcept;
   bool map0f() noexcept;
-  void effects() noexcept;
-  void access(const Operand& operand, bool reads, bool writes) noexcept;
 
   const Encoding& e_;
   uint64_t address_;
@@ -416,65 +354,6 @@ bool Describer::map0f() noexcept {
       return is(Op::Movsx, reg(bits), rm(16));
     default:
       return false;
-  }
-}
-
-void Describer::access(const Operand& operand, bool reads, bool writes) noexcept {
-  switch (operand.kind) {
-    case OperandKind::Register:
-      if (reads) out_.reads |= register_bit(operand.reg);
-      if (writes) out_.writes |= register_bit(operand.reg);
-      break;
-    case OperandKind::Memory:
-      out_.reads_memory |= reads;
-      out_.writes_memory |= writes;
-      break;
-    default:
-      break;
-  }
-}
-
-void Describer::effects() noexcept {
-  const Op op = out_.op;
-  const Access does = access_of(op, out_.operand_count);
-  for (unsigned i = 0; i < out_.operand_count; ++i) {
-    access(out_.operands[i], does.reads[i], does.writes[i]);
-  }
-  out_.reads_flags = does.reads_flags;
-  out_.writes_flags = does.writes_flags;
-  const EffectWriter writer(e_, out_);
-  switch (op) {
-    case Op::Push:
-    case Op::Call:
-    case Op::CallIndirect:
-      writer.push();
-      break;
-    case Op::Pop:
-      writer.pop();
-      break;
-    case Op::Ret:
-      writer.pop();
-      out_.ends_block = true;
-      out_.falls_through = false;
-      break;
-    case Op::Loop:
-      writer.read(Rcx);
-      if (e_.opcode != 0xe3) writer.write(Rcx);
-      out_.reads_flags = e_.opcode < 0xe2;
-      out_.ends_block = true;
-      break;
-    case Op::Jcc:
-      out_.ends_block = true;
-      break;
-    case Op::Jmp:
-    case Op::JmpIndirect:
-    case Op::Ud1:
-    case Op::Ud2:
-      out_.ends_block = true;
-      out_.falls_through = false;
-      break;
-    default:
-      break;
   }
 }
 

@@ -1,27 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trap/x86/instruction_oracle.h"
 
-#include <Zydis/Zydis.h>
-
-#include <array>
 #include <cstdlib>
 #include <optional>
 #include <sstream>
 
+#include "trap/x86/instruction_oracle_names.h"
+
 namespace kebound::x86::oracle {
 namespace {
-
-struct Decoded {
-  ZydisDecodedInstruction instruction;
-  std::array<ZydisDecodedOperand, ZYDIS_MAX_OPERAND_COUNT> operands;
-
-  [[nodiscard]] std::span<const ZydisDecodedOperand> visible() const {
-    return std::span(operands).first(instruction.operand_count_visible);
-  }
-  [[nodiscard]] std::span<const ZydisDecodedOperand> all() const {
-    return std::span(operands).first(instruction.operand_count);
-  }
-};
 
 std::optional<Decoded> decode(std::span<const uint8_t> code, CodeMode mode) {
   static const auto make = [](ZydisMachineMode machine, ZydisStackWidth width) {
@@ -38,18 +25,6 @@ std::optional<Decoded> decode(std::span<const uint8_t> code, CodeMode mode) {
   return ok ? std::optional(out) : std::nullopt;
 }
 
-bool is_general(ZydisRegister reg) {
-  switch (ZydisRegisterGetClass(reg)) {
-    case ZYDIS_REGCLASS_GPR8:
-    case ZYDIS_REGCLASS_GPR16:
-    case ZYDIS_REGCLASS_GPR32:
-    case ZYDIS_REGCLASS_GPR64:
-      return true;
-    default:
-      return false;
-  }
-}
-
 uint8_t general_number(ZydisRegister reg) {
   if (!is_general(reg)) return kNoRegister;
   const ZydisRegister full = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
@@ -62,153 +37,18 @@ bool is_high_byte(ZydisRegister reg) {
 }
 
 // Where Zydis 4.0 is known to be wrong: with a 32-bit address size and REX.B it takes the base that
-// means "no base" for r13d. (A processor was asked.) And it knows the jumps of a processor that had
-// their opcodes to itself, Knights Corner.
+// means "no base" for r13d. (A processor was asked.) And it knows instructions of a processor that
+// had their opcodes to itself, Knights Corner.
 bool is_mistaken(const Decoded& z) {
   const auto& raw = z.instruction.raw;
-  return z.instruction.mnemonic == ZYDIS_MNEMONIC_JKZD ||
+  return z.instruction.encoding == ZYDIS_INSTRUCTION_ENCODING_MVEX ||
+         z.instruction.mnemonic == ZYDIS_MNEMONIC_JKZD ||
          z.instruction.mnemonic == ZYDIS_MNEMONIC_JKNZD ||
+         z.instruction.mnemonic == ZYDIS_MNEMONIC_KEXTRACT ||
          (z.instruction.machine_mode == ZYDIS_MACHINE_MODE_LONG_64 &&
           z.instruction.address_width == 32 && raw.rex.B == 1 && raw.modrm.mod == 0 &&
           raw.modrm.rm == 4 && raw.sib.base == 5 &&
           (z.instruction.attributes & ZYDIS_ATTRIB_HAS_SIB) != 0);
-}
-
-bool has_only_general(const Decoded& z) {
-  for (const ZydisDecodedOperand& operand : z.visible()) {
-    if (operand.type == ZYDIS_OPERAND_TYPE_REGISTER && !is_general(operand.reg.value)) return false;
-    if (operand.type == ZYDIS_OPERAND_TYPE_POINTER) return false;
-  }
-  return true;
-}
-
-struct Conditional {
-  ZydisMnemonic jump, set, move;
-};
-constexpr Conditional kConditions[16] = {
-    {ZYDIS_MNEMONIC_JO, ZYDIS_MNEMONIC_SETO, ZYDIS_MNEMONIC_CMOVO},
-    {ZYDIS_MNEMONIC_JNO, ZYDIS_MNEMONIC_SETNO, ZYDIS_MNEMONIC_CMOVNO},
-    {ZYDIS_MNEMONIC_JB, ZYDIS_MNEMONIC_SETB, ZYDIS_MNEMONIC_CMOVB},
-    {ZYDIS_MNEMONIC_JNB, ZYDIS_MNEMONIC_SETNB, ZYDIS_MNEMONIC_CMOVNB},
-    {ZYDIS_MNEMONIC_JZ, ZYDIS_MNEMONIC_SETZ, ZYDIS_MNEMONIC_CMOVZ},
-    {ZYDIS_MNEMONIC_JNZ, ZYDIS_MNEMONIC_SETNZ, ZYDIS_MNEMONIC_CMOVNZ},
-    {ZYDIS_MNEMONIC_JBE, ZYDIS_MNEMONIC_SETBE, ZYDIS_MNEMONIC_CMOVBE},
-    {ZYDIS_MNEMONIC_JNBE, ZYDIS_MNEMONIC_SETNBE, ZYDIS_MNEMONIC_CMOVNBE},
-    {ZYDIS_MNEMONIC_JS, ZYDIS_MNEMONIC_SETS, ZYDIS_MNEMONIC_CMOVS},
-    {ZYDIS_MNEMONIC_JNS, ZYDIS_MNEMONIC_SETNS, ZYDIS_MNEMONIC_CMOVNS},
-    {ZYDIS_MNEMONIC_JP, ZYDIS_MNEMONIC_SETP, ZYDIS_MNEMONIC_CMOVP},
-    {ZYDIS_MNEMONIC_JNP, ZYDIS_MNEMONIC_SETNP, ZYDIS_MNEMONIC_CMOVNP},
-    {ZYDIS_MNEMONIC_JL, ZYDIS_MNEMONIC_SETL, ZYDIS_MNEMONIC_CMOVL},
-    {ZYDIS_MNEMONIC_JNL, ZYDIS_MNEMONIC_SETNL, ZYDIS_MNEMONIC_CMOVNL},
-    {ZYDIS_MNEMONIC_JLE, ZYDIS_MNEMONIC_SETLE, ZYDIS_MNEMONIC_CMOVLE},
-    {ZYDIS_MNEMONIC_JNLE, ZYDIS_MNEMONIC_SETNLE, ZYDIS_MNEMONIC_CMOVNLE}};
-
-struct Name {
-  Op op = Op::Other;
-  uint8_t condition = 0;
-};
-
-Name branch_name(const Decoded& z, Op direct, Op indirect) {
-  if (z.instruction.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR) return {};
-  return {z.operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE ? direct : indirect};
-}
-
-// The operation by Zydis' mnemonic and the operands it goes with.
-Name name_of(const Decoded& z) {
-  const ZydisMnemonic mnemonic = z.instruction.mnemonic;
-  for (uint8_t i = 0; i < 16; ++i) {
-    if (mnemonic == kConditions[i].jump) return {Op::Jcc, i};
-    if (mnemonic == kConditions[i].set) return {Op::Setcc, i};
-    if (mnemonic == kConditions[i].move) return {Op::Cmov, i};
-  }
-  const auto general = [&z](Op op) { return Name{has_only_general(z) ? op : Op::Other}; };
-  switch (mnemonic) {
-    case ZYDIS_MNEMONIC_MOV:
-      return general(Op::Mov);
-    case ZYDIS_MNEMONIC_PUSH:
-      return general(Op::Push);
-    case ZYDIS_MNEMONIC_POP:
-      return general(Op::Pop);
-    case ZYDIS_MNEMONIC_MOVZX:
-      return {Op::Movzx};
-    case ZYDIS_MNEMONIC_MOVSX:
-    case ZYDIS_MNEMONIC_MOVSXD:
-    case ZYDIS_MNEMONIC_CBW:
-    case ZYDIS_MNEMONIC_CWDE:
-    case ZYDIS_MNEMONIC_CDQE:
-      return {Op::Movsx};
-    case ZYDIS_MNEMONIC_CWD:
-    case ZYDIS_MNEMONIC_CDQ:
-    case ZYDIS_MNEMONIC_CQO:
-      return {Op::Cqo};
-    case ZYDIS_MNEMONIC_LEA:
-      return {Op::Lea};
-    case ZYDIS_MNEMONIC_CMP:
-      return {Op::Cmp};
-    case ZYDIS_MNEMONIC_TEST:
-      return {Op::Test};
-    case ZYDIS_MNEMONIC_SUB:
-      return {Op::Sub};
-    case ZYDIS_MNEMONIC_ADD:
-      return {Op::Add};
-    case ZYDIS_MNEMONIC_AND:
-      return {Op::And};
-    case ZYDIS_MNEMONIC_OR:
-      return {Op::Or};
-    case ZYDIS_MNEMONIC_XOR:
-      return {Op::Xor};
-    case ZYDIS_MNEMONIC_NEG:
-      return {Op::Neg};
-    case ZYDIS_MNEMONIC_NOT:
-      return {Op::Not};
-    case ZYDIS_MNEMONIC_INC:
-      return {Op::Inc};
-    case ZYDIS_MNEMONIC_DEC:
-      return {Op::Dec};
-    case ZYDIS_MNEMONIC_SHL:
-      return {Op::Shl};
-    case ZYDIS_MNEMONIC_SHR:
-      return {Op::Shr};
-    case ZYDIS_MNEMONIC_SAR:
-      return {Op::Sar};
-    case ZYDIS_MNEMONIC_IMUL:
-      return {z.instruction.operand_count_visible >= 2 ? Op::Imul : Op::Other};
-    case ZYDIS_MNEMONIC_ADC:
-      return {Op::Adc};
-    case ZYDIS_MNEMONIC_SBB:
-      return {Op::Sbb};
-    case ZYDIS_MNEMONIC_BT:
-      return {Op::Bt};
-    case ZYDIS_MNEMONIC_LOOP:
-    case ZYDIS_MNEMONIC_LOOPE:
-    case ZYDIS_MNEMONIC_LOOPNE:
-    case ZYDIS_MNEMONIC_JCXZ:
-    case ZYDIS_MNEMONIC_JECXZ:
-    case ZYDIS_MNEMONIC_JRCXZ:
-      return {Op::Loop};
-    case ZYDIS_MNEMONIC_JMP:
-      return branch_name(z, Op::Jmp, Op::JmpIndirect);
-    case ZYDIS_MNEMONIC_CALL:
-      return branch_name(z, Op::Call, Op::CallIndirect);
-    case ZYDIS_MNEMONIC_RET:
-      return {z.instruction.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR ? Op::Other : Op::Ret};
-    case ZYDIS_MNEMONIC_XCHG:
-      return {Op::Xchg};
-    case ZYDIS_MNEMONIC_UD2:
-      return {Op::Ud2};
-    case ZYDIS_MNEMONIC_UD1:
-      return {Op::Ud1};
-    case ZYDIS_MNEMONIC_NOP:
-    case ZYDIS_MNEMONIC_PAUSE:
-      return {Op::Nop};
-    case ZYDIS_MNEMONIC_ENDBR32:
-    case ZYDIS_MNEMONIC_ENDBR64:
-      return {Op::Endbr};
-    case ZYDIS_MNEMONIC_INT3:
-      return {Op::Int3};
-    default:
-      return {};
-  }
 }
 
 struct Effects {
@@ -299,15 +139,14 @@ std::string memory_difference(const Operand& ours, const Decoded& z,
   differ("index", ours.index, general_number(memory.index));
   differ("scale", ours.scale,
          memory.index == ZYDIS_REGISTER_NONE || memory.scale == 0 ? 1 : memory.scale);
-  if (!scaled) differ("displacement", ours.displacement, displacement);
+  // For MPX the address size is that of the mode.
+  const bool mpx = z.instruction.meta.isa_set == ZYDIS_ISA_SET_MPX;
+  if (!scaled && !(mpx && rip)) differ("displacement", ours.displacement, displacement);
   // Zydis lets LEA have no segment.
   if (memory.type != ZYDIS_MEMOP_TYPE_AGEN) {
     differ("segment", static_cast<int>(ours.segment), static_cast<int>(segment_of(memory.segment)));
   }
-  // For MPX the address size is that of the mode.
-  if (z.instruction.meta.isa_set != ZYDIS_ISA_SET_MPX) {
-    differ("address_bits", ours.address_bits, z.instruction.address_width);
-  }
+  if (!mpx) differ("address_bits", ours.address_bits, z.instruction.address_width);
   return out.str();
 }
 
@@ -402,7 +241,10 @@ std::string difference(const Instruction& ours, const Decoded& z, uint64_t addre
   // Hints have operands that nobody reads, and of an interrupt only the instruction is described.
   if (ours.op == Op::Nop || ours.op == Op::Int3) expected = {got.reads};
   const bool bits64 = z.instruction.machine_mode == ZYDIS_MACHINE_MODE_LONG_64;
-  if (!bits64) expected.writes &= 0xff;  // SYSCALL is said to write r11
+  if (!bits64) {  // SYSCALL and SYSRET are said to use r11
+    expected.reads &= 0xff;
+    expected.writes &= 0xff;
+  }
   if (ours.op != Op::Other ? got != expected : !covers(got, expected)) {
     std::ostringstream out;
     out << std::hex << "effects: reads " << got.reads << " of " << expected.reads << ", writes "
