@@ -17,6 +17,9 @@
 
 namespace kebound::x86 {
 
+// What the first sight of a trap may cost: bytes of text that are searched for jumps to it.
+inline constexpr uint64_t kMaxTextSearch = 64 << 20;
+
 // Where a piece of code lies. What gcc moved to foo.cold is a range of its own, beside foo's.
 struct CodePlace {
   CodeRange function;  // the range of the unwind table around the address
@@ -59,8 +62,8 @@ class RecoveryCache;
 // check) whose branch does not compare an index with a limit. event.doubt says why, nothing else in
 // `event` has a meaning then.
 //
-// Time is bounded: the first sight of a trap decodes at most kMaxInstructions instructions and
-// searches at most kMaxTextSearch bytes; later ones decode nothing but the compare.
+// Time is bounded: the first sight of a trap decodes functions of at most kMaxFunctionBytes and
+// searches at most kMaxTextSearch bytes; later ones decode nothing but the compares.
 // Context: anywhere, signal handlers included, as far as `memory` and `functions` allow. Does not
 // block: where all workspaces are taken by other threads the doubt is Busy.
 [[nodiscard]] bool recover_check(const RecoverySource& source, const Registers& registers,

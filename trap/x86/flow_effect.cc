@@ -246,7 +246,10 @@ class Builder {
     if (target.kind == OperandKind::Memory) return store_memory(target, kind, quantity);
     Value whole = widened(quantity, target.bits, native_);
     if (target.high_byte) whole.bits = 0;
-    return assign(target.reg & 15, kind, whole);
+    Assignment& a = assign(target.reg & 15, kind, whole);
+    // The rest of the register stays what it was.
+    if (target.bits < 32) a.sources[2] = target.reg & 15;
+    return a;
   }
 
   Assignment& store_memory(const Operand& target, Assignment::Kind kind, Value quantity) noexcept {

@@ -27,9 +27,8 @@ inline constexpr Place kNoPlace = 0xff;
 
 // Names a value that some instruction made. What has the same number is equal.
 using ValueId = uint16_t;
-inline constexpr ValueId kUnreached = 0;
-inline constexpr ValueId kAnonymous = 1;   // equal to nothing, not even to itself
-inline constexpr ValueId kFirstEntry = 2;  // what the registers hold when the function begins
+inline constexpr ValueId kAnonymous = 0;   // equal to nothing, not even to itself
+inline constexpr ValueId kFirstEntry = 1;  // what the registers hold when the function begins
 inline constexpr ValueId kFirstDefined = kFirstEntry + 16;
 inline constexpr unsigned kDefinitionsEach = 2;  // of an instruction
 
@@ -46,7 +45,7 @@ enum class Rest : uint8_t {
 };
 
 struct Value {
-  ValueId id = kUnreached;
+  ValueId id = kAnonymous;
   uint8_t bits = 0;  // the low bits that the place has in common with the value; 0: none for sure,
                      // but it was calculated from it
   Rest rest = Rest::Unrelated;

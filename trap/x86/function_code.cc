@@ -37,6 +37,12 @@ bool FunctionCode::decode(uint64_t address, Instruction& out) const noexcept {
   return begins(address) && decode_anywhere(address, out);
 }
 
+void FunctionCode::copy(uint64_t address, uint8_t* out, size_t size) const noexcept {
+  for (size_t i = 0; i < size; ++i) {
+    out[i] = contains(address + i) ? bytes_[address + i - range_.begin] : 0;
+  }
+}
+
 bool FunctionCode::sweep() noexcept {
   begins_.clear();
   targets_.clear();

@@ -47,6 +47,9 @@ class FunctionCode {
   // As decode(), for an address that the sweep need not have met.
   [[nodiscard]] bool decode_anywhere(uint64_t address, Instruction& out) const noexcept;
 
+  // Up to `size` bytes from `address` on; what lies behind the function is 0.
+  void copy(uint64_t address, uint8_t* out, size_t size) const noexcept;
+
   [[nodiscard]] bool begins(uint64_t address) const noexcept {
     return contains(address) && begins_.test(address - range_.begin);
   }

@@ -12,27 +12,6 @@ constexpr unsigned kMaxRounds = 4;
 
 uint16_t registers_of(uint32_t mask) noexcept { return static_cast<uint16_t>(mask); }
 
-// Finds what set the flags of the branch at edge.branch.
-void find_compare(const FunctionCode& code, TrapEdge& edge) noexcept {
-  Instruction instruction;
-  uint64_t at = edge.branch;
-  for (unsigned i = 0; i < kMaxBetween; ++i) {
-    if (code.is_target(at) || code.is_unknown_entry(at)) return;  // flags may come from elsewhere
-    const uint64_t before = code.previous(at);
-    if (before == at || !code.decode(before, instruction) || !instruction.falls_through) return;
-    at = before;
-    if (instruction.writes_flags) {
-      // A call writes them, in what it calls.
-      if (instruction.op != Op::Call && instruction.op != Op::CallIndirect) edge.compare = at;
-      if (instruction.op == Op::Sub) edge.written |= registers_of(instruction.writes);
-      return;
-    }
-    if (instruction.op == Op::Call || instruction.op == Op::CallIndirect) return;
-    edge.written |= registers_of(instruction.writes);
-    edge.memory_written |= instruction.writes_memory;
-  }
-}
-
 class EdgeSearch {
  public:
   EdgeSearch(const FunctionCode& code, TrapEntries& entries, TrapSite& site) noexcept
@@ -104,7 +83,7 @@ class EdgeSearch {
     edge.branch = branch;
     edge.condition = static_cast<uint8_t>(condition);
     edge.written = written;
-    find_compare(code_, edge);
+    find_branch_compare(code_, edge);
   }
 
   const FunctionCode& code_;
@@ -217,6 +196,36 @@ bool TrapEntries::add(uint64_t address, uint16_t written) noexcept {
   }
   entries[count++] = {address, written};
   return true;
+}
+
+void find_branch_compare(const FunctionCode& code, TrapEdge& edge) noexcept {
+  Instruction instruction;
+  uint64_t at = edge.branch;
+  for (unsigned i = 0; i < kMaxBetween; ++i) {
+    if (code.is_target(at) || code.is_unknown_entry(at)) return;  // flags may come from elsewhere
+    const uint64_t before = code.previous(at);
+    if (before == at || !code.decode(before, instruction) || !instruction.falls_through) return;
+    at = before;
+    if (instruction.writes_flags) {
+      // A call writes them, in what it calls.
+      if (instruction.op == Op::Call || instruction.op == Op::CallIndirect) return;
+      edge.compare = at;
+      code.copy(at, edge.bytes, sizeof edge.bytes);
+      if (instruction.op == Op::Sub) edge.written |= registers_of(instruction.writes);
+      return;
+    }
+    if (instruction.op == Op::Call || instruction.op == Op::CallIndirect) return;
+    edge.written |= registers_of(instruction.writes);
+    edge.memory_written |= instruction.writes_memory;
+  }
+}
+
+bool load_function(uint64_t address, const RecoverySource& source, FunctionCode& code) noexcept {
+  CodePlace place;
+  return source.functions.find != nullptr &&
+         source.functions.find(source.functions.self, address, place) &&
+         place.function.contains(address) &&
+         code.load(place.function, source.mode, source.memory) == FunctionCode::Load::Done;
 }
 
 void find_trap_edges(uint64_t trap_ip, const RecoverySource& source, FunctionCode& code,

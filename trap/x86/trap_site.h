@@ -21,7 +21,16 @@ struct TrapEdge {
   uint8_t condition = 0;        // of the flags, under which the way leads to the trap
   bool memory_written = false;  // between compare and trap
   uint16_t written = 0;         // registers written between compare and trap, a bit each
+  uint8_t bytes[kMaxInstructionLength] = {};  // the compare
 };
+
+// Finds what sets the flags of the branch at edge.branch: edge.compare, and what is written
+// between.
+void find_branch_compare(const FunctionCode& code, TrapEdge& edge) noexcept;
+
+// Loads the function around `address`. Context: as find_trap_edges().
+[[nodiscard]] bool load_function(uint64_t address, const RecoverySource& source,
+                                 FunctionCode& code) noexcept;
 
 inline constexpr size_t kMaxEdges = 96;
 
