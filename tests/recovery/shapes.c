@@ -89,7 +89,7 @@ SHAPE long_doubling_loop(long i, long j) { long s = 0; (void)j; for (int k = 0; 
 SHAPE from_offset_loop(long i, long j) { long s = 0; for (int k = (int)j; k < (int)i && k < 400; ++k) { s += AT(large, k - 2); UNKNOWN(large); } return s; }
 SHAPE long_limited_plus(long i, long j) { unsigned long k = (unsigned long)i; (void)j; if (k > 1000) return 5; return AT(table, k + 3); }
 SHAPE long_limited_twice(long i, long j) { unsigned long k = (unsigned long)i; (void)j; if (k > 1000) return 5; return AT(table, k * 2); }
-SHAPE checked_then_plus(long i, long j) { int k = (int)i; long v = AT(table, k); (void)j; UNKNOWN(table); return v + AT(sixteen, k + 9); }
+SHAPE checked_then_plus(long i, long j) { int k = (int)i; long v = ATV(table, k); (void)j; UNKNOWN(table); return v + AT(sixteen, k + 9); }
 SHAPE divided(long i, long j) { unsigned k = (unsigned)i; (void)j; return AT(table, k / 3); }
 SHAPE remainder_index(long i, long j) { unsigned k = (unsigned)i; (void)j; return AT(table, k % 13); }
 SHAPE ushort_minus(long i, long j) { unsigned short k = (unsigned short)i; (void)j; return AT(table, k - 2); }

@@ -82,7 +82,8 @@ uint8_t choose_copies(const IndexUses& uses, const IndexCopies& copies, Doubt& d
     doubt = Doubt::CopiesUnknown;
     return 0;
   }
-  if (((uses.address | uses.value) & kStale) != 0 || (uses.address & kRelated) != 0) {
+  if (uses.stale_store || ((uses.address | uses.value) & kStale) != 0 ||
+      (uses.address & kRelated) != 0) {
     doubt = Doubt::DerivedValues;
     return 0;
   }
@@ -148,6 +149,7 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
   IndexCopies copies;
   find_copies(operand, state, slots, copies);
   flow.mark_related(copies.value);
+  flow.mark_suspect(edge.compare);
   IndexUses uses;
   const Doubt doubt = IndexUse(flow, room.uses, edge, shape.index_operand).run(state, copies, uses);
   site.proof = uses.proof;

@@ -27,8 +27,9 @@ bool join(IndexTag& into, const IndexTag& from) noexcept {
     return true;
   }
   const IndexTag before = into;
+  const uint8_t spent = into.flags & from.flags & IndexTag::kSpent;
   into.origins |= from.origins;
-  into.flags |= from.flags;
+  into.flags = static_cast<uint8_t>(((into.flags | from.flags) & ~IndexTag::kSpent) | spent);
   if (into.factor != from.factor) into.factor = 0;
   return into != before;
 }
@@ -91,7 +92,17 @@ uint8_t IndexUse::all_of(const IndexTags& tags, PlaceSet places) const noexcept 
   for (; places != 0; places &= places - 1) {
     origins |= tags.of[__builtin_ctzll(places)].origins;
   }
-  return origins;
+  return origins & static_cast<uint8_t>(~kSuspect);
+}
+
+// As addresses: what another check has let pass is that check's matter.
+uint8_t IndexUse::addresses_of(const IndexTags& tags, PlaceSet places) const noexcept {
+  uint8_t origins = 0;
+  for (; places != 0; places &= places - 1) {
+    const IndexTag& tag = tags.of[__builtin_ctzll(places)];
+    if ((tag.flags & IndexTag::kSpent) == 0) origins |= tag.origins;
+  }
+  return origins & static_cast<uint8_t>(~kSuspect);
 }
 
 void IndexUse::prove(IndexProof proof, const Operand& memory, int32_t factor) noexcept {
@@ -140,6 +151,18 @@ void IndexUse::note_access(const Instruction& in, const IndexTags& tags) noexcep
   }
 }
 
+// a[i] += x, where the index was calculated twice: once to read a[i], and once more for the check.
+void IndexUse::note_store(const Instruction& in, const FlowState& before, const FlowEffect& effect,
+                          const IndexTags& tags) noexcept {
+  if (!in.writes_memory || (addresses_of(tags, effect.address_uses) & kCopies) == 0) return;
+  uint8_t stored = in.op == Op::Other ? tags.of[kVectors].origins : uint8_t{0};
+  for (unsigned i = 0; i < in.operand_count; ++i) {
+    const Place place = place_of(in.operands[i], before, flow_.room().slots, false);
+    if (place != kNoPlace) stored |= tags.of[place].origins;
+  }
+  if ((stored & kSuspect) != 0) uses_.stale_store = true;
+}
+
 void IndexUse::note_address(const Instruction& in, const IndexTags& tags) noexcept {
   const unsigned native = flow_.code().mode() == CodeMode::Bits64 ? 64 : 32;
   if (in.op != Op::Lea || in.operands[0].bits != native) return;
@@ -154,7 +177,8 @@ void IndexUse::note_address(const Instruction& in, const IndexTags& tags) noexce
 void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& before,
                            const FlowEffect& effect, IndexTags& tags, Pending& pending) noexcept {
   const bool own = at == edge_.compare;
-  uses_.address |= all_of(tags, effect.address_uses);
+  uses_.address |= addresses_of(tags, effect.address_uses);
+  note_store(in, before, effect, tags);
   note_access(in, tags);
   note_address(in, tags);
   if (all_of(tags, effect.lost) != 0) uses_.lost = true;
@@ -189,7 +213,8 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
       const unsigned native = flow_.code().mode() == CodeMode::Bits64 ? 64 : 32;
       const bool sum = in.op == Op::Lea || in.op == Op::Add;
       if (sum && in.operands[0].bits == native && (assigned[i].flags & IndexTag::kBased) != 0) {
-        uses_.address |= assigned[i].origins;
+        if ((assigned[i].flags & IndexTag::kSpent) == 0)
+          uses_.address |= assigned[i].origins & ~kSuspect;
       }
     } else if (a.kind == Assignment::Kind::Copy) {
       assigned[i] = tags.of[a.sources[0]];
@@ -295,6 +320,7 @@ bool IndexUse::seed(const FlowState& at_compare, const IndexCopies& copies) noex
     if (value.id == kAnonymous) continue;
     if (flow_.is_related(value.id)) tags.of[i] = {kRelated, 0, 1};
     if (flow_.is_stale(value.id)) tags.of[i] = {kStale, 0, 0};
+    if (flow_.is_suspect(value.id) && tags.of[i].origins == 0) tags.of[i] = {kSuspect, 0, 0};
   }
   for (unsigned i = 0; i < copies.count; ++i) {
     tags.of[copies.places[i]] = {static_cast<uint8_t>(1u << i), 0, 1};
