@@ -34,6 +34,14 @@ bool join(IndexTag& into, const IndexTag& from) noexcept {
   return into != before;
 }
 
+// 0: not known.
+int32_t accessed_bits(const Instruction& in) noexcept {
+  for (unsigned i = 0; i < in.operand_count; ++i) {
+    if (in.operands[i].kind == OperandKind::Memory) return in.operands[i].bits;
+  }
+  return 0;
+}
+
 bool is_constant_sum(const Instruction& in) noexcept {
   switch (in.op) {
     case Op::Inc:
@@ -140,9 +148,12 @@ void IndexUse::note_access(const Instruction& in, const IndexTags& tags) noexcep
     return;
   }
   const int32_t length = factor < 0 ? -factor : factor;
-  const int32_t bytes = memory.bits / 8;
+  const int32_t bytes = accessed_bits(in) / 8;
   if (bytes == 0) {  // not known; what is no byte is a vector register's element
-    prove(length >= 4 ? IndexProof::Element : IndexProof::Bytes, memory, factor);
+    prove(length == 4 || length == 8 ? IndexProof::Element
+          : length >= 4              ? IndexProof::Structure
+                                     : IndexProof::Bytes,
+          memory, factor);
   } else {
     prove(length == bytes  ? IndexProof::Element
           : length > bytes ? IndexProof::Structure
