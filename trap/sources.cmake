@@ -13,7 +13,9 @@ set(KEBOUND_TRAP_SOURCES
   x86/edge_feasible.cc
   x86/flow_analysis.cc
   x86/flow_effect.cc
+  x86/flow_relation.cc
   x86/function_code.cc
+  x86/index_range.cc
   x86/index_use.cc
   x86/instruction.cc
   x86/instruction_0f_effects.cc

@@ -12,11 +12,11 @@ bool is_address(int64_t displacement) noexcept {
   return displacement >= kLeastAddress || displacement <= -kLeastAddress;
 }
 
-constexpr uint8_t kProvable = static_cast<uint8_t>(~kRelated);
+constexpr uint8_t kCopies = kRelated - 1;
 
 // Still the index itself, or a multiple of it.
 bool is_index(const IndexTag& tag) noexcept {
-  return (tag.origins & kProvable) != 0 && (tag.origins & kRelated) == 0 && tag.factor != 0 &&
+  return (tag.origins & kCopies) != 0 && (tag.origins & ~kCopies) == 0 && tag.factor != 0 &&
          (tag.flags & (IndexTag::kShifted | IndexTag::kSpent)) == 0;
 }
 
@@ -27,10 +27,19 @@ bool join(IndexTag& into, const IndexTag& from) noexcept {
     return true;
   }
   const IndexTag before = into;
+  const uint8_t spent = into.flags & from.flags & IndexTag::kSpent;
   into.origins |= from.origins;
-  into.flags |= from.flags;
+  into.flags = static_cast<uint8_t>(((into.flags | from.flags) & ~IndexTag::kSpent) | spent);
   if (into.factor != from.factor) into.factor = 0;
   return into != before;
+}
+
+// 0: not known.
+int32_t accessed_bits(const Instruction& in) noexcept {
+  for (unsigned i = 0; i < in.operand_count; ++i) {
+    if (in.operands[i].kind == OperandKind::Memory) return in.operands[i].bits;
+  }
+  return 0;
 }
 
 bool is_constant_sum(const Instruction& in) noexcept {
@@ -59,7 +68,7 @@ IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& be
   bool known = true;
   bool others = adds_unknown(in);
   for (unsigned i = 0; i < 3; ++i) {
-    if (a.sources[i] == kNoPlace) continue;
+    if (a.sources[i] == kNoPlace || (a.loaded >> i & 1) != 0) continue;
     const IndexTag& source = before.of[a.sources[i]];
     if (source.origins == 0) {
       others = true;
@@ -91,14 +100,27 @@ uint8_t IndexUse::all_of(const IndexTags& tags, PlaceSet places) const noexcept 
   for (; places != 0; places &= places - 1) {
     origins |= tags.of[__builtin_ctzll(places)].origins;
   }
-  return origins;
+  return origins & static_cast<uint8_t>(~kSuspect);
+}
+
+// As addresses: what another check has let pass is that check's matter.
+uint8_t IndexUse::addresses_of(const IndexTags& tags, PlaceSet places) const noexcept {
+  uint8_t origins = 0;
+  for (; places != 0; places &= places - 1) {
+    const IndexTag& tag = tags.of[__builtin_ctzll(places)];
+    if ((tag.flags & IndexTag::kSpent) == 0) origins |= tag.origins;
+  }
+  return origins & static_cast<uint8_t>(~kSuspect);
 }
 
 void IndexUse::prove(IndexProof proof, const Operand& memory, int32_t factor) noexcept {
-  if (static_cast<uint8_t>(proof) <= static_cast<uint8_t>(uses_.proof)) return;
+  const bool displaced = memory.displacement != 0 && !memory.rip_relative;
+  const bool better = static_cast<uint8_t>(proof) > static_cast<uint8_t>(uses_.proof) ||
+                      (proof == uses_.proof && uses_.displaced && !displaced);
+  if (!better) return;
   uses_.proof = proof;
   uses_.factor = factor;
-  uses_.displaced = memory.displacement != 0 && !memory.rip_relative;
+  uses_.displaced = displaced;
 }
 
 void IndexUse::note_access(const Instruction& in, const IndexTags& tags) noexcept {
@@ -126,15 +148,30 @@ void IndexUse::note_access(const Instruction& in, const IndexTags& tags) noexcep
     return;
   }
   const int32_t length = factor < 0 ? -factor : factor;
-  const int32_t bytes = memory.bits / 8;
+  const int32_t bytes = accessed_bits(in) / 8;
   if (bytes == 0) {  // not known; what is no byte is a vector register's element
-    prove(length >= 4 ? IndexProof::Element : IndexProof::Bytes, memory, factor);
+    prove(length == 4 || length == 8 ? IndexProof::Element
+          : length >= 4              ? IndexProof::Structure
+                                     : IndexProof::Bytes,
+          memory, factor);
   } else {
     prove(length == bytes  ? IndexProof::Element
           : length > bytes ? IndexProof::Structure
                            : IndexProof::Bytes,
           memory, factor);
   }
+}
+
+// a[i] += x, where the index was calculated twice: once to read a[i], and once more for the check.
+void IndexUse::note_store(const Instruction& in, const FlowState& before, const FlowEffect& effect,
+                          const IndexTags& tags) noexcept {
+  if (!in.writes_memory || (addresses_of(tags, effect.address_uses) & kCopies) == 0) return;
+  uint8_t stored = in.op == Op::Other ? tags.of[kVectors].origins : uint8_t{0};
+  for (unsigned i = 0; i < in.operand_count; ++i) {
+    const Place place = place_of(in.operands[i], before, flow_.room().slots, false);
+    if (place != kNoPlace) stored |= tags.of[place].origins;
+  }
+  if ((stored & kSuspect) != 0) uses_.stale_store = true;
 }
 
 void IndexUse::note_address(const Instruction& in, const IndexTags& tags) noexcept {
@@ -151,7 +188,8 @@ void IndexUse::note_address(const Instruction& in, const IndexTags& tags) noexce
 void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& before,
                            const FlowEffect& effect, IndexTags& tags, Pending& pending) noexcept {
   const bool own = at == edge_.compare;
-  uses_.address |= all_of(tags, effect.address_uses);
+  uses_.address |= addresses_of(tags, effect.address_uses);
+  note_store(in, before, effect, tags);
   note_access(in, tags);
   note_address(in, tags);
   if (all_of(tags, effect.lost) != 0) uses_.lost = true;
@@ -182,6 +220,13 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
     const Assignment& a = effect.assignments[i];
     if (a.kind == Assignment::Kind::Derived) {
       assigned[i] = derived(in, a, tags);
+      // An address, for an access here or in whatever it is passed to.
+      const unsigned native = flow_.code().mode() == CodeMode::Bits64 ? 64 : 32;
+      const bool sum = in.op == Op::Lea || in.op == Op::Add;
+      if (sum && in.operands[0].bits == native && (assigned[i].flags & IndexTag::kBased) != 0) {
+        if ((assigned[i].flags & IndexTag::kSpent) == 0)
+          uses_.address |= assigned[i].origins & ~kSuspect;
+      }
     } else if (a.kind == Assignment::Kind::Copy) {
       assigned[i] = tags.of[a.sources[0]];
       if (a.value.bits == 0) assigned[i].factor = 0;
@@ -239,7 +284,7 @@ void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const
   for (unsigned i = 0; i < kMaxPlaces && checked != kAnonymous; ++i) {
     if (state.values[i].id != checked || state.values[i].bits == 0) continue;
     IndexTag& tag = passing.of[i];
-    tag.origins &= own ? uint8_t{0} : kProvable;
+    tag.origins &= own ? uint8_t{0} : kCopies;
     tag.flags |= IndexTag::kSpent;
     if (tag.origins == 0) tag = {};
   }
@@ -283,7 +328,10 @@ bool IndexUse::seed(const FlowState& at_compare, const IndexCopies& copies) noex
   IndexTags tags;
   for (unsigned i = 0; i < kMaxPlaces; ++i) {
     const Value& value = at_compare.values[i];
-    if (value.id != kAnonymous && flow_.is_related(value.id)) tags.of[i] = {kRelated, 0, 1};
+    if (value.id == kAnonymous) continue;
+    if (flow_.is_related(value.id)) tags.of[i] = {kRelated, 0, 1};
+    if (flow_.is_stale(value.id)) tags.of[i] = {kStale, 0, 0};
+    if (flow_.is_suspect(value.id) && tags.of[i].origins == 0) tags.of[i] = {kSuspect, 0, 0};
   }
   for (unsigned i = 0; i < copies.count; ++i) {
     tags.of[copies.places[i]] = {static_cast<uint8_t>(1u << i), 0, 1};
