@@ -67,7 +67,7 @@ SHAPE two_dimensions(long i, long j) { int k = (int)i, l = (int)j; return AT(ROW
 SHAPE member(long i, long j) { int k = (int)i; struct Record* r = &record; (void)j; HIDE(r); return ATV(r->list, k); }
 SHAPE member_text(long i, long j) { int k = (int)i; struct Record* r = &record; (void)j; HIDE(r); return ATV(r->text, k); }
 SHAPE member_points(long i, long j) { int k = (int)i; (void)j; return AT(record.points, k).y; }
-SHAPE array_of_structures(long i, long j) { int k = (int)i; int l = (int)j; return AT(ROW(records, k).list, l) + records[1].a; }
+SHAPE array_of_structures(long i, long j) { int k = (int)i; int l = (int)j; return AT(AT(records, k).list, l) + records[1].a; }
 SHAPE plus_constant(long i, long j) { int k = (int)i; (void)j; return AT(table, k + 3); }
 SHAPE minus_constant(long i, long j) { int k = (int)i; (void)j; return AT(table, k - 1); }
 SHAPE plus_variable(long i, long j) { int k = (int)i, l = (int)j; return AT(table, k + l); }
@@ -180,7 +180,11 @@ SHAPE many(long i, long j) {
     s -= AT(bytes, p);
     HIDE(p);
   }
-  for (int n = 0; n < 3; ++n) s += AT(large, n + p) * AT(ROW(matrix, n), n);
+  for (int n = 0; n < 3; ++n) {
+    int q = p;
+    HIDE(q);
+    s += AT(large, n + q) * AT(ROW(matrix, n), n);
+  }
   HIDE(o);
   s += AT(record.list, o);
   HIDE(m);
