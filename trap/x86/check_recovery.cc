@@ -33,8 +33,12 @@ class Cached {
   Cached() noexcept = default;
   Cached(const Cached&) = delete;
   Cached& operator=(const Cached&) = delete;
-  ~Cached() {
+  ~Cached() { reset(); }
+
+  void reset() noexcept {
     if (slot_ != nullptr) slot_->release();
+    slot_ = nullptr;
+    value_ = nullptr;
   }
 
   template <class Table>
@@ -274,6 +278,46 @@ class Recoverer {
     return false;
   }
 
+  // The code may be another one by now: an image that was unloaded, a compiler at run time.
+  [[nodiscard]] bool is_still_there(const TrapEdge& edge) const noexcept {
+    uint8_t now[kMaxInstructionLength];
+    const size_t size =
+        source_.memory.read_some(source_.memory.self, edge.compare, now, edge.length);
+    bool same = size == edge.length;
+    for (size_t i = 0; i < size; ++i) same &= now[i] == edge.bytes[i];
+    return same;
+  }
+  [[nodiscard]] bool is_still_there(const CheckSite& check) const noexcept {
+    uint8_t now[kMaxFingerprint];
+    const size_t size = check.fingerprint_size;
+    return source_.memory.read(check.fingerprint_begin, now, size) &&
+           fingerprint(now, size) == check.fingerprint;
+  }
+
+  // What is cached about the code as it was; the analysis starts again.
+  void forget(const TrapSite& site) noexcept {
+    CodeRange ranges[kMaxEdges];
+    const unsigned count = site.edge_count;
+    for (unsigned i = 0; i < count; ++i) {
+      ranges[i] = {site.edges[i].branch, site.edges[i].branch + 1};
+    }
+    const uint64_t ip = site.trap_ip;
+    site_.reset();
+    check_.reset();
+    for (unsigned i = 0; i < count; ++i) cache_.checks.forget(ranges[i]);
+    cache_.traps.forget({ip, ip + 1});
+  }
+
+  bool recover(uint64_t ip) noexcept {
+    for (unsigned attempt = 0; attempt < 2; ++attempt) {
+      changed_ = false;
+      const bool found = try_recover(ip);
+      if (!changed_) return found;
+      forget(*site_);
+    }
+    return unknown(Doubt::CodeUnreadable);
+  }
+
   bool find_site(uint64_t ip) noexcept {
     if (site_.find(cache_.traps, ip)) return true;
     RecoveryRoom* room = lease_.get();
@@ -299,12 +343,19 @@ class Recoverer {
   }
 
   // True if the trap's branch is a bounds check's, with index and limits.
-  bool recover(uint64_t ip) noexcept {
+  bool try_recover(uint64_t ip) noexcept {
     if (!find_site(ip)) return false;
     EdgeChoice choice;
     choose(choice);
-    if (!choice.found) return unknown(choice.doubt);
+    if (!choice.found) {
+      for (unsigned i = 0; i < (*site_).edge_count; ++i) {
+        changed_ |= !is_still_there((*site_).edges[i]);
+      }
+      return unknown(choice.doubt);
+    }
     const TrapEdge& edge = (*site_).edges[choice.edge];
+    changed_ = !is_still_there(edge);
+    if (changed_) return false;
     const bool only = choice.doubt == Doubt::None;
     if (!only && !choice.agree) return unknown(choice.doubt);
 
@@ -320,6 +371,8 @@ class Recoverer {
     if (!bound_shape(compare, edge.condition, shape)) return unknown(Doubt::NotABoundsCheck);
     if (!find_check(edge, shape)) return false;
     const CheckSite& check = *check_;
+    changed_ = !is_still_there(check);
+    if (changed_) return false;
     const bool clang = event_.source == BoundSource::ClangTrap;
     const Confidence confidence = confidence_of(check, choice, clang);
     if (confidence == Confidence::Unknown) {
@@ -367,6 +420,7 @@ class Recoverer {
   Recovery& recovery_;
   Cached<TrapSite> site_;
   Cached<CheckSite> check_;
+  bool changed_ = false;
 };
 
 }  // namespace

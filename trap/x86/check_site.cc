@@ -116,7 +116,25 @@ bool is_unoptimized(Place operand, const IndexCopies& copies, const IndexUses& u
   return true;
 }
 
+void take_fingerprint(const FunctionCode& code, CheckSite& site) noexcept {
+  const CodeRange range = code.range();
+  constexpr uint64_t kBefore = kMaxFingerprint / 4;
+  const uint64_t before = site.compare - range.begin;
+  site.fingerprint_begin = site.compare - (before < kBefore ? before : kBefore);
+  const uint64_t room = range.end - site.fingerprint_begin;
+  site.fingerprint_size = static_cast<uint8_t>(room < kMaxFingerprint ? room : kMaxFingerprint);
+  uint8_t bytes[kMaxFingerprint];
+  code.copy(site.fingerprint_begin, bytes, site.fingerprint_size);
+  site.fingerprint = fingerprint(bytes, site.fingerprint_size);
+}
+
 }  // namespace
+
+uint64_t fingerprint(const uint8_t* bytes, size_t size) noexcept {
+  uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a
+  for (size_t i = 0; i < size; ++i) hash = (hash ^ bytes[i]) * 0x100000001b3u;
+  return hash;
+}
 
 void analyze_check(const TrapEdge& edge, const BoundShape& shape, const FunctionCode& code,
                    const RecoverySource& source, CheckRoom& room, CheckSite& site) noexcept {
@@ -124,6 +142,7 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
   site.branch = edge.branch;
   site.compare = edge.compare;
   site.shape = shape;
+  take_fingerprint(code, site);
   Instruction compare;
   if (!code.decode(edge.compare, compare)) {
     site.resume_doubt = Doubt::CodeUnreadable;

@@ -42,6 +42,10 @@ struct StaticPlace {
   int64_t displacement = 0;     // in_memory
 };
 
+// The code around a check, to notice that it is another one.
+inline constexpr size_t kMaxFingerprint = 128;
+[[nodiscard]] uint64_t fingerprint(const uint8_t* bytes, size_t size) noexcept;
+
 struct CheckSite {
   uint64_t branch = 0;
   uint64_t compare = 0;
@@ -56,6 +60,9 @@ struct CheckSite {
   int32_t factor = 0;        // bytes between elements, as the proving access has it
   // None: the check may be executed again.
   Doubt resume_doubt = Doubt::None;
+  uint64_t fingerprint_begin = 0;
+  uint64_t fingerprint = 0;
+  uint8_t fingerprint_size = 0;
   uint8_t place_count = 0;
   StaticPlace places[kMaxIndexPlaces];
 };
