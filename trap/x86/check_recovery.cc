@@ -109,7 +109,7 @@ bool meaning_of(const CompilerTrap& trap, const TrapEvidence& evidence,
 
 // Index and limits, as the compare had them.
 bool fill_values(const Instruction& compare, const CheckSite& site, const CompareResult& result,
-                 const RecoverySource& source, const Registers& registers,
+                 const RecoverySource& source, const Registers& registers, bool clang,
                  BoundEvent& event) noexcept {
   const BoundShape& shape = site.shape;
   const unsigned bits = compare.operands[0].bits;
@@ -118,6 +118,10 @@ bool fill_values(const Instruction& compare, const CheckSite& site, const Compar
   event.index_raw = result.values[shape.index_operand];
   event.index = sign_extend(event.index_raw, site.index_bits);
   event.lower = 0;
+  if (site.index_bits < 32 && site.read_unsigned && !clang) {
+    event.index_width = 32;  // which makes it positive
+    event.index = static_cast<int64_t>(event.index_raw);
+  }
   uint64_t greatest = shape.greatest;
   if (shape.limit == BoundShape::Limit::Operand) {
     const uint64_t limit = result.values[shape.limit_operand];
@@ -139,30 +143,11 @@ bool fill_values(const Instruction& compare, const CheckSite& site, const Compar
   return true;
 }
 
-// clang optimizes its checks as it optimizes code: the compare may be of k with 7 where the source
-// has k + 3 and 10, or of k with 5 where it has 2 * k. The access shows it, by a displacement or by
-// a factor that is not the size of an element; but so do members of structures. Where the compiler
-// had what it needs for that, it is not known which of both is the case.
 Confidence confidence_of(const CheckSite& site, const EdgeChoice& choice, bool clang) noexcept {
-  if (choice.doubt != Doubt::None && !(choice.doubt == Doubt::SeveralCandidates && choice.agree)) {
-    return Confidence::Unknown;
-  }
-  const Confidence most = choice.doubt == Doubt::None ? Confidence::Certain : Confidence::Likely;
-  const bool plain = site.proof == IndexProof::Element && !site.displaced;
-  switch (site.proof) {
-    case IndexProof::Element:
-    case IndexProof::Structure:
-      if (site.unoptimized || site.range == IndexRange::Unknown) return most;
-      if (plain) return site.range == IndexRange::Counted ? Confidence::Likely : most;
-      return clang ? Confidence::Unknown : Confidence::Likely;
-    case IndexProof::Address:
-      return site.range != IndexRange::Unknown && clang ? Confidence::Unknown : Confidence::Likely;
-    case IndexProof::None:
-    case IndexProof::Pointer:
-    case IndexProof::Bytes:
-      break;
-  }
-  return Confidence::Unknown;
+  const Confidence most = static_confidence(site, clang);
+  if (choice.doubt == Doubt::None) return most;
+  const bool agree = choice.doubt == Doubt::SeveralCandidates && choice.agree;
+  return agree && most != Confidence::Unknown ? Confidence::Likely : Confidence::Unknown;
 }
 
 IndexPlace::Extension extension_of(const StaticPlace& place, uint64_t held,
@@ -376,15 +361,13 @@ class Recoverer {
     const bool clang = event_.source == BoundSource::ClangTrap;
     const Confidence confidence = confidence_of(check, choice, clang);
     if (confidence == Confidence::Unknown) {
-      return unknown(check.proof > IndexProof::Pointer ? Doubt::Scaled
-                     : check.proof == IndexProof::None && check.resume_doubt != Doubt::None
-                         ? check.resume_doubt
-                         : Doubt::NotABoundsCheck);
+      return unknown(static_doubt(check));
     }
-    if (!fill_values(compare, check, choice.result, source_, registers_, event_)) {
+    if (!fill_values(compare, check, choice.result, source_, registers_, clang, event_)) {
       return unknown(Doubt::NotABoundsCheck);
     }
     event_.confidence = confidence;
+    event_.line_ip = check.access;
     event_.ip = edge.compare;
     event_.instruction_length = compare.length;
     decide_resumption(check, choice);
