@@ -134,8 +134,37 @@ bool is_true(const BoundEvent& event, const std::vector<Outside>& truth) {
   return false;
 }
 
-void judge(const Shape& shape, int i, int j, const BoundEvent& event,
-           const std::vector<Outside>& truth) {
+// The compiler may have moved uses of the index behind the check that come before it in the source:
+// then the result is that of a variable that was corrected as soon as it had its value.
+// Runs the reference with the indices as they were corrected, until `accept` takes a result.
+template <class Accept>
+bool with_corrected(size_t n, int i, int j, Accept accept) {
+  std::vector<int> corrected;
+  for (const BoundEvent& event : events) {
+    corrected.push_back(static_cast<int>(event.index < event.lower ? event.lower : event.upper));
+  }
+  std::vector<int> firsts = corrected;
+  std::vector<int> seconds = corrected;
+  firsts.push_back(i);
+  seconds.push_back(j);
+  for (const int first : firsts) {
+    for (const int second : seconds) {
+      notes.clear();
+      fill_reference();
+      if (accept(shapes_reference[n].run(first, second))) return true;
+    }
+  }
+  return false;
+}
+
+bool is_earlier_correction(size_t n, int i, int j, long result) {
+  const bool is = with_corrected(n, i, j, [result](long other) { return other == result; });
+  if (is) ++counts["corrected_earlier"];
+  return is;
+}
+
+void judge(size_t n, int i, int j, const BoundEvent& event, const std::vector<Outside>& truth) {
+  const Shape& shape = shapes_checked[n];
   ++counts["events"];
   if (event.source == BoundSource::X86Bound) {
     ++counts["not_recognized"];
@@ -148,7 +177,12 @@ void judge(const Shape& shape, int i, int j, const BoundEvent& event,
     ++counts[std::string("unknown: ") + doubt_text(event.doubt)];
     return;
   }
-  if (!is_true(event, truth)) {
+  // What was corrected before may be in the index by now.
+  const auto follows = [&] {
+    return &event != &events.front() &&
+           with_corrected(n, i, j, [&](long) { return is_true(event, notes); });
+  };
+  if (!is_true(event, truth) && !follows()) {
     if (event.confidence == Confidence::Likely) {
       ++counts["likely_and_wrong"];
       if (verbose) printf("likely and wrong: %s(%d, %d)\n", shape.name, i, j);
@@ -157,28 +191,6 @@ void judge(const Shape& shape, int i, int j, const BoundEvent& event,
     }
   }
   if (!event.resumable) ++counts[std::string("not resumable: ") + doubt_text(event.doubt)];
-}
-
-// The compiler may have moved uses of the index behind the check that come before it in the source:
-// then the result is that of a variable that was corrected as soon as it had its value.
-bool is_earlier_correction(size_t n, int i, int j, long result) {
-  std::vector<int> corrected;
-  for (const BoundEvent& event : events) {
-    corrected.push_back(static_cast<int>(event.index < event.lower ? event.lower : event.upper));
-  }
-  std::vector<int> firsts = corrected;
-  std::vector<int> seconds = corrected;
-  firsts.push_back(i);
-  seconds.push_back(j);
-  for (const int first : firsts) {
-    for (const int second : seconds) {
-      fill_reference();
-      if (shapes_reference[n].run(first, second) != result) continue;
-      ++counts["corrected_earlier"];
-      return true;
-    }
-  }
-  return false;
 }
 
 void run(size_t n, int i, int j) {
@@ -195,7 +207,7 @@ void run(size_t n, int i, int j) {
   const int how = sigsetjmp(back, 1);
   volatile long result = 0;
   if (how == 0) result = shape.run(i, j);
-  for (const BoundEvent& event : events) judge(shape, i, j, event, truth);
+  for (const BoundEvent& event : events) judge(n, i, j, event, truth);
   if (verbose) {
     for (const BoundEvent& event : events) {
       printf("%s(%d, %d): %s index %lld upper %lld, %s, %s, ip %lx\n", shape.name, i, j,

@@ -183,7 +183,7 @@ SHAPE many(int i, int j) {
   for (int n = 0; n < 3; ++n) {
     int q = p;
     HIDE(q);
-    s += AT(large, n + q) * AT(ROW(matrix, n), n);
+    s += AT(large, q) * AT(ROW(matrix, n), n);
   }
   HIDE(o);
   s += AT(record.list, o);
