@@ -75,15 +75,28 @@ constexpr uint64_t kUserFlags = 0x00254DD5;  // those of nt/trap_frame.cc
 // How many sleepable natives there are or are being made: without any, no driver's callback is searched
 // for among them.
 constinit Atomic<uint32_t> g_sleepable;
+constinit Atomic<uint32_t> g_being_made;
+constinit Atomic<const Native*> g_by_slot[kMaxRegistrations];  // by the slot of the registration
 
 // The native callback of the registration that the thread is inside; null: it is an NT driver's.
 [[nodiscard]] const Native* native_inside(const TaskThread& thread, const void* routine) noexcept {
   const Handle inside = thread.thread.dispatch_context.current();
-  for (const Native& native : g_natives) {
-    const Handle handle = native.handle.load(MemoryOrder::Acquire);
-    if (handle == inside || (handle == kBeingMade && native.callback == routine)) return &native;
+  // Acquire pairs with the release in made(): without one in the making, all that can be asked are in
+  // their places.
+  const bool any_being_made = g_being_made.load(MemoryOrder::Acquire) != 0;
+  const Native* const native = g_by_slot[inside % kMaxRegistrations].load(MemoryOrder::Acquire);
+  if (native != nullptr && native->handle.load(MemoryOrder::Acquire) == inside) return native;
+  if (!any_being_made) return nullptr;
+  for (const Native& other : g_natives) {
+    const Handle handle = other.handle.load(MemoryOrder::Acquire);
+    if (handle == inside || (handle == kBeingMade && other.callback == routine)) return &other;
   }
   return nullptr;
+}
+
+void made(Native& native, Handle handle) noexcept {
+  native.handle.store(handle, MemoryOrder::Release);
+  g_by_slot[handle % kMaxRegistrations].store(&native, MemoryOrder::Release);
 }
 
 [[nodiscard]] RawAnswer ask_native(TaskThread& thread, const Native& native) {
@@ -210,14 +223,18 @@ uint64_t kebound_register_callback(kebound_module_callback callback, void* conte
     handle = g_atomic.add(address, native, nullptr);
   } else {
     g_sleepable.fetch_add(1);  // before the registration can be asked: pairs with call_driver()
+    g_being_made.fetch_add(1);
     handle = Facility::registry().add(address, const_cast<kebound::nt::Image*>(image),
                                       reinterpret_cast<void*>(KEBOUND_CALLER()));
   }
   if (handle == 0) {
     free_native(*native);
-  } else {
+  } else if (atomic) {
     native->handle.store(handle, kebound::MemoryOrder::Release);
+  } else {
+    made(*native, handle);
   }
+  if (!atomic) g_being_made.fetch_add(~uint32_t{0}, kebound::MemoryOrder::Release);
   return handle;
 }
 

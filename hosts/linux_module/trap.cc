@@ -51,13 +51,20 @@ constexpr uint16_t kUserCs64 = 0x33;
   return nullptr;
 }
 
+// Out of the way: BOUND is always resumable, and the plan is some hundred bytes.
+[[nodiscard, gnu::cold, gnu::noinline]] bool may_resume(const Registration& who,
+                                                        const BoundEvent& event,
+                                                        x86::Registers& wanted,
+                                                        const x86::Registers& before) {
+  const x86::ResumePlan plan = x86::plan_resumption(event, {}, before, nullptr, wanted);
+  if (plan.verdict == x86::Resumption::Resume) return true;
+  complain_once(who, "handled-refused", x86::resumption_text(plan.verdict));
+  return false;
+}
+
 [[nodiscard]] bool acceptable(const Registration& who, const BoundEvent& event,
                               x86::Registers& wanted, const x86::Registers& before) {
-  const x86::ResumePlan plan = x86::plan_resumption(event, {}, before, nullptr, wanted);
-  if (plan.verdict != x86::Resumption::Resume) {
-    complain_once(who, "handled-refused", x86::resumption_text(plan.verdict));
-    return false;
-  }
+  if (!event.resumable && !may_resume(who, event, wanted, before)) return false;
   if (const char* why = objection(wanted, before)) {
     complain_once(who, "frame-refused", why);
     return false;
@@ -98,6 +105,14 @@ enum class Next : uint8_t { Resume, Kill, Propagate };
   return Next::Resume;
 }
 
+// Where there is something to apply: to a 64-bit process in 32-bit code the frame is less than its
+// registers.
+void apply_edits(const KTRAP_FRAME& frame, x86::Registers& registers) noexcept {
+  KTRAP_FRAME given;
+  nt::fill_trap_frame(registers, given);
+  if (memcmp(&frame, &given, sizeof frame) != 0) nt::apply_trap_frame(frame, registers);
+}
+
 // Asks the callbacks that may sleep; `registers` gets what the task is to go on with.
 // The policies, for what no callback handled.
 [[nodiscard]] Next ask_policies(const BoundEvent& event, x86::Registers& registers,
@@ -121,7 +136,6 @@ enum class Next : uint8_t { Resume, Kill, Propagate };
   DispatchOutcome outcome;
   KTRAP_FRAME frame;
   nt::fill_trap_frame(registers, frame);
-  const KTRAP_FRAME given = frame;
   thread.has_edited = false;
   const bool whole = run_guarded(thread, [&] {
     outcome = nt::Facility::dispatch(thread.thread, thread.event, frame, nullptr);
@@ -131,10 +145,11 @@ enum class Next : uint8_t { Resume, Kill, Propagate };
     nt::Facility::registry().abandon(thread.thread.dispatch_context);
     return Next::Kill;
   }
-  if (thread.has_edited) registers = thread.edited;
-  // Applied when there is something to apply only: to a 64-bit process in 32-bit code the frame is less
-  // than its registers.
-  if (memcmp(&frame, &given, sizeof frame) != 0) nt::apply_trap_frame(frame, registers);
+  if (thread.has_edited) {
+    registers = thread.edited;
+  } else if (outcome.verdict == Verdict::Handled || nt::Facility::profile() == nt::Profile::Windows) {
+    apply_edits(frame, registers);
+  }
   ending.asked = outcome.asked;
   if (outcome.verdict != Verdict::NotHandled) {
     ending.decided_by = outcome.decided_by.routine;
@@ -173,7 +188,8 @@ void keep_event(TaskThread& thread, const BoundEvent& event,
   BoundEvent event;
   if (!classify(vector, registers, event)) return kKbNotOurs;
 
-  TaskThread* thread = running_thread();
+  TaskThread* thread =
+      g_propagating.load(MemoryOrder::Relaxed) != 0 ? running_thread() : nullptr;
   if (thread != nullptr) {
     // Not propagating: the task is inside driver code, and this is user mode: that cannot be.
     if (thread->propagating.exchange(0) == 0) return kKbNotOurs;
