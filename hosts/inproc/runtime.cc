@@ -89,9 +89,10 @@ kebound_status remove_callback(Handle handle) noexcept {
   if (outcome.status == DeregisterStatus::InvalidHandle) return KEBOUND_INVALID_HANDLE;
   const uint64_t routine = known ? reinterpret_cast<uintptr_t>(registration.routine) : 0;
   if (outcome.broke_deadlock) {
-    report_violation("deregistration-deadlock",
-                     "two callbacks remove each other while both run; one was not waited for",
-                     routine);
+    Line message;
+    message.text("removed by ").place(routine_inside());
+    message.text(", which it is removing itself; one of the two was not waited for");
+    report_violation("deregistration-deadlock", message.c_str(), routine);
     return KEBOUND_BROKE_DEADLOCK;
   }
   if (outcome.from_inside_itself) {
@@ -99,6 +100,13 @@ kebound_status remove_callback(Handle handle) noexcept {
     return KEBOUND_REMOVED_INSIDE;
   }
   return KEBOUND_OK;
+}
+
+uint64_t routine_inside() noexcept {
+  const ThreadState* const self = current_thread_state();
+  Registration inside;
+  if (self == nullptr || !g_registry.find_inside(self->context, inside)) return 0;
+  return reinterpret_cast<uintptr_t>(inside.routine);
 }
 
 void forget_image(uint64_t address_within) noexcept {

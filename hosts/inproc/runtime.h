@@ -27,6 +27,9 @@ extern const char kNtRoutine;  // the marker
 // kebound_deregister(), with what the verifier has to say reported.
 [[nodiscard]] kebound_status remove_callback(Handle handle) noexcept;
 
+// The routine of the callback that the calling thread is inside, 0 if none. Context: anywhere.
+[[nodiscard]] uint64_t routine_inside() noexcept;
+
 // Registrations whose routine lies in the image that is about to be unmapped: reported, removed and
 // waited for; in the windows profile a bug check. Context: not in a signal handler.
 void forget_image(uint64_t address_within) noexcept;

@@ -103,11 +103,8 @@ struct Exception {
   }
 };
 
-[[noreturn, gnu::cold, gnu::noinline]] void nested_exception(ThreadState& state,
-                                                             uint64_t ip) noexcept {
-  Registration inside;
-  const bool known = registry().find(state.context.current(), inside);
-  const uint64_t routine = known ? reinterpret_cast<uintptr_t>(inside.routine) : 0;
+[[noreturn, gnu::cold, gnu::noinline]] void nested_exception(uint64_t ip) noexcept {
+  const uint64_t routine = routine_inside();
   Line words;
   words.text("a bound exception at ").place(ip).text(" on a thread that is inside a callback");
   bug_check({kUnexpectedKernelModeTrap, {kTrapBoundRange, 0, routine, ip}, routine, words.c_str()});
@@ -176,7 +173,7 @@ Next dispatch(const BoundEvent& bound, const x86::Registers& fault, ucontext_t& 
     report_violation("no-memory", "no callback was asked about an exception", bound.ip);
     return Next::Propagate;
   }
-  if (state->context.dispatching()) nested_exception(*state, bound.ip);
+  if (state->context.dispatching()) nested_exception(bound.ip);
   const kebound_event event = to_public(bound);
   const kebound_registers before = to_public(fault);
   Exception exception{*state, event, before, before, {}};
