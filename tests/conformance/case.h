@@ -150,7 +150,7 @@ inline HostUnderTest& host_now() { return *running_host(); }
   KEBOUND_CASE(::kebound::conformance::kFake | ::kebound::conformance::kSupervisor, name, \
                contract_line, claim, traits)
 // Not where the host is a process beside the program.
-#define SAME_PROCESS_CASE(name, contract_line, claim, traits)                         \
+#define LOCAL_CASE(name, contract_line, claim, traits)                                \
   KEBOUND_CASE(::kebound::conformance::kFake | ::kebound::conformance::kInproc, name, \
                contract_line, claim, traits)
 // Not where exceptions are only told, not raised.

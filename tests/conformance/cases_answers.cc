@@ -182,9 +182,9 @@ constexpr Traits kNested =
     kPlain.stops(0x7F, 5, "raise_within")
         .because("a stopped thread of a real program raises nothing while its callback runs");
 
-SAME_PROCESS_CASE(
-    "Dispatch-within-a-callback", "Dispatch kernel mode",
-    "An exception on a thread inside a callback is bug check 0x7F/5, never dispatched", kNested) {
+LOCAL_CASE("Dispatch-within-a-callback", "Dispatch kernel mode",
+           "An exception on a thread inside a callback is bug check 0x7F/5, never dispatched",
+           kNested) {
   nested_host = &host;
   REQUIRE(KeRegisterBoundCallback(raise_within) != nullptr);
   host.raise(0);

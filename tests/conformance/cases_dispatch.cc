@@ -90,8 +90,8 @@ BOUND_CALLBACK_STATUS NTAPI note_allocations() {
 constexpr Traits kAllocationsSeen =
     kPlain.because("kebound run writes reports; its own allocations are not the facility's");
 
-SAME_PROCESS_CASE("Dispatch-allocates-nothing", "Dispatch concurrency",
-                  "Dispatch allocates nothing", kAllocationsSeen) {
+LOCAL_CASE("Dispatch-allocates-nothing", "Dispatch concurrency", "Dispatch allocates nothing",
+           kAllocationsSeen) {
   PVOID const first = KeRegisterBoundCallback(note_allocations);
   PVOID const second = KeRegisterBoundCallback(note_allocations);
   REQUIRE(first != nullptr && second != nullptr);

@@ -50,19 +50,22 @@ void drop(Thread& thread) {
   if (__atomic_sub_fetch(&thread.references, 1, __ATOMIC_ACQ_REL) == 0) delete &thread;
 }
 
-thread_local Thread* t_thread = nullptr;
-
-void end_thread(Thread& thread) {
-  t_thread = nullptr;
-  signal(thread.header);
-  drop(thread);
-}
+// A thread is at its end when none of its frames is left: they are the driver's, and may be
+// unmapped when somebody has waited for it.
+struct Ending {
+  Thread* thread = nullptr;
+  ~Ending() {
+    if (thread == nullptr) return;
+    signal(thread->header);
+    drop(*thread);
+  }
+};
+thread_local Ending t_ending;
 
 void* run(void* opaque) {
   auto& thread = *static_cast<Thread*>(opaque);
-  t_thread = &thread;
+  t_ending.thread = &thread;
   thread.routine(thread.context);
-  end_thread(thread);
   return nullptr;
 }
 
@@ -126,8 +129,7 @@ NTSTATUS NTAPI PsCreateSystemThread(PHANDLE ThreadHandle, ULONG /*DesiredAccess*
 }
 
 NTSTATUS NTAPI PsTerminateSystemThread(NTSTATUS ExitStatus) {
-  if (t_thread == nullptr) return STATUS_UNSUCCESSFUL;
-  end_thread(*t_thread);
+  if (t_ending.thread == nullptr) return STATUS_UNSUCCESSFUL;
   pthread_exit(reinterpret_cast<void*>(static_cast<intptr_t>(ExitStatus)));
 }
 
