@@ -20,10 +20,11 @@ namespace inproc {
 
 const char kNtRoutine = 'N';
 
-namespace {
-
 constinit Registry g_registry;
 constinit Settings g_settings;
+
+namespace {
+
 constinit Atomic<uint32_t> g_started{0};
 constinit Atomic<uint32_t> g_exiting{0};
 pthread_mutex_t g_start_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -55,9 +56,6 @@ kebound_status start_locked(const kebound_options& options) noexcept {
 }
 
 }  // namespace
-
-Registry& registry() noexcept { return g_registry; }
-const Settings& settings() noexcept { return g_settings; }
 
 kebound_status start(const kebound_options* options) noexcept {
   if (options != nullptr && !are_valid(*options)) return KEBOUND_INVALID_ARGUMENT;

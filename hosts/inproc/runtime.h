@@ -7,14 +7,16 @@
 namespace kebound::inproc {
 
 // The one registry of the process.
-[[nodiscard]] Registry& registry() noexcept;
+extern Registry g_registry;
+[[nodiscard]] inline Registry& registry() noexcept { return g_registry; }
 
 struct Settings {
   kebound_profile profile = KEBOUND_PROFILE_DEFAULT;
   uint64_t livelock_limit = KEBOUND_LIVELOCK_DEFAULT;
 };
 // Constant once started.
-[[nodiscard]] const Settings& settings() noexcept;
+extern Settings g_settings;
+[[nodiscard]] inline const Settings& settings() noexcept { return g_settings; }
 
 // kebound_init(). Context: not in a signal handler; once it has returned OK or ALREADY, anywhere.
 [[nodiscard]] kebound_status start(const kebound_options* options) noexcept;

@@ -10,29 +10,16 @@
 #include "hosts/inproc/classify.h"
 #include "hosts/inproc/nt_frame.h"
 #include "hosts/inproc/publish.h"
+#include "hosts/inproc/register_image.h"
 #include "hosts/inproc/runtime.h"
 #include "hosts/inproc/thread_state.h"
 
 namespace kebound::inproc {
 namespace {
 
-// The public structure begins as the decoders' does.
-static_assert(offsetof(x86::Registers, rip) == offsetof(kebound_registers, ip));
-static_assert(offsetof(x86::Registers, cs) == offsetof(kebound_registers, cs));
-static_assert(offsetof(x86::Registers, gs) == offsetof(kebound_registers, gs));
-static_assert(sizeof(x86::Registers) <= sizeof(kebound_registers));
-static_assert(sizeof(kebound_registers) % sizeof(uint64_t) == 0);
-
-kebound_registers to_public(const x86::Registers& registers) noexcept {
-  kebound_registers result;
-  result.reserved = 0;
-  memcpy(&result, &registers, sizeof registers);
-  result.reserved = 0;
-  return result;
-}
-
 kebound_event to_public(const BoundEvent& event) noexcept {
-  kebound_event result{};
+  kebound_event result;
+  memset(result.reserved, 0, sizeof result.reserved);
   result.size = sizeof result;
   result.source = static_cast<uint8_t>(event.source);
   result.confidence = static_cast<uint8_t>(event.confidence);
@@ -47,40 +34,31 @@ kebound_event to_public(const BoundEvent& event) noexcept {
   return result;
 }
 
-// After each callback of a chain, so it counts: all of it in vector registers, without a branch.
-[[gnu::always_inline]] inline bool differ(const kebound_registers& a,
-                                          const kebound_registers& b) noexcept {
-  using Vector [[gnu::vector_size(16)]] = long long;
-  static_assert(sizeof a % sizeof(Vector) == 0);
-  Vector difference{};
-#pragma GCC unroll 16
-  for (size_t i = 0; i < sizeof a; i += sizeof(Vector)) {
-    Vector left;
-    Vector right;
-    memcpy(&left, reinterpret_cast<const char*>(&a) + i, sizeof left);
-    memcpy(&right, reinterpret_cast<const char*>(&b) + i, sizeof right);
-    difference |= left ^ right;
-  }
-  return (difference[0] | difference[1]) != 0;
-}
-
 // One exception on its way.
 struct Exception {
   ThreadState& state;
   const kebound_event& event;
-  const kebound_registers& before;
-  kebound_registers registers;  // as callbacks make them
+  const RegisterImage& before;
+  const bool publishing;
+  RegisterImage now;  // as callbacks make them
   Answers answers;
+
+  Exception(ThreadState& of_thread, const kebound_event& what,
+            const RegisterImage& at_fault) noexcept
+      : state(of_thread),
+        event(what),
+        before(at_fault),
+        publishing(is_publishing()),
+        now(at_fault) {}  // answers: not zeroed, most exceptions need none
 
   RawAnswer ask(const Registration& registration) noexcept {
     const RawAnswer answer =
         registration.context == &kNtRoutine
-            ? call_nt_routine(state, registration.routine, registers)
+            ? call_nt_routine(state, registration.routine, now.shown)
             : static_cast<RawAnswer>(reinterpret_cast<kebound_callback>(registration.routine)(
-                  &event, &registers, registration.context));
-    const bool publishing = is_publishing();
+                  &event, &now.shown, registration.context));
     if (answer != kAnswerContinueSearch && !publishing) return answer;
-    const bool edited = differ(registers, before);
+    const bool edited = differ(now, before);
     if (publishing) answers.add(registration.routine, answer, edited);
     if (answer == kAnswerContinueSearch && edited) undo(registration);
     return answer;
@@ -89,17 +67,19 @@ struct Exception {
   [[gnu::cold]] void undo(const Registration& registration) noexcept {
     static constinit Atomic<uint32_t> told{0};
     // Without a ring that is a line on the program's standard error: once.
-    if (is_publishing() || told.exchange(1, MemoryOrder::Relaxed) == 0) {
+    if (publishing || told.exchange(1, MemoryOrder::Relaxed) == 0) {
       report_violation("edit-without-handled",
                        "a callback changed registers and answered ContinueSearch",
                        reinterpret_cast<uintptr_t>(registration.routine));
     }
-    if (settings().profile != KEBOUND_PROFILE_WINDOWS) registers = before;
+    if (settings().profile != KEBOUND_PROFILE_WINDOWS) now = before;
   }
 
   void publish(unsigned disposition, const char* reason = "") const noexcept {
+    if (!publishing) return;
     const bool terminated = disposition == KEBOUND_DISPOSITION_TERMINATED;
-    publish_exception(event, before, terminated ? before : registers, answers, disposition, reason);
+    publish_exception(event, before.shown, terminated ? before.shown : now.shown, answers,
+                      disposition, reason);
   }
 };
 
@@ -130,28 +110,22 @@ struct Exception {
   kill_process();
 }
 
-x86::Registers from_public(const kebound_registers& registers) noexcept {
-  x86::Registers result;
-  memcpy(static_cast<void*>(&result), &registers, sizeof result);
-  return result;
-}
-
 enum class Next { Resume, Propagate };
 
-Next carry_out(Exception& exception, const DispatchOutcome& outcome, const x86::Registers& fault,
-               ucontext_t& context) noexcept {
+Next carry_out(Exception& exception, const DispatchOutcome& outcome, ucontext_t& context) noexcept {
   switch (outcome.verdict) {
     case Verdict::NotHandled:
       exception.state.livelock.forget();
       exception.publish(KEBOUND_DISPOSITION_PROPAGATED);
       // Only the windows profile lets edits through to here.
-      if (differ(exception.registers, exception.before)) {
-        write_registers(from_public(exception.registers), context);
+      if (differ(exception.now, exception.before)) {
+        write_registers(exception.now.decoded, context);
       }
       return Next::Propagate;
     case Verdict::Handled: {
-      const x86::Registers resumed = from_public(exception.registers);
-      if (exception.state.livelock.observe(fault, resumed, settings().livelock_limit)) {
+      const x86::Registers& resumed = exception.now.decoded;
+      if (exception.state.livelock.observe(exception.before.decoded, resumed,
+                                           settings().livelock_limit)) {
         livelock(exception);
       }
       write_registers(resumed, context);
@@ -167,7 +141,7 @@ Next carry_out(Exception& exception, const DispatchOutcome& outcome, const x86::
   return Next::Propagate;
 }
 
-Next dispatch(const BoundEvent& bound, const x86::Registers& fault, ucontext_t& context) noexcept {
+Next dispatch(const BoundEvent& bound, RegisterImage& fault, ucontext_t& context) noexcept {
   ThreadState* const state = claim_thread_state(registry());
   if (state == nullptr) {
     report_violation("no-memory", "no callback was asked about an exception", bound.ip);
@@ -175,11 +149,11 @@ Next dispatch(const BoundEvent& bound, const x86::Registers& fault, ucontext_t& 
   }
   if (state->context.dispatching()) nested_exception(bound.ip);
   const kebound_event event = to_public(bound);
-  const kebound_registers before = to_public(fault);
-  Exception exception{*state, event, before, before, {}};
+  fault.shown.reserved = 0;
+  Exception exception(*state, event, fault);
   const DispatchOutcome outcome =
       registry().dispatch(state->context, [&](const Registration& r) { return exception.ask(r); });
-  return carry_out(exception, outcome, fault, context);
+  return carry_out(exception, outcome, context);
 }
 
 [[noreturn]] void leave_guarded_region(kebound_guard& guard, const BoundEvent& event) noexcept {
@@ -208,9 +182,9 @@ void kebound_on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
   auto& context = *static_cast<ucontext_t*>(opaque);
   if (signal == SIGSEGV && resume_copy(context)) return;
   const int saved = errno;
-  x86::Registers fault;
+  RegisterImage fault;
   BoundEvent event;
-  if (is_bound_exception(signal, *info, context, fault, event)) {
+  if (is_bound_exception(signal, *info, context, fault.decoded, event)) {
     const Next next = dispatch(event, fault, context);
     errno = saved;
     if (next == Next::Resume) return;
