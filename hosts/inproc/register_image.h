@@ -12,7 +12,7 @@
 
 namespace kebound::inproc {
 
-static_assert(sizeof(x86::Registers) == sizeof(kebound_registers));
+static_assert(sizeof(x86::Registers) <= sizeof(kebound_registers));
 static_assert(offsetof(x86::Registers, rip) == offsetof(kebound_registers, ip));
 static_assert(offsetof(x86::Registers, fs_base) == offsetof(kebound_registers, fs_base));
 static_assert(offsetof(x86::Registers, cs) == offsetof(kebound_registers, cs));

@@ -51,20 +51,9 @@ struct Exception {
         publishing(is_publishing()),
         now(at_fault) {}  // answers: not zeroed, most exceptions need none
 
-  RawAnswer ask(const Registration& registration) noexcept {
-    const RawAnswer answer =
-        registration.context == &kNtRoutine
-            ? call_nt_routine(state, registration.routine, now.shown)
-            : static_cast<RawAnswer>(reinterpret_cast<kebound_callback>(registration.routine)(
-                  &event, &now.shown, registration.context));
-    if (answer != kAnswerContinueSearch && !publishing) return answer;
-    const bool edited = differ(now, before);
-    if (publishing) answers.add(registration.routine, answer, edited);
-    if (answer == kAnswerContinueSearch && edited) undo(registration);
-    return answer;
-  }
+  DispatchOutcome ask_all() noexcept { return publishing ? ask_chain<true>() : ask_chain<false>(); }
 
-  [[gnu::cold]] void undo(const Registration& registration) noexcept {
+  [[gnu::cold, gnu::noinline]] void undo(const Registration& registration) noexcept {
     static constinit Atomic<uint32_t> told{0};
     // Without a ring that is a line on the program's standard error: once.
     if (publishing || told.exchange(1, MemoryOrder::Relaxed) == 0) {
@@ -80,6 +69,28 @@ struct Exception {
     const bool terminated = disposition == KEBOUND_DISPOSITION_TERMINATED;
     publish_exception(event, before.shown, terminated ? before.shown : now.shown, answers,
                       disposition, reason);
+  }
+
+ private:
+  // Twice, because a long chain feels each instruction.
+  template <bool kPublishing>
+  DispatchOutcome ask_chain() noexcept {
+    return registry().dispatch(state.context,
+                               [this](const Registration& r) { return ask<kPublishing>(r); });
+  }
+
+  template <bool kPublishing>
+  RawAnswer ask(const Registration& registration) noexcept {
+    const RawAnswer answer =
+        registration.context == &kNtRoutine
+            ? call_nt_routine(state, registration.routine, now.shown)
+            : static_cast<RawAnswer>(reinterpret_cast<kebound_callback>(registration.routine)(
+                  &event, &now.shown, registration.context));
+    if (!kPublishing && answer != kAnswerContinueSearch) return answer;
+    const bool edited = differ(now, before);
+    if (kPublishing) answers.add(registration.routine, answer, edited);
+    if (answer == kAnswerContinueSearch && edited) undo(registration);
+    return answer;
   }
 };
 
@@ -151,8 +162,7 @@ Next dispatch(const BoundEvent& bound, RegisterImage& fault, ucontext_t& context
   const kebound_event event = to_public(bound);
   fault.shown.reserved = 0;
   Exception exception(*state, event, fault);
-  const DispatchOutcome outcome =
-      registry().dispatch(state->context, [&](const Registration& r) { return exception.ask(r); });
+  const DispatchOutcome outcome = exception.ask_all();
   return carry_out(exception, outcome, context);
 }
 
