@@ -18,57 +18,63 @@ namespace kebound::inproc {
 namespace {
 
 kebound_event to_public(const BoundEvent& event) noexcept {
-  kebound_event result;
-  memset(result.reserved, 0, sizeof result.reserved);
+  kebound_event result{};
   result.size = sizeof result;
   result.source = static_cast<uint8_t>(event.source);
   result.confidence = static_cast<uint8_t>(event.confidence);
   result.instruction_length = event.instruction_length;
   result.index_register = event.index_register;
   result.index_width = event.index_width;
+  result.check = static_cast<uint8_t>(event.check);
+  result.resumable = event.resumable;
+  result.doubt = static_cast<uint8_t>(event.doubt);
   result.ip = event.ip;
   result.index = event.index;
   result.lower = event.lower;
   result.upper = event.upper;
   result.bounds_address = event.bounds_address;
+  result.trap_ip = event.trap_ip;
+  result.index_raw = event.index_raw;
+  result.index_address = event.index_address;
+  result.line_ip = event.line_ip;
   return result;
 }
 
 // One exception on its way.
 struct Exception {
   ThreadState& state;
+  const Trap& trap;
   const kebound_event& event;
   const RegisterImage& before;
   const bool publishing;
   RegisterImage now;  // as callbacks make them
   Answers answers;
 
-  Exception(ThreadState& of_thread, const kebound_event& what,
+  Exception(ThreadState& of_thread, const Trap& what, const kebound_event& shown,
             const RegisterImage& at_fault) noexcept
       : state(of_thread),
-        event(what),
+        trap(what),
+        event(shown),
         before(at_fault),
         publishing(is_publishing()),
         now(at_fault) {}  // answers: not zeroed, most exceptions need none
 
   DispatchOutcome ask_all() noexcept { return publishing ? ask_chain<true>() : ask_chain<false>(); }
 
-  [[gnu::cold, gnu::noinline]] void undo(const Registration& registration) noexcept {
-    static constinit Atomic<uint32_t> told{0};
-    // Without a ring that is a line on the program's standard error: once.
-    if (publishing || told.exchange(1, MemoryOrder::Relaxed) == 0) {
-      report_violation("edit-without-handled",
-                       "a callback changed registers and answered ContinueSearch",
-                       reinterpret_cast<uintptr_t>(registration.routine));
-    }
-    if (settings().profile != KEBOUND_PROFILE_WINDOWS) now = before;
-  }
-
   void publish(unsigned disposition, const char* reason = "") const noexcept {
     if (!publishing) return;
     const bool terminated = disposition == KEBOUND_DISPOSITION_TERMINATED;
     publish_exception(event, before.shown, terminated ? before.shown : now.shown, answers,
                       disposition, reason);
+  }
+
+  // Once for each exception that is handled.
+  [[nodiscard]] bool is_livelock() noexcept {
+    return state.livelock.observe(before.decoded, now.decoded, settings().livelock_limit);
+  }
+
+  [[nodiscard]] const int64_t* corrected_index() const noexcept {
+    return now.shown.index_corrected != 0 ? &state.corrected_index : nullptr;
   }
 
  private:
@@ -91,6 +97,17 @@ struct Exception {
     if (kPublishing) answers.add(registration.routine, answer, edited);
     if (answer == kAnswerContinueSearch && edited) undo(registration);
     return answer;
+  }
+
+  [[gnu::cold, gnu::noinline]] void undo(const Registration& registration) noexcept {
+    static constinit Atomic<uint32_t> told{0};
+    // Without a ring that is a line on the program's standard error: once.
+    if (publishing || told.exchange(1, MemoryOrder::Relaxed) == 0) {
+      report_violation("edit-without-handled",
+                       "a callback changed registers and answered ContinueSearch",
+                       reinterpret_cast<uintptr_t>(registration.routine));
+    }
+    if (settings().profile != KEBOUND_PROFILE_WINDOWS) now = before;
   }
 };
 
@@ -123,6 +140,68 @@ struct Exception {
 
 enum class Next { Resume, Propagate };
 
+// All of a plan's writes or none: a half corrected index would be worse than an exception.
+[[nodiscard]] bool carry_out_writes(const x86::ResumePlan& plan) noexcept {
+  uint64_t before[x86::kMaxIndexPlaces];
+  size_t done = 0;
+  const auto pointer = [](uint64_t address) {
+    return reinterpret_cast<void*>(static_cast<uintptr_t>(address));
+  };
+  for (; done < plan.write_count; ++done) {
+    const x86::MemoryWrite& write = plan.writes[done];
+    if (kebound_copy(&before[done], pointer(write.address), write.size) != write.size ||
+        kebound_copy(pointer(write.address), &write.value, write.size) != write.size) {
+      break;
+    }
+  }
+  if (done == plan.write_count) return true;
+  while (done-- > 0) {
+    kebound_copy(pointer(plan.writes[done].address), &before[done], plan.writes[done].size);
+  }
+  return false;
+}
+
+// Nothing that the callbacks wanted of the thread happens.
+Next refuse(Exception& exception, const char* why, Doubt doubt = Doubt::None) noexcept {
+  exception.state.livelock.forget();
+  exception.now = exception.before;
+  Line words;
+  words.text("handled refused: ").text(why);
+  if (doubt != Doubt::None) words.text(": ").text(doubt_text(doubt));
+  exception.publish(KEBOUND_DISPOSITION_PROPAGATED, words.c_str());
+  // Without a report of exceptions it would be a silent refusal.
+  if (!exception.publishing) report_violation("handled-refused", why, exception.event.ip);
+  return Next::Propagate;
+}
+
+// A compiler's check: its instruction and what follows are not what failed, so that takes a plan.
+[[nodiscard, gnu::noinline]] x86::ResumePlan plan(Exception& exception) noexcept {
+  return plan_resumption(exception.trap.event, exception.trap.recovery, exception.before.decoded,
+                         exception.corrected_index(), exception.now.decoded);
+}
+
+Next resume(Exception& exception, ucontext_t& context) noexcept {
+  const BoundEvent& event = exception.trap.event;
+  const bool planned = event.source != BoundSource::X86Bound && event.source != BoundSource::X86Mpx;
+  if (planned) {
+    // Memory is written last: only for a thread that does go on.
+    const x86::ResumePlan way = plan(exception);
+    if (way.verdict != x86::Resumption::Resume) {
+      const bool has_doubt = way.verdict == x86::Resumption::NotResumable;
+      return refuse(exception, resumption_text(way.verdict), has_doubt ? event.doubt : Doubt::None);
+    }
+    if (exception.is_livelock()) livelock(exception);
+    if (!carry_out_writes(way))
+      return refuse(exception, "the index is in memory that cannot be written");
+  } else if (exception.is_livelock()) {
+    livelock(exception);
+  }
+  write_registers(exception.now.decoded, context);
+  exception.now.shown.index_corrected = 0;
+  exception.publish(KEBOUND_DISPOSITION_HANDLED);
+  return Next::Resume;
+}
+
 Next carry_out(Exception& exception, const DispatchOutcome& outcome, ucontext_t& context) noexcept {
   switch (outcome.verdict) {
     case Verdict::NotHandled:
@@ -130,19 +209,13 @@ Next carry_out(Exception& exception, const DispatchOutcome& outcome, ucontext_t&
       exception.publish(KEBOUND_DISPOSITION_PROPAGATED);
       // Only the windows profile lets edits through to here.
       if (differ(exception.now, exception.before)) {
-        write_registers(exception.now.decoded, context);
+        x86::Registers leaked = exception.now.decoded;
+        if (leaked.rip == exception.event.ip) leaked.rip = exception.trap.registers.rip;
+        write_registers(leaked, context);
       }
       return Next::Propagate;
-    case Verdict::Handled: {
-      const x86::Registers& resumed = exception.now.decoded;
-      if (exception.state.livelock.observe(exception.before.decoded, resumed,
-                                           settings().livelock_limit)) {
-        livelock(exception);
-      }
-      write_registers(resumed, context);
-      exception.publish(KEBOUND_DISPOSITION_HANDLED);
-      return Next::Resume;
-    }
+    case Verdict::Handled:
+      return resume(exception, context);
     case Verdict::Error:
       exception.publish(KEBOUND_DISPOSITION_TERMINATED);
       kill_process();
@@ -152,17 +225,23 @@ Next carry_out(Exception& exception, const DispatchOutcome& outcome, ucontext_t&
   return Next::Propagate;
 }
 
-Next dispatch(const BoundEvent& bound, RegisterImage& fault, ucontext_t& context) noexcept {
+Next dispatch(const Trap& trap, ucontext_t& context) noexcept {
   ThreadState* const state = claim_thread_state(registry());
   if (state == nullptr) {
-    report_violation("no-memory", "no callback was asked about an exception", bound.ip);
+    report_violation("no-memory", "no callback was asked about an exception", trap.event.ip);
     return Next::Propagate;
   }
-  if (state->context.dispatching()) nested_exception(bound.ip);
-  const kebound_event event = to_public(bound);
-  fault.shown.reserved = 0;
-  Exception exception(*state, event, fault);
+  if (state->context.dispatching()) nested_exception(trap.event.ip);
+  const kebound_event event = to_public(trap.event);
+  RegisterImage before;
+  before.decoded = trap.registers;
+  before.shown.ip = trap.event.ip;
+  before.shown.index_corrected = 0;
+  Exception exception(*state, trap, event, before);
+  state->asked_event = &event;
+  state->asked_registers = &exception.now.shown;
   const DispatchOutcome outcome = exception.ask_all();
+  state->asked_event = nullptr;
   return carry_out(exception, outcome, context);
 }
 
@@ -186,19 +265,47 @@ void deliver(int signal, siginfo_t* info, ucontext_t* context) noexcept {
 }  // namespace
 }  // namespace kebound::inproc
 
+kebound_status kebound_set_index(const kebound_event* event, kebound_registers* registers,
+                                 int64_t index) {
+  using namespace kebound;
+  using namespace kebound::inproc;
+  ThreadState* const state = current_thread_state();
+  if (event == nullptr || state == nullptr || state->asked_event != event ||
+      state->asked_registers != registers) {
+    return KEBOUND_INVALID_ARGUMENT;
+  }
+  if (!event->resumable || event->confidence == KEBOUND_CONFIDENCE_UNKNOWN) {
+    return KEBOUND_NOT_SUPPORTED;
+  }
+  if (event->source == KEBOUND_SOURCE_X86_BOUND) {
+    uint64_t& gpr = registers->gpr[event->index_register & 15];
+    const uint64_t mask = event->index_width == 16 ? 0xffff : 0xffffffff;
+    gpr = (gpr & ~mask) | (static_cast<uint64_t>(index) & mask);
+    return KEBOUND_OK;
+  }
+  state->corrected_index = index;
+  registers->index_corrected = 1;
+  return KEBOUND_OK;
+}
+
+const char* kebound_doubt_text(unsigned doubt) {
+  using namespace kebound;
+  return doubt <= static_cast<unsigned>(kLastDoubt) ? doubt_text(static_cast<Doubt>(doubt))
+                                                    : "unknown";
+}
+
 void kebound_on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
   using namespace kebound;
   using namespace kebound::inproc;
   auto& context = *static_cast<ucontext_t*>(opaque);
   if (signal == SIGSEGV && resume_copy(context)) return;
   const int saved = errno;
-  RegisterImage fault;
-  BoundEvent event;
-  if (is_bound_exception(signal, *info, context, fault.decoded, event)) {
-    const Next next = dispatch(event, fault, context);
+  Trap trap;
+  if (is_bound_exception(signal, *info, context, trap)) {
+    const Next next = dispatch(trap, context);
     errno = saved;
     if (next == Next::Resume) return;
-    if (kebound_guard* const guard = innermost_guard()) leave_guarded_region(*guard, event);
+    if (kebound_guard* const guard = innermost_guard()) leave_guarded_region(*guard, trap.event);
   }
   errno = saved;
   deliver(signal, info, &context);
