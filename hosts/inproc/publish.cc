@@ -17,6 +17,8 @@
 #include "hosts/inproc/machine.h"
 
 namespace kebound::inproc {
+constinit bool g_publishing = false;
+
 namespace {
 
 struct Ring {
@@ -26,7 +28,6 @@ struct Ring {
 };
 constinit Ring g_ring;
 constinit bool g_text = false;
-constinit bool g_publishing = false;
 constinit uint64_t g_builtin = 0;
 constinit char g_program[KEBOUND_RING_PATH];  // empty where it is longer
 
@@ -97,7 +98,6 @@ class Entry {
 }  // namespace
 
 bool has_ring() noexcept { return g_ring.header != nullptr; }
-bool is_publishing() noexcept { return g_publishing; }
 
 void set_builtin_routine(const void* routine) noexcept {
   g_builtin = reinterpret_cast<uintptr_t>(routine);

@@ -29,7 +29,8 @@ struct Answers {
 };
 
 // True when records of exceptions go somewhere. Context: anywhere, as is all below.
-[[nodiscard]] bool is_publishing() noexcept;
+extern bool g_publishing;
+[[nodiscard]] inline bool is_publishing() noexcept { return g_publishing; }
 [[nodiscard]] bool has_ring() noexcept;
 // A line on standard error for each exception. Context: before the handlers are installed.
 void set_text_report(bool on) noexcept;

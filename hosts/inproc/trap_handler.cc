@@ -10,25 +10,12 @@
 #include "hosts/inproc/classify.h"
 #include "hosts/inproc/nt_frame.h"
 #include "hosts/inproc/publish.h"
+#include "hosts/inproc/register_image.h"
 #include "hosts/inproc/runtime.h"
 #include "hosts/inproc/thread_state.h"
 
 namespace kebound::inproc {
 namespace {
-
-// The public structure begins as the decoders' does.
-static_assert(offsetof(x86::Registers, rip) == offsetof(kebound_registers, ip));
-static_assert(offsetof(x86::Registers, cs) == offsetof(kebound_registers, cs));
-static_assert(offsetof(x86::Registers, gs) == offsetof(kebound_registers, gs));
-static_assert(sizeof(x86::Registers) <= sizeof(kebound_registers));
-static_assert(sizeof(kebound_registers) % sizeof(uint64_t) == 0);
-
-kebound_registers to_public(const x86::Registers& registers) noexcept {
-  kebound_registers result;
-  memcpy(&result, &registers, sizeof registers);
-  result.index_corrected = 0;
-  return result;
-}
 
 kebound_event to_public(const BoundEvent& event) noexcept {
   kebound_event result{};
@@ -53,72 +40,79 @@ kebound_event to_public(const BoundEvent& event) noexcept {
   return result;
 }
 
-// After each callback of a chain, so it counts: all of it in vector registers, without a branch.
-[[gnu::always_inline]] inline bool differ(const kebound_registers& a,
-                                          const kebound_registers& b) noexcept {
-  using Vector [[gnu::vector_size(16)]] = long long;
-  static_assert(sizeof a % sizeof(Vector) == 0);
-  Vector difference{};
-#pragma GCC unroll 16
-  for (size_t i = 0; i < sizeof a; i += sizeof(Vector)) {
-    Vector left;
-    Vector right;
-    memcpy(&left, reinterpret_cast<const char*>(&a) + i, sizeof left);
-    memcpy(&right, reinterpret_cast<const char*>(&b) + i, sizeof right);
-    difference |= left ^ right;
-  }
-  return (difference[0] | difference[1]) != 0;
-}
-
 // One exception on its way.
 struct Exception {
   ThreadState& state;
   const Trap& trap;
   const kebound_event& event;
-  const kebound_registers& before;
-  kebound_registers registers;  // as callbacks make them
+  const RegisterImage& before;
+  const bool publishing;
+  RegisterImage now;  // as callbacks make them
   Answers answers;
 
+  Exception(ThreadState& of_thread, const Trap& what, const kebound_event& shown,
+            const RegisterImage& at_fault) noexcept
+      : state(of_thread),
+        trap(what),
+        event(shown),
+        before(at_fault),
+        publishing(is_publishing()),
+        now(at_fault) {}  // answers: not zeroed, most exceptions need none
+
+  DispatchOutcome ask_all() noexcept { return publishing ? ask_chain<true>() : ask_chain<false>(); }
+
+  void publish(unsigned disposition, const char* reason = "") const noexcept {
+    if (!publishing) return;
+    const bool terminated = disposition == KEBOUND_DISPOSITION_TERMINATED;
+    publish_exception(event, before.shown, terminated ? before.shown : now.shown, answers,
+                      disposition, reason);
+  }
+
+  // Once for each exception that is handled.
+  [[nodiscard]] bool is_livelock() noexcept {
+    return state.livelock.observe(before.decoded, now.decoded, settings().livelock_limit);
+  }
+
+  [[nodiscard]] const int64_t* corrected_index() const noexcept {
+    return now.shown.index_corrected != 0 ? &state.corrected_index : nullptr;
+  }
+
+ private:
+  // Twice, because a long chain feels each instruction.
+  template <bool kPublishing>
+  DispatchOutcome ask_chain() noexcept {
+    return registry().dispatch(state.context,
+                               [this](const Registration& r) { return ask<kPublishing>(r); });
+  }
+
+  template <bool kPublishing>
   RawAnswer ask(const Registration& registration) noexcept {
     const RawAnswer answer =
         registration.context == &kNtRoutine
-            ? call_nt_routine(state, registration.routine, registers)
+            ? call_nt_routine(state, registration.routine, now.shown)
             : static_cast<RawAnswer>(reinterpret_cast<kebound_callback>(registration.routine)(
-                  &event, &registers, registration.context));
-    const bool publishing = is_publishing();
-    if (answer != kAnswerContinueSearch && !publishing) return answer;
-    const bool edited = differ(registers, before);
-    if (publishing) answers.add(registration.routine, answer, edited);
+                  &event, &now.shown, registration.context));
+    if (!kPublishing && answer != kAnswerContinueSearch) return answer;
+    const bool edited = differ(now, before);
+    if (kPublishing) answers.add(registration.routine, answer, edited);
     if (answer == kAnswerContinueSearch && edited) undo(registration);
     return answer;
   }
 
-  [[gnu::cold]] void undo(const Registration& registration) noexcept {
+  [[gnu::cold, gnu::noinline]] void undo(const Registration& registration) noexcept {
     static constinit Atomic<uint32_t> told{0};
     // Without a ring that is a line on the program's standard error: once.
-    if (is_publishing() || told.exchange(1, MemoryOrder::Relaxed) == 0) {
+    if (publishing || told.exchange(1, MemoryOrder::Relaxed) == 0) {
       report_violation("edit-without-handled",
                        "a callback changed registers and answered ContinueSearch",
                        reinterpret_cast<uintptr_t>(registration.routine));
     }
-    if (settings().profile != KEBOUND_PROFILE_WINDOWS) registers = before;
-  }
-
-  void publish(unsigned disposition, const char* reason = "") const noexcept {
-    const bool terminated = disposition == KEBOUND_DISPOSITION_TERMINATED;
-    publish_exception(event, before, terminated ? before : registers, answers, disposition, reason);
-  }
-
-  [[nodiscard]] const int64_t* corrected_index() const noexcept {
-    return registers.index_corrected != 0 ? &state.corrected_index : nullptr;
+    if (settings().profile != KEBOUND_PROFILE_WINDOWS) now = before;
   }
 };
 
-[[noreturn, gnu::cold, gnu::noinline]] void nested_exception(ThreadState& state,
-                                                             uint64_t ip) noexcept {
-  Registration inside;
-  const bool known = registry().find(state.context.current(), inside);
-  const uint64_t routine = known ? reinterpret_cast<uintptr_t>(inside.routine) : 0;
+[[noreturn, gnu::cold, gnu::noinline]] void nested_exception(uint64_t ip) noexcept {
+  const uint64_t routine = routine_inside();
   Line words;
   words.text("a bound exception at ").place(ip).text(" on a thread that is inside a callback");
   bug_check({kUnexpectedKernelModeTrap, {kTrapBoundRange, 0, routine, ip}, routine, words.c_str()});
@@ -142,12 +136,6 @@ struct Exception {
   exception.publish(KEBOUND_DISPOSITION_TERMINATED, "livelock");
   report_violation("livelock", kReason, exception.event.ip);
   kill_process();
-}
-
-x86::Registers from_public(const kebound_registers& registers) noexcept {
-  x86::Registers result;
-  memcpy(static_cast<void*>(&result), &registers, sizeof result);
-  return result;
 }
 
 enum class Next { Resume, Propagate };
@@ -176,35 +164,40 @@ enum class Next { Resume, Propagate };
 // Nothing that the callbacks wanted of the thread happens.
 Next refuse(Exception& exception, const char* why, Doubt doubt = Doubt::None) noexcept {
   exception.state.livelock.forget();
-  exception.registers = exception.before;
+  exception.now = exception.before;
   Line words;
   words.text("handled refused: ").text(why);
   if (doubt != Doubt::None) words.text(": ").text(doubt_text(doubt));
   exception.publish(KEBOUND_DISPOSITION_PROPAGATED, words.c_str());
   // Without a report of exceptions it would be a silent refusal.
-  if (!is_publishing()) report_violation("handled-refused", why, exception.event.ip);
+  if (!exception.publishing) report_violation("handled-refused", why, exception.event.ip);
   return Next::Propagate;
 }
 
+// A compiler's check: its instruction and what follows are not what failed, so that takes a plan.
+[[nodiscard, gnu::noinline]] x86::ResumePlan plan(Exception& exception) noexcept {
+  return plan_resumption(exception.trap.event, exception.trap.recovery, exception.before.decoded,
+                         exception.corrected_index(), exception.now.decoded);
+}
+
 Next resume(Exception& exception, ucontext_t& context) noexcept {
-  const Trap& trap = exception.trap;
-  x86::Registers seen = trap.registers;
-  seen.rip = trap.event.ip;
-  x86::Registers resumed = from_public(exception.registers);
-  const x86::ResumePlan plan =
-      plan_resumption(trap.event, trap.recovery, seen, exception.corrected_index(), resumed);
-  if (plan.verdict != x86::Resumption::Resume) {
-    const bool has_doubt = plan.verdict == x86::Resumption::NotResumable;
-    return refuse(exception, resumption_text(plan.verdict),
-                  has_doubt ? trap.event.doubt : Doubt::None);
-  }
-  if (exception.state.livelock.observe(seen, resumed, settings().livelock_limit)) {
+  const BoundEvent& event = exception.trap.event;
+  const bool planned = event.source != BoundSource::X86Bound && event.source != BoundSource::X86Mpx;
+  if (planned) {
+    // Memory is written last: only for a thread that does go on.
+    const x86::ResumePlan way = plan(exception);
+    if (way.verdict != x86::Resumption::Resume) {
+      const bool has_doubt = way.verdict == x86::Resumption::NotResumable;
+      return refuse(exception, resumption_text(way.verdict), has_doubt ? event.doubt : Doubt::None);
+    }
+    if (exception.is_livelock()) livelock(exception);
+    if (!carry_out_writes(way))
+      return refuse(exception, "the index is in memory that cannot be written");
+  } else if (exception.is_livelock()) {
     livelock(exception);
   }
-  if (!carry_out_writes(plan))
-    return refuse(exception, "the index is in memory that cannot be written");
-  write_registers(resumed, context);
-  exception.registers = to_public(resumed);
+  write_registers(exception.now.decoded, context);
+  exception.now.shown.index_corrected = 0;
   exception.publish(KEBOUND_DISPOSITION_HANDLED);
   return Next::Resume;
 }
@@ -215,8 +208,8 @@ Next carry_out(Exception& exception, const DispatchOutcome& outcome, ucontext_t&
       exception.state.livelock.forget();
       exception.publish(KEBOUND_DISPOSITION_PROPAGATED);
       // Only the windows profile lets edits through to here.
-      if (differ(exception.registers, exception.before)) {
-        x86::Registers leaked = from_public(exception.registers);
+      if (differ(exception.now, exception.before)) {
+        x86::Registers leaked = exception.now.decoded;
         if (leaked.rip == exception.event.ip) leaked.rip = exception.trap.registers.rip;
         write_registers(leaked, context);
       }
@@ -238,15 +231,16 @@ Next dispatch(const Trap& trap, ucontext_t& context) noexcept {
     report_violation("no-memory", "no callback was asked about an exception", trap.event.ip);
     return Next::Propagate;
   }
-  if (state->context.dispatching()) nested_exception(*state, trap.event.ip);
+  if (state->context.dispatching()) nested_exception(trap.event.ip);
   const kebound_event event = to_public(trap.event);
-  kebound_registers before = to_public(trap.registers);
-  before.ip = trap.event.ip;
-  Exception exception{*state, trap, event, before, before, {}};
+  RegisterImage before;
+  before.decoded = trap.registers;
+  before.shown.ip = trap.event.ip;
+  before.shown.index_corrected = 0;
+  Exception exception(*state, trap, event, before);
   state->asked_event = &event;
-  state->asked_registers = &exception.registers;
-  const DispatchOutcome outcome =
-      registry().dispatch(state->context, [&](const Registration& r) { return exception.ask(r); });
+  state->asked_registers = &exception.now.shown;
+  const DispatchOutcome outcome = exception.ask_all();
   state->asked_event = nullptr;
   return carry_out(exception, outcome, context);
 }
