@@ -118,8 +118,11 @@ enum class Doubt : uint8_t {
   NotRepeatable,      // what lies between check and trap cannot be executed again
   CallNotResumable,   // the check is a call that does not come back
   UniqueTraps,        // the image numbers its traps: the kind is not known
+  NotSaid,            // the check reports no index
+  LimitNotSaid,       // it reports the index alone
+  ArgumentsLost,      // what the check was called with is not known any more
 };
-inline constexpr Doubt kLastDoubt = Doubt::UniqueTraps;
+inline constexpr Doubt kLastDoubt = Doubt::ArgumentsLost;
 
 // For messages: "why" in words. Empty for None.
 [[nodiscard]] constexpr const char* doubt_text(Doubt doubt) noexcept {
@@ -156,6 +159,12 @@ inline constexpr Doubt kLastDoubt = Doubt::UniqueTraps;
       return "the failed check does not come back";
     case Doubt::UniqueTraps:
       return "the program numbers its traps, so that their kind is not known";
+    case Doubt::NotSaid:
+      return "the check reports no index";
+    case Doubt::LimitNotSaid:
+      return "the check reports no limit of the index";
+    case Doubt::ArgumentsLost:
+      return "what the check was called with is not known any more";
   }
   return "unknown";
 }
