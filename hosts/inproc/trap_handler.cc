@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "hosts/inproc/trap_handler.h"
+
 #include "hosts/inproc/bug_check.h"
 #include "hosts/inproc/chain.h"
 #include "hosts/inproc/classify.h"
@@ -69,6 +71,33 @@ kebound_event to_public(const BoundEvent& event) noexcept {
   return (difference[0] | difference[1]) != 0;
 }
 
+// What a thread is resumed by: the context of its signal, or what the entry of the function that it
+// called goes on with.
+class Thread {
+ public:
+  explicit Thread(ucontext_t& context) noexcept : context_(&context) {}
+  explicit Thread(x86::Registers& registers) noexcept : registers_(&registers) {}
+
+  // An entry keeps the registers on the stack that it was called on, and restores them from there.
+  [[nodiscard]] bool can_resume(const x86::Registers& seen,
+                                const x86::Registers& wanted) const noexcept {
+    return context_ != nullptr || wanted.gpr[x86::Rsp] >= seen.gpr[x86::Rsp];
+  }
+  void resume(const x86::Registers& wanted) noexcept {
+    if (context_ != nullptr) {
+      write_registers(wanted, *context_);
+    } else {
+      *registers_ = wanted;
+    }
+  }
+  // Where an exception is propagated, it goes on at the trap, or inside the function.
+  [[nodiscard]] bool is_inside() const noexcept { return context_ == nullptr; }
+
+ private:
+  ucontext_t* context_ = nullptr;
+  x86::Registers* registers_ = nullptr;
+};
+
 // One exception on its way.
 struct Exception {
   ThreadState& state;
@@ -76,6 +105,7 @@ struct Exception {
   const kebound_event& event;
   const kebound_registers& before;
   kebound_registers registers;  // as callbacks make them
+  const char* detail;
   Answers answers;
 
   RawAnswer ask(const Registration& registration) noexcept {
@@ -105,7 +135,8 @@ struct Exception {
 
   void publish(unsigned disposition, const char* reason = "") const noexcept {
     const bool terminated = disposition == KEBOUND_DISPOSITION_TERMINATED;
-    publish_exception(event, before, terminated ? before : registers, answers, disposition, reason);
+    publish_exception(event, before, terminated ? before : registers, answers, disposition, reason,
+                      detail);
   }
 
   [[nodiscard]] const int64_t* corrected_index() const noexcept {
@@ -185,7 +216,7 @@ Next refuse(Exception& exception, const char* why, Doubt doubt = Doubt::None) no
   return Next::Propagate;
 }
 
-Next resume(Exception& exception, ucontext_t& context) noexcept {
+Next resume(Exception& exception, Thread& thread) noexcept {
   const Trap& trap = exception.trap;
   x86::Registers seen = trap.registers;
   seen.rip = trap.event.ip;
@@ -197,31 +228,33 @@ Next resume(Exception& exception, ucontext_t& context) noexcept {
     return refuse(exception, resumption_text(plan.verdict),
                   has_doubt ? trap.event.doubt : Doubt::None);
   }
+  if (!thread.can_resume(seen, resumed))
+    return refuse(exception, "the stack pointer was moved down");
   if (exception.state.livelock.observe(seen, resumed, settings().livelock_limit)) {
     livelock(exception);
   }
   if (!carry_out_writes(plan))
     return refuse(exception, "the index is in memory that cannot be written");
-  write_registers(resumed, context);
+  thread.resume(resumed);
   exception.registers = to_public(resumed);
   exception.publish(KEBOUND_DISPOSITION_HANDLED);
   return Next::Resume;
 }
 
-Next carry_out(Exception& exception, const DispatchOutcome& outcome, ucontext_t& context) noexcept {
+Next carry_out(Exception& exception, const DispatchOutcome& outcome, Thread& thread) noexcept {
   switch (outcome.verdict) {
     case Verdict::NotHandled:
       exception.state.livelock.forget();
       exception.publish(KEBOUND_DISPOSITION_PROPAGATED);
       // Only the windows profile lets edits through to here.
-      if (differ(exception.registers, exception.before)) {
+      if (!thread.is_inside() && differ(exception.registers, exception.before)) {
         x86::Registers leaked = from_public(exception.registers);
         if (leaked.rip == exception.event.ip) leaked.rip = exception.trap.registers.rip;
-        write_registers(leaked, context);
+        thread.resume(leaked);
       }
       return Next::Propagate;
     case Verdict::Handled:
-      return resume(exception, context);
+      return resume(exception, thread);
     case Verdict::Error:
       exception.publish(KEBOUND_DISPOSITION_TERMINATED);
       kill_process();
@@ -231,7 +264,7 @@ Next carry_out(Exception& exception, const DispatchOutcome& outcome, ucontext_t&
   return Next::Propagate;
 }
 
-Next dispatch(const Trap& trap, ucontext_t& context) noexcept {
+Next dispatch(const Trap& trap, const char* detail, Thread thread) noexcept {
   ThreadState* const state = claim_thread_state(registry());
   if (state == nullptr) {
     report_violation("no-memory", "no callback was asked about an exception", trap.event.ip);
@@ -241,13 +274,13 @@ Next dispatch(const Trap& trap, ucontext_t& context) noexcept {
   const kebound_event event = to_public(trap.event);
   kebound_registers before = to_public(trap.registers);
   before.ip = trap.event.ip;
-  Exception exception{*state, trap, event, before, before, {}};
+  Exception exception{*state, trap, event, before, before, detail, {}};
   state->asked_event = &event;
   state->asked_registers = &exception.registers;
   const DispatchOutcome outcome =
       registry().dispatch(state->context, [&](const Registration& r) { return exception.ask(r); });
   state->asked_event = nullptr;
-  return carry_out(exception, outcome, context);
+  return carry_out(exception, outcome, thread);
 }
 
 [[noreturn]] void leave_guarded_region(kebound_guard& guard, const BoundEvent& event) noexcept {
@@ -268,6 +301,14 @@ void deliver(int signal, siginfo_t* info, ucontext_t* context) noexcept {
 }
 
 }  // namespace
+
+bool dispatch_call(const calls::CallEvent& call, x86::Registers& resumed) noexcept {
+  const Trap trap{call.at_call, call.event, call.recovery};
+  if (dispatch(trap, call.detail, Thread(resumed)) == Next::Resume) return true;
+  if (kebound_guard* const guard = innermost_guard()) leave_guarded_region(*guard, trap.event);
+  return false;
+}
+
 }  // namespace kebound::inproc
 
 kebound_status kebound_set_index(const kebound_event* event, kebound_registers* registers,
@@ -307,7 +348,7 @@ void kebound_on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
   const int saved = errno;
   Trap trap;
   if (is_bound_exception(signal, *info, context, trap)) {
-    const Next next = dispatch(trap, context);
+    const Next next = dispatch(trap, "", Thread(context));
     errno = saved;
     if (next == Next::Resume) return;
     if (kebound_guard* const guard = innermost_guard()) leave_guarded_region(*guard, trap.event);

@@ -83,6 +83,11 @@ class Tracer {
     open_.push_back(address);
   }
 
+  // Of a function whose end is not known only the beginning is looked at.
+  [[nodiscard]] bool is_cut_off(size_t at) const {
+    return question_.site == 0 && code_.size() - at < x86::kMaxInstructionLength;
+  }
+
   void arrive(const State& state) {
     arrived_ = arrived_ ? meet(*arrived_, state) : state;
   }
@@ -92,7 +97,7 @@ class Tracer {
     Instruction instruction;
     if (!x86::decode_instruction(code_.data() + at, code_.size() - at, address, question_.mode,
                                  instruction)) {
-      return false;
+      return is_cut_off(at);
     }
     const bool leads = instruction.op == Op::Jcc || instruction.op == Op::Jmp ||
                        instruction.op == Op::Call;

@@ -59,7 +59,8 @@ const calls::CallSource* name_of_call(const Refusal& refusal, const calls::CallI
       call.slot != 0 ? mapping_at(refusal.modules, call.slot) : nullptr;
   uint64_t bias = 0;
   if (module == nullptr || module->open_path.empty() ||
-      !load_bias(module->open_path, module->file_offset, module->begin, bias)) {
+      !load_bias(module->open_path, module->file_offset + (call.slot - module->begin), call.slot,
+                 bias)) {
     return nullptr;
   }
   const std::string name = name_of_slot(module->open_path, call.slot - bias);

@@ -99,7 +99,10 @@ class Wanted {
       const bool fortified = source.family == calls::Family::Fortify;
       add(source.symbol, fortified ? Kind::Fortified : Kind::Source, &source);
     }
-    if ((families & calls::family_bit(calls::Family::Fortify)) != 0) add("__chk_fail", Kind::Refusal);
+    if ((families & calls::family_bit(calls::Family::Fortify)) != 0) {
+      add("__chk_fail", Kind::Refusal);
+      add("__fortify_fail", Kind::Refusal);  // __fdelt_chk's; also where __chk_fail goes on
+    }
     if (families != 0) add("_dl_debug_state", Kind::Loader);
   }
   [[nodiscard]] const WatchedFunction* find(const char* name) const {

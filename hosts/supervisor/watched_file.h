@@ -15,10 +15,10 @@ namespace kebound::supervisor {
 // A function of the file. Offsets are those of its bytes in the file.
 struct WatchedFunction {
   enum class Kind : uint8_t {
-    Source,    // reports a failed check when it is called: `source`
-    Refusal,   // __chk_fail: the end of every fortified function that refuses
-    Fortified, // one of those; no breakpoint, but its calls of Refusal are its own
-    Loader,    // the dynamic linker calls it whenever its list of modules has changed
+    Source,     // reports a failed check when it is called: `source`
+    Refusal,    // __chk_fail: the end of every fortified function that refuses
+    Fortified,  // one of those; no breakpoint, but its calls of Refusal are its own
+    Loader,     // the dynamic linker calls it whenever its list of modules has changed
   };
   Kind kind = Kind::Source;
   uint64_t offset = 0;

@@ -57,7 +57,7 @@ void follow_stub(const CallFrame& frame, Route& route) noexcept {
 
 bool CallFrame::read_word(uint64_t address, uint64_t& value) const noexcept {
   value = 0;  // little-endian: the upper half stays
-  return memory.read(address, &value, word_size());
+  return memory.read(address, &value, static_cast<size_t>(word_size()));
 }
 
 uint8_t CallFrame::argument_register(unsigned number) const noexcept {
