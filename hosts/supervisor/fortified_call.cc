@@ -101,6 +101,7 @@ const calls::CallSource* find_fortified_call(const Refusal& refusal, calls::Call
   uint64_t return_address = 0;
   frame.is_64bit = refusal.is_64bit;
   frame.memory = refusal.memory;
+  frame.has_begun = true;
   if (!frame.read_word(refusal.registers.gpr[x86::Rsp], return_address)) return nullptr;
   if (!is_called(refusal, return_address)) return jumping_function(refusal, frame, question);
   question.site = return_address - 5;

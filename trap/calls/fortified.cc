@@ -49,7 +49,7 @@ Found string(const CallSource& source, const CallFrame& frame, Amounts& out) noe
   }
   if (source.shape == Shape::Concatenation) {
     uint64_t object = 0;
-    if (!frame.argument(source.object, object)) return Found::Unknown;
+    if (frame.has_begun || !frame.argument(source.object, object)) return Found::Unknown;
     if (!text_length(frame.memory, object, out.size, before)) return Found::Unknown;
   }
   constexpr uint64_t kMost = uint64_t{1} << 32;
