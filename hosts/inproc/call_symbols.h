@@ -7,8 +7,7 @@
 //   COUNT3  (.., .., count, size): it compares the two
 //   COUNT2  (.., count, .., size): the same
 //   CHECK   the C++ code measures
-#ifndef KEBOUND_HOSTS_INPROC_CALL_SYMBOLS_H_
-#define KEBOUND_HOSTS_INPROC_CALL_SYMBOLS_H_
+#pragma once
 
 #define KEBOUND_CALL_SYMBOLS(ALWAYS, COUNT3, COUNT2, CHECK) \
   ALWAYS(0, __ubsan_handle_out_of_bounds)                   \
@@ -78,4 +77,3 @@
 
 #define KEBOUND_CALL_SYMBOL_COUNT 64
 
-#endif  // KEBOUND_HOSTS_INPROC_CALL_SYMBOLS_H_
