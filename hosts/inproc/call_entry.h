@@ -37,5 +37,5 @@ void return_from_call(CallRegisters& saved, long result) noexcept;
 extern "C" const void* kebound_originals[KEBOUND_CALL_SYMBOL_COUNT];
 // The entries themselves.
 extern "C" const void* const kebound_call_entries[KEBOUND_CALL_SYMBOL_COUNT];
-// What they call; the thread goes on with `saved` as it leaves it.
-extern "C" void kebound_on_call(kebound::inproc::CallRegisters* saved, unsigned number) noexcept;
+// What they call. 0: the thread goes on in the function, go_on_at() says where. Else with `saved`.
+extern "C" int kebound_on_call(kebound::inproc::CallRegisters* saved, unsigned number) noexcept;

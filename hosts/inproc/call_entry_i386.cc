@@ -60,7 +60,7 @@ void write_call_registers(const x86::Registers& registers, CallRegisters& saved)
 }
 
 void go_on_at(CallRegisters& saved, const void* function) noexcept {
-  leave_to(saved, reinterpret_cast<uintptr_t>(saved.words), reinterpret_cast<uintptr_t>(function));
+  saved.ip = reinterpret_cast<uintptr_t>(function);
 }
 
 void return_from_call(CallRegisters& saved, long result) noexcept {
@@ -179,12 +179,23 @@ kebound_call_entry:
   call kebound_on_call
   mov %ebx, %esp
   .cfi_def_cfa_register %esp
+  test %eax, %eax
+  jz 1f
   popa
   .cfi_adjust_cfa_offset -32
   popf
   .cfi_adjust_cfa_offset -4
   pop %esp
   ret
+1:
+  # Into the function: it may not rely on ecx and the flags.
+  .cfi_def_cfa %esp, 48
+  popa
+  .cfi_adjust_cfa_offset -32
+  mov 8(%esp), %ecx
+  lea 12(%esp), %esp
+  .cfi_adjust_cfa_offset -12
+  jmp *%ecx
   .cfi_endproc
   .size kebound_call_entry, . - kebound_call_entry
 )");

@@ -187,6 +187,8 @@ kebound_call_entry:
   mov %rsp, %rdi
   cld
   call kebound_on_call
+  test %eax, %eax
+  jz 1f
   movups 48(%rsp), %xmm0
   movups 64(%rsp), %xmm1
   movups 80(%rsp), %xmm2
@@ -218,6 +220,28 @@ kebound_call_entry:
   mov 208(%rsp), %rsp
   lea -8(%rsp), %rsp
   ret
+1:
+  # Into the function: what a called function may not rely on (flags, r11) is not restored.
+  movups 48(%rsp), %xmm0
+  movups 64(%rsp), %xmm1
+  movups 80(%rsp), %xmm2
+  movups 96(%rsp), %xmm3
+  movups 112(%rsp), %xmm4
+  movups 128(%rsp), %xmm5
+  movups 144(%rsp), %xmm6
+  movups 160(%rsp), %xmm7
+  mov 176(%rsp), %rax
+  mov 184(%rsp), %rcx
+  mov 192(%rsp), %rdx
+  mov 224(%rsp), %rsi
+  mov 232(%rsp), %rdi
+  mov 240(%rsp), %r8
+  mov 248(%rsp), %r9
+  mov 256(%rsp), %r10
+  mov 304(%rsp), %r11
+  add $344, %rsp
+  .cfi_adjust_cfa_offset -344
+  jmp *%r11
   .cfi_endproc
   .size kebound_call_entry, . - kebound_call_entry
 )");

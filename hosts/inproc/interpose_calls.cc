@@ -105,10 +105,15 @@ bool stores(const char* format) noexcept {
   return false;
 }
 
-// The function writes no more than there is room for, as it would itself; if that is all, it is done.
-// Else the event says how long the text is. False: the thread goes on as `saved` says.
-bool printing_exceeds(const CallSource& source, const CallFrame& frame, CallRegisters& saved,
-                      int& length) noexcept {
+enum class Printing : uint8_t {
+  NotTried,  // that is the function's
+  Done,      // all of it fits; `saved` returns
+  Exceeds,   // `length` says what there would be
+};
+
+// Writes no more than there is room for, as the function would; if that is all, it is done.
+Printing print(const CallSource& source, const CallFrame& frame, CallRegisters& saved,
+               int& length) noexcept {
   constexpr unsigned kFormat = 3;
   const bool is_list = strcmp(source.symbol, "__vsprintf_chk") == 0;
   uint64_t object = 0;
@@ -116,15 +121,18 @@ bool printing_exceeds(const CallSource& source, const CallFrame& frame, CallRegi
   uint64_t format = 0;
   if (!frame.argument(0, object) || !frame.argument(source.size, size) ||
       !frame.argument(kFormat, format) || size == 0 || size > INT_MAX) {
-    return false;
+    return Printing::NotTried;
   }
   // What it stores would be stored twice.
-  if (stores(reinterpret_cast<const char*>(static_cast<uintptr_t>(format)))) return false;
+  if (stores(reinterpret_cast<const char*>(static_cast<uintptr_t>(format)))) {
+    return Printing::NotTried;
+  }
   length = print_arguments(saved, reinterpret_cast<char*>(static_cast<uintptr_t>(object)),
                            static_cast<size_t>(size), kFormat, is_list);
-  if (length < 0 || static_cast<uint64_t>(length) >= size) return length > 0;
+  if (length < 0) return Printing::NotTried;
+  if (static_cast<uint64_t>(length) >= size) return Printing::Exceeds;
   return_from_call(saved, length);
-  return false;
+  return Printing::Done;
 }
 
 void say_printed(int length, uint64_t size, calls::CallEvent& call) noexcept {
@@ -137,17 +145,20 @@ void say_printed(int length, uint64_t size, calls::CallEvent& call) noexcept {
   event.upper = static_cast<int64_t>(size) - 1;
 }
 
-void ask_callbacks(const CallSource& source, const CallFrame& frame, int printed,
+// True: handled, `saved` says how the thread goes on.
+bool ask_callbacks(const CallSource& source, const CallFrame& frame, int printed,
                    CallRegisters& saved) noexcept {
   calls::CallEvent call;
-  if (!calls::read_call_event(source, frame, call)) return;
+  if (!calls::read_call_event(source, frame, call)) return false;
   if (source.shape == Shape::Printed) {
     uint64_t size = 0;
     static_cast<void>(frame.argument(source.size, size));
     say_printed(printed, size, call);
   }
   x86::Registers resumed;
-  if (dispatch_call(call, resumed)) write_call_registers(resumed, saved);
+  if (!dispatch_call(call, resumed)) return false;
+  write_call_registers(resumed, saved);
+  return true;
 }
 
 [[noreturn]] void no_such_function(const char* name) noexcept {
@@ -171,7 +182,7 @@ void watch_calls(calls::FamilySet families) noexcept {
 
 }  // namespace kebound::inproc
 
-void kebound_on_call(kebound::inproc::CallRegisters* saved, unsigned number) noexcept {
+int kebound_on_call(kebound::inproc::CallRegisters* saved, unsigned number) noexcept {
   using namespace kebound;
   using namespace kebound::inproc;
   const int error = errno;
@@ -191,14 +202,17 @@ void kebound_on_call(kebound::inproc::CallRegisters* saved, unsigned number) noe
   errno = error;
   const bool on = source != nullptr && (g_families.load(MemoryOrder::Acquire) &
                                         calls::family_bit(source->family)) != 0;
-  if (!on) return;
+  if (!on) return 0;
   int printed = 0;
   if (source->family == calls::Family::Fortify) {
-    const bool failed = source->shape == Shape::Printed
-                            ? printing_exceeds(*source, frame, *saved, printed)
-                            : exceeds(*source, frame);
-    if (!failed) return;
+    if (source->shape == Shape::Printed) {
+      const Printing printing = print(*source, frame, *saved, printed);
+      if (printing != Printing::Exceeds) return printing == Printing::Done;
+    } else if (!exceeds(*source, frame)) {
+      return 0;
+    }
   }
-  ask_callbacks(*source, frame, printed, *saved);
+  const bool handled = ask_callbacks(*source, frame, printed, *saved);
   errno = error;
+  return handled;
 }
