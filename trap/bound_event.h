@@ -118,6 +118,8 @@ enum class Doubt : uint8_t {
   NotRepeatable,      // what lies between check and trap cannot be executed again
   CallNotResumable,   // the check is a call that does not come back
   UniqueTraps,        // the image numbers its traps: the kind is not known
+  LoopCounter,        // the index counts a loop, which would not end with it corrected each time
+  Busy,               // other threads have all room for the analysis
   NotSaid,            // the check reports no index
   LimitNotSaid,       // it reports the index alone
   ArgumentsLost,      // what the check was called with is not known any more
@@ -159,6 +161,10 @@ inline constexpr Doubt kLastDoubt = Doubt::ArgumentsLost;
       return "the failed check does not come back";
     case Doubt::UniqueTraps:
       return "the program numbers its traps, so that their kind is not known";
+    case Doubt::LoopCounter:
+      return "the index counts the rounds of a loop, which would never end";
+    case Doubt::Busy:
+      return "other threads have all room for the analysis";
     case Doubt::NotSaid:
       return "the check reports no index";
     case Doubt::LimitNotSaid:

@@ -300,6 +300,7 @@ void Tracer::enter_program(Tracee& tracee) {
   Process& process = *tracee.process;
   process.space = {process.pid, ++last_space_id_};
   process.modules.forget();
+  process.check_traps.reset();
   process.captured_places.clear();
   process.masks = {};
   process.is_64bit = posix::executable_is_64bit(process.pid);
