@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The entries of the functions that the preload library stands in front of: call_entry_x86_64.cc and
-// call_entry_i386.cc.
+// The entries of the functions that the preload library stands in front of: call_entry_x86_64.cc
+// and call_entry_i386.cc.
 #pragma once
 
 #include <stdarg.h>

@@ -39,8 +39,8 @@ void read_call_registers(const CallRegisters& saved, x86::Registers& registers) 
   __asm__("mov %%gs, %0" : "=r"(registers.gs));
 }
 
-// The last thing that an entry does is to pop the stack pointer from `stack` and to return to what is
-// on top there.
+// The last thing that an entry does is to pop the stack pointer from `stack` and to return to what
+// is on top there.
 static void leave_to(CallRegisters& saved, uint32_t stack, uint32_t ip) noexcept {
   saved.stack = stack - sizeof ip;
   memcpy(reinterpret_cast<void*>(saved.stack), &ip, sizeof ip);
@@ -54,7 +54,8 @@ void write_call_registers(const x86::Registers& registers, CallRegisters& saved)
   saved.ebp = static_cast<uint32_t>(registers.gpr[x86::Rbp]);
   saved.esi = static_cast<uint32_t>(registers.gpr[x86::Rsi]);
   saved.edi = static_cast<uint32_t>(registers.gpr[x86::Rdi]);
-  saved.flags = static_cast<uint32_t>((saved.flags & ~kUserFlags) | (registers.rflags & kUserFlags));
+  saved.flags =
+      static_cast<uint32_t>((saved.flags & ~kUserFlags) | (registers.rflags & kUserFlags));
   leave_to(saved, static_cast<uint32_t>(registers.gpr[x86::Rsp]),
            static_cast<uint32_t>(registers.rip));
 }

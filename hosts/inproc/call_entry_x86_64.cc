@@ -77,8 +77,9 @@ int print_arguments(const CallRegisters& saved, char* to, size_t size, unsigned 
 
 }  // namespace kebound::inproc
 
-// An entry pushes its number and keeps all registers in a CallRegisters below. What is written below
-// the stack pointer at the end lies in what was ours, or where the return address of the call was.
+// An entry pushes its number and keeps all registers in a CallRegisters below. What is written
+// below the stack pointer at the end lies in what was ours, or where the return address of the call
+// was.
 __asm__(R"(
   .macro kebound_entry symbol, number
   .text

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Checks that end in a call, for the preload library: it stands in front of the functions that
-// compilers and libraries call when an index or a size is wrong. A call that is no bounds failure, or
-// that nobody handles, goes on in the function itself.
+// compilers and libraries call when an index or a size is wrong. A call that is no bounds failure,
+// or that nobody handles, goes on in the function itself.
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
@@ -200,8 +200,8 @@ int kebound_on_call(kebound::inproc::CallRegisters* saved, unsigned number) noex
   if (original == nullptr) no_such_function(kNames[number]);
   go_on_at(*saved, original);
   errno = error;
-  const bool on = source != nullptr && (g_families.load(MemoryOrder::Acquire) &
-                                        calls::family_bit(source->family)) != 0;
+  const bool on = source != nullptr &&
+                  (g_families.load(MemoryOrder::Acquire) & calls::family_bit(source->family)) != 0;
   if (!on) return 0;
   int printed = 0;
   if (source->family == calls::Family::Fortify) {

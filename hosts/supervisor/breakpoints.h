@@ -19,9 +19,9 @@ namespace kebound::supervisor {
 inline constexpr uint8_t kBreakpointByte = 0xcc;  // int3
 
 struct Breakpoint {
-  uint8_t original = 0;           // the byte that ours stands for
+  uint8_t original = 0;  // the byte that ours stands for
   x86::CodeMode mode = x86::CodeMode::Bits64;
-  x86::Instruction instruction;   // what it stands on
+  x86::Instruction instruction;  // what it stands on
   WatchedFunction function;
 };
 
@@ -41,7 +41,8 @@ class Breakpoints {
   // One alone, for a thread that cannot get past it.
   void remove(pid_t stopped, const TargetMemory& memory, uint64_t address);
   [[nodiscard]] bool empty() const { return at_.empty(); }
-  // The program's own bytes, where a breakpoint stands among those that were read from `address` on.
+  // The program's own bytes, where a breakpoint stands among those that were read from `address`
+  // on.
   void conceal(uint64_t address, uint8_t* bytes, size_t size) const;
 
  private:

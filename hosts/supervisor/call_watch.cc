@@ -50,8 +50,9 @@ const WatchedFile& CallWatch::file_at(const std::string& path) {
   if (stat(path.c_str(), &now) != 0 || !S_ISREG(now.st_mode)) return kNone;
   const FileKey key{now.st_dev, now.st_ino, now.st_size, now.st_mtim.tv_sec, now.st_mtim.tv_nsec};
   const auto known = files_.find(key);
-  return known != files_.end() ? known->second
-                               : files_.emplace(key, read_watched_file(path, families_)).first->second;
+  return known != files_.end()
+             ? known->second
+             : files_.emplace(key, read_watched_file(path, families_)).first->second;
 }
 
 // Every module of the program, whenever the dynamic linker says that there are others.
@@ -80,15 +81,15 @@ void CallWatch::rescan(Tracee& stopped) {
 void CallWatch::insert(Tracee& stopped, uint64_t address, const events::Mapping& mapping,
                        const WatchedFile& file, const WatchedFunction& function) {
   Process& process = *stopped.process;
-  const auto result = process.breakpoints->insert(stopped.tid, process.memory, address,
-                                                  file.is_64bit, function);
+  const auto result =
+      process.breakpoints->insert(stopped.tid, process.memory, address, file.is_64bit, function);
   if (result != Breakpoints::Insertion::NotExecutable) return;
   const char* const name =
       function.source != nullptr ? function.source->symbol : "the dynamic linker's list of modules";
-  std::string message =
-      fmt::format("{} in {} is not watched: it begins with an instruction that kebound cannot "
-                  "execute in its place",
-                  name, mapping.path);
+  std::string message = fmt::format(
+      "{} in {} is not watched: it begins with an instruction that kebound cannot "
+      "execute in its place",
+      name, mapping.path);
   if (!complained_.insert(message).second) return;
   nt::host().violation({"call-not-watched", "", "", std::move(message)});
 }
@@ -119,8 +120,8 @@ bool CallWatch::read_event(Tracee& tracee, const Breakpoint& breakpoint,
   const events::Mapping* const library =
       modules != nullptr ? mapping_at(*modules, registers.rip) : nullptr;
   if (library == nullptr) return false;
-  const Refusal refusal{is_64bit, process.memory.reader(),       registers,
-                        *modules, *library, file_at(library->open_path)};
+  const Refusal refusal{is_64bit, process.memory.reader(),    registers, *modules,
+                        *library, file_at(library->open_path)};
   const calls::CallSource* const source = find_fortified_call(refusal, frame);
   return source != nullptr && calls::read_call_event(*source, frame, out);
 }
@@ -153,8 +154,8 @@ CallWatch::Trap CallWatch::take(Tracee& tracee, BoundStop& stop) {
   stop.detail = event.detail;
   stop.signal = 0;
   stop.is_call = true;
-  stop.code_size = static_cast<uint8_t>(
-      process.memory.read_some(stop.event.ip, stop.code, sizeof stop.code));
+  stop.code_size =
+      static_cast<uint8_t>(process.memory.read_some(stop.event.ip, stop.code, sizeof stop.code));
   return Trap::Event;
 }
 

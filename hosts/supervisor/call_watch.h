@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Checks that end in a call: finds the functions in the modules of each program, keeps breakpoints
-// at them as modules come and go, and makes the stops bound exceptions. docs/calls.md. Tracing thread
-// only.
+// at them as modules come and go, and makes the stops bound exceptions. docs/calls.md. Tracing
+// thread only.
 #pragma once
 
 #include <map>

@@ -13,8 +13,8 @@ using x86::Op;
 using x86::Operand;
 using x86::OperandKind;
 
-constexpr size_t kMaxFunction = 4096;    // bytes
-constexpr size_t kMaxSteps = 4096;       // instructions, each again where states meet
+constexpr size_t kMaxFunction = 4096;        // bytes
+constexpr size_t kMaxSteps = 4096;           // instructions, each again where states meet
 constexpr uint32_t kCallerSaved64 = 0x0fc7;  // rax rcx rdx rsi rdi r8..r11
 constexpr uint32_t kCallerSaved32 = 0x0007;  // eax ecx edx
 
@@ -88,9 +88,7 @@ class Tracer {
     return question_.site == 0 && code_.size() - at < x86::kMaxInstructionLength;
   }
 
-  void arrive(const State& state) {
-    arrived_ = arrived_ ? meet(*arrived_, state) : state;
-  }
+  void arrive(const State& state) { arrived_ = arrived_ ? meet(*arrived_, state) : state; }
 
   bool step(uint64_t address, State state) {
     const size_t at = address - question_.begin;
@@ -99,8 +97,8 @@ class Tracer {
                                  instruction)) {
       return is_cut_off(at);
     }
-    const bool leads = instruction.op == Op::Jcc || instruction.op == Op::Jmp ||
-                       instruction.op == Op::Call;
+    const bool leads =
+        instruction.op == Op::Jcc || instruction.op == Op::Jmp || instruction.op == Op::Call;
     if (leads && instruction.target == question_.target) {
       const bool is_call = instruction.op == Op::Call;
       if (is_call ? address == question_.site : question_.site == 0) arrive(state);
@@ -195,8 +193,8 @@ class Tracer {
       default:
         break;
     }
-    const auto place = instruction.writes_memory ? stack_place(state, instruction.memory)
-                                                 : std::nullopt;
+    const auto place =
+        instruction.writes_memory ? stack_place(state, instruction.memory) : std::nullopt;
     forget(instruction, state);
     if (to.kind == OperandKind::Register && to.bits == word_ * 8 &&
         (instruction.writes & x86::register_bit(to.reg)) != 0) {

@@ -30,9 +30,8 @@ bool is_plain(const Operand& operand) noexcept {
 
 // fs and gs have bases that the registers of a 32-bit thread do not tell.
 bool is_plain_memory(const Operand& operand) noexcept {
-  return operand.kind == OperandKind::Memory && operand.bits >= 32 &&
-         operand.address_bits >= 32 && operand.segment != x86::Segment::Fs &&
-         operand.segment != x86::Segment::Gs;
+  return operand.kind == OperandKind::Memory && operand.bits >= 32 && operand.address_bits >= 32 &&
+         operand.segment != x86::Segment::Fs && operand.segment != x86::Segment::Gs;
 }
 
 class Machine {

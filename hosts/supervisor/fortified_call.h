@@ -13,7 +13,7 @@ struct Refusal {
   MemoryReader memory;
   x86::Registers registers;
   const events::ModuleMap& modules;
-  const events::Mapping& library;     // that has __chk_fail
+  const events::Mapping& library;  // that has __chk_fail
   const WatchedFile& library_symbols;
 };
 

@@ -17,8 +17,8 @@ namespace {
 
 using Kind = WatchedFunction::Kind;
 
-// An open file, and libelf's view of it. It is read, never mapped: whoever owns the file may shorten
-// it while we look.
+// An open file, and libelf's view of it. It is read, never mapped: whoever owns the file may
+// shorten it while we look.
 class ElfFile {
  public:
   explicit ElfFile(const std::string& path)
@@ -136,8 +136,7 @@ bool is_defined_function(const GElf_Sym& symbol) {
 void collect(const ElfFile& file, GElf_Word table, const Wanted& wanted,
              std::vector<WatchedFunction>& out) {
   file.for_each_symbol(table, [&](const GElf_Sym& symbol, const char* name) {
-    const WatchedFunction* const found =
-        is_defined_function(symbol) ? wanted.find(name) : nullptr;
+    const WatchedFunction* const found = is_defined_function(symbol) ? wanted.find(name) : nullptr;
     if (found == nullptr) return true;
     const auto segment = file.segment([&](const GElf_Phdr& candidate) {
       return (candidate.p_flags & PF_X) != 0 && symbol.st_value >= candidate.p_vaddr &&

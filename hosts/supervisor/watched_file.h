@@ -31,16 +31,16 @@ struct WatchedFile {
   std::vector<WatchedFunction> functions;  // sorted by offset, each once
 };
 
-// What `path` has of them, from its symbol tables: the dynamic one, and the full one where it was not
-// stripped. Empty for what is no ELF file of this machine's. Context: may block on the file.
+// What `path` has of them, from its symbol tables: the dynamic one, and the full one where it was
+// not stripped. Empty for what is no ELF file of this machine's. Context: may block on the file.
 [[nodiscard]] WatchedFile read_watched_file(const std::string& path, calls::FamilySet families);
 
-// The name that the dynamic linker looks up for the word at `slot`, an address as in the file: of the
-// imported function that a linkage table's entry is for. Empty where there is none.
+// The name that the dynamic linker looks up for the word at `slot`, an address as in the file: of
+// the imported function that a linkage table's entry is for. Empty where there is none.
 [[nodiscard]] std::string name_of_slot(const std::string& path, uint64_t slot);
 
-// What is added to the addresses in the file when its byte `offset` is at `address` in memory. False
-// where no segment has that byte.
+// What is added to the addresses in the file when its byte `offset` is at `address` in memory.
+// False where no segment has that byte.
 [[nodiscard]] bool load_bias(const std::string& path, uint64_t offset, uint64_t address,
                              uint64_t& bias);
 

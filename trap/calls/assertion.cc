@@ -158,8 +158,7 @@ bool read_verbose_abort(const CallFrame& frame, CallEvent& out) noexcept {
   uint64_t address = 0;
   char format[kLongestMessage];
   char message[kLongestMessage];
-  if (!frame.argument(0, address) ||
-      !read_text(frame.memory, address, format, sizeof format)) {
+  if (!frame.argument(0, address) || !read_text(frame.memory, address, format, sizeof format)) {
     return false;
   }
   Text whole(message, sizeof message);

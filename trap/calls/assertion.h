@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Failed assertions of the C++ libraries. They tell in words what was wrong; whether it was a bound is
-// told by the words. Index and limits are not among them.
+// Failed assertions of the C++ libraries. They tell in words what was wrong; whether it was a bound
+// is told by the words. Index and limits are not among them.
 #pragma once
 
 #include "trap/calls/call_event.h"

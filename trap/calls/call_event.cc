@@ -49,9 +49,9 @@ bool read_shape(const CallSource& source, const CallFrame& frame, CallEvent& out
   return false;
 }
 
-// i386 code that is position independent calls __stack_chk_fail_local, a function of its own module,
-// which calls the C library's: push %ebx; call thunk; add $n, %ebx; sub $8, %esp; call. The check is
-// where that was called.
+// i386 code that is position independent calls __stack_chk_fail_local, a function of its own
+// module, which calls the C library's: push %ebx; call thunk; add $n, %ebx; sub $8, %esp; call. The
+// check is where that was called.
 void leave_local_stub(CallFrame& frame) noexcept {
   constexpr size_t kSize = 20;
   uint8_t code[kSize];
@@ -72,8 +72,7 @@ void leave_local_stub(CallFrame& frame) noexcept {
 
 }  // namespace
 
-bool read_call_event(const CallSource& source, const CallFrame& at_entry,
-                     CallEvent& out) noexcept {
+bool read_call_event(const CallSource& source, const CallFrame& at_entry, CallEvent& out) noexcept {
   CallFrame frame = at_entry;
   if (source.family == Family::StackProtector) leave_local_stub(frame);
   const CallInstruction call = find_call(frame);

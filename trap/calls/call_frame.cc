@@ -4,8 +4,7 @@
 namespace kebound::calls {
 namespace {
 
-constexpr uint8_t kArgumentRegisters[] = {x86::Rdi, x86::Rsi, x86::Rdx,
-                                          x86::Rcx, x86::R8,  x86::R9};
+constexpr uint8_t kArgumentRegisters[] = {x86::Rdi, x86::Rsi, x86::Rdx, x86::Rcx, x86::R8, x86::R9};
 constexpr unsigned kInRegisters = sizeof kArgumentRegisters;
 
 // The bytes before a return address, as far as they can be read. window[kBehind - n] is n before.

@@ -15,8 +15,8 @@ namespace kebound::calls {
 struct CallFrame {
   bool is_64bit = true;
   MemoryReader memory;
-  x86::Registers entry;  // rip: the function; rsp: where the return address is
-  uint32_t known = 0xffff;  // a bit for each Gpr of `entry`: the rest has other values by now
+  x86::Registers entry;        // rip: the function; rsp: where the return address is
+  uint32_t known = 0xffff;     // a bit for each Gpr of `entry`: the rest has other values by now
   bool has_begun = false;      // to do its work: what it writes to may not be as it was
   bool arguments_kept = true;  // those in memory are still as they were passed
 

@@ -98,8 +98,8 @@ bool can_call_again(const CallFrame& frame) noexcept {
   return frame.arguments_kept && (frame.known & needed) == needed;
 }
 
-// The count is what can be corrected: the call is executed again with it. Only where it is in bytes,
-// so that every correction is a count.
+// The count is what can be corrected: the call is executed again with it. Only where it is in
+// bytes, so that every correction is a count.
 void allow_correction(const CallSource& source, const CallFrame& frame, CallEvent& out) noexcept {
   if (source.shape != Shape::Count || source.element != 1 || source.factor != kNoArgument) return;
   if (out.event.instruction_length == 0 || !can_call_again(frame)) return;
@@ -159,8 +159,8 @@ bool read_fortified(const CallSource& source, const CallFrame& frame, CallEvent&
   } else {
     event.index = static_cast<int64_t>(amounts.bytes) - 1;
   }
-  event.index_raw = frame.is_64bit ? static_cast<uint64_t>(event.index)
-                                   : static_cast<uint32_t>(event.index);
+  event.index_raw =
+      frame.is_64bit ? static_cast<uint64_t>(event.index) : static_cast<uint32_t>(event.index);
   event.confidence = Confidence::Certain;
   allow_correction(source, frame, out);
   return true;

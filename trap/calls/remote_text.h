@@ -17,7 +17,8 @@ namespace kebound::calls {
 [[nodiscard]] bool read_text_end(const MemoryReader& memory, uint64_t address, char* buffer,
                                  size_t size) noexcept;
 
-// Its length without the 0; false where it does not end within `most` characters or readable memory.
+// Its length without the 0; false where it does not end within `most` characters or readable
+// memory.
 [[nodiscard]] bool text_length(const MemoryReader& memory, uint64_t address, uint64_t most,
                                uint64_t& length) noexcept;
 

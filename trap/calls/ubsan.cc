@@ -20,8 +20,7 @@ struct Location {
 bool read_location(const CallFrame& frame, uint64_t address, Location& out) noexcept {
   const uint64_t line = address + frame.word_size();
   out.end = line + 8;
-  return frame.read_word(address, out.file) &&
-         frame.memory.read(line, &out.line, sizeof out.line);
+  return frame.read_word(address, out.file) && frame.memory.read(line, &out.line, sizeof out.line);
 }
 
 // { uint16_t kind, info; char name[]; }
@@ -59,9 +58,8 @@ bool read_value(const CallFrame& frame, uint64_t argument, const Type& type,
   const unsigned unused = 64 - bits;
   event.index_width = static_cast<uint8_t>(bits);
   event.index_raw = raw << unused >> unused;
-  event.index = type.is_signed() || bits == 64
-                    ? static_cast<int64_t>(raw << unused) >> unused
-                    : static_cast<int64_t>(event.index_raw);
+  event.index = type.is_signed() || bits == 64 ? static_cast<int64_t>(raw << unused) >> unused
+                                               : static_cast<int64_t>(event.index_raw);
   return true;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// containers CASE: a container of the C++ library is used outside its bounds; case 6 is an assertion
-// about something else.
+// containers CASE: a container of the C++ library is used outside its bounds; case 6 is an
+// assertion about something else.
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -21,14 +21,30 @@ int main(int argc, char** argv) {
   const std::unique_ptr<int> nothing;
   int result = 0;
   switch (which) {
-    case 0: result = ten[twelve]; break;
-    case 1: result = word[twelve]; break;
-    case 2: result = four[twelve]; break;
-    case 3: result = none.front(); break;
-    case 4: result = none.back(); break;
-    case 5: result = view[twelve]; break;
-    case 6: result = *nothing; break;
-    default: result = ten[9]; break;
+    case 0:
+      result = ten[twelve];
+      break;
+    case 1:
+      result = word[twelve];
+      break;
+    case 2:
+      result = four[twelve];
+      break;
+    case 3:
+      result = none.front();
+      break;
+    case 4:
+      result = none.back();
+      break;
+    case 5:
+      result = view[twelve];
+      break;
+    case 6:
+      result = *nothing;
+      break;
+    default:
+      result = ten[9];
+      break;
   }
   std::printf("case %d: %s\n", which, result == 12345 ? "odd" : "well");
   return 0;
