@@ -20,8 +20,8 @@ __attribute__((noinline)) static int from_grid(int i, int j) { return grid[i][j]
 __attribute__((noinline)) static int from_pair(unsigned i) { return pair.second[i]; }  // LINE pair
 __attribute__((noinline)) static int from_byte(unsigned char i) { return table[i]; }   // LINE byte
 __attribute__((noinline)) static long long from_large(long long i) {
-  return large[i];
-}  // LINE large
+  return large[i];  // LINE large
+}
 
 int main(int argc, char** argv) {
   const int which = argc > 1 ? atoi(argv[1]) : 0;
