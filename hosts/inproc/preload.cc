@@ -43,6 +43,7 @@ void complain(const char* what, const char* why, const char* remedy) noexcept {
     complain("preload", "the handlers cannot be installed", "the program runs without kebound");
     return;
   }
+  watch_calls(options.calls);
   const kebound_callback callback = policy_callback(options.on_bound);
   set_builtin_routine(reinterpret_cast<void*>(callback));
   if (callback != nullptr &&

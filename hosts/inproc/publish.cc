@@ -84,13 +84,17 @@ class Entry {
     record_->image_is_program = *image.path == '\0';
   }
 
-  void text(const char* words) const noexcept {
-    size_t length = strlen(words);
-    if (length >= sizeof record_->text) length = sizeof record_->text - 1;
-    memcpy(record_->text, words, length);
-  }
+  void text(const char* words) const noexcept { put(record_->text, words); }
+  void detail(const char* words) const noexcept { put(record_->detail, words); }
 
  private:
+  template <size_t N>
+  static void put(char (&field)[N], const char* words) noexcept {
+    size_t length = strlen(words);
+    if (length >= N) length = N - 1;
+    memcpy(field, words, length);
+  }
+
   kebound_ring_record* record_ = nullptr;
   uint64_t number_ = 0;
 };
@@ -130,7 +134,7 @@ void write_text(const kebound_event& event, unsigned disposition, const char* re
 
 void publish_exception(const kebound_event& event, const kebound_registers& before,
                        const kebound_registers& after, const Answers& answers, unsigned disposition,
-                       const char* reason) noexcept {
+                       const char* reason, const char* detail) noexcept {
   if (g_text) write_text(event, disposition, reason);
   if (!has_ring()) return;
   const Entry entry(KEBOUND_RECORD_EXCEPTION);
@@ -152,6 +156,7 @@ void publish_exception(const kebound_event& event, const kebound_registers& befo
                    entry->code_size));
   entry.place(event.ip);
   entry.text(reason);
+  entry.detail(detail);
 }
 
 void publish_bug_check(const BugCheck& what) noexcept {

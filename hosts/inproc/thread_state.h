@@ -24,6 +24,9 @@ struct alignas(kCacheLine) ThreadState {
   const kebound_event* asked_event = nullptr;
   kebound_registers* asked_registers = nullptr;
   int64_t corrected_index = 0;
+  // What the built-in policy did not do, and why; null: nothing. Static text, for the record.
+  const char* refused = nullptr;
+  const char* refused_because = nullptr;
   bool in_nt_callback = false;  // gs is kebound's
   uint64_t program_gs = 0;
   KTRAP_FRAME frame{};

@@ -2,6 +2,8 @@
 //
 // The way of one exception: signal -> event -> callbacks -> registers, guard or the program's own
 // handler. All of it runs in the signal's handler: no allocation, no lock, errno kept.
+#include "hosts/inproc/trap_handler.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -40,22 +42,51 @@ kebound_event to_public(const BoundEvent& event) noexcept {
   return result;
 }
 
+// What a thread is resumed by: the context of its signal, or what the entry of the function that it
+// called goes on with.
+class Thread {
+ public:
+  explicit Thread(ucontext_t& context) noexcept : context_(&context) {}
+  explicit Thread(x86::Registers& registers) noexcept : registers_(&registers) {}
+
+  // An entry keeps the registers on the stack that it was called on, and restores them from there.
+  [[nodiscard]] bool can_resume(const x86::Registers& seen,
+                                const x86::Registers& wanted) const noexcept {
+    return context_ != nullptr || wanted.gpr[x86::Rsp] >= seen.gpr[x86::Rsp];
+  }
+  void resume(const x86::Registers& wanted) noexcept {
+    if (context_ != nullptr) {
+      write_registers(wanted, *context_);
+    } else {
+      *registers_ = wanted;
+    }
+  }
+  // Where an exception is propagated, it goes on at the trap, or inside the function.
+  [[nodiscard]] bool is_inside() const noexcept { return context_ == nullptr; }
+
+ private:
+  ucontext_t* context_ = nullptr;
+  x86::Registers* registers_ = nullptr;
+};
+
 // One exception on its way.
 struct Exception {
   ThreadState& state;
   const Trap& trap;
   const kebound_event& event;
   const RegisterImage& before;
+  const char* const detail;
   const bool publishing;
   RegisterImage now;  // as callbacks make them
   Answers answers;
 
   Exception(ThreadState& of_thread, const Trap& what, const kebound_event& shown,
-            const RegisterImage& at_fault) noexcept
+            const RegisterImage& at_fault, const char* words) noexcept
       : state(of_thread),
         trap(what),
         event(shown),
         before(at_fault),
+        detail(words),
         publishing(is_publishing()),
         now(at_fault) {}  // answers: not zeroed, most exceptions need none
 
@@ -65,7 +96,14 @@ struct Exception {
     if (!publishing) return;
     const bool terminated = disposition == KEBOUND_DISPOSITION_TERMINATED;
     publish_exception(event, before.shown, terminated ? before.shown : now.shown, answers,
-                      disposition, reason);
+                      disposition, reason, detail);
+  }
+
+  void publish_propagated() const noexcept {
+    if (state.refused == nullptr) return publish(KEBOUND_DISPOSITION_PROPAGATED);
+    Line words;
+    words.text(state.refused).text(" refused: ").text(state.refused_because);
+    publish(KEBOUND_DISPOSITION_PROPAGATED, words.c_str());
   }
 
   // Once for each exception that is handled.
@@ -180,7 +218,7 @@ Next refuse(Exception& exception, const char* why, Doubt doubt = Doubt::None) no
                          exception.corrected_index(), exception.now.decoded);
 }
 
-Next resume(Exception& exception, ucontext_t& context) noexcept {
+Next resume(Exception& exception, Thread& thread) noexcept {
   const BoundEvent& event = exception.trap.event;
   const bool planned = event.source != BoundSource::X86Bound && event.source != BoundSource::X86Mpx;
   if (planned) {
@@ -190,32 +228,35 @@ Next resume(Exception& exception, ucontext_t& context) noexcept {
       const bool has_doubt = way.verdict == x86::Resumption::NotResumable;
       return refuse(exception, resumption_text(way.verdict), has_doubt ? event.doubt : Doubt::None);
     }
+    if (!thread.can_resume(exception.before.decoded, exception.now.decoded)) {
+      return refuse(exception, "the stack pointer was moved down");
+    }
     if (exception.is_livelock()) livelock(exception);
     if (!carry_out_writes(way))
       return refuse(exception, "the index is in memory that cannot be written");
   } else if (exception.is_livelock()) {
     livelock(exception);
   }
-  write_registers(exception.now.decoded, context);
+  thread.resume(exception.now.decoded);
   exception.now.shown.index_corrected = 0;
   exception.publish(KEBOUND_DISPOSITION_HANDLED);
   return Next::Resume;
 }
 
-Next carry_out(Exception& exception, const DispatchOutcome& outcome, ucontext_t& context) noexcept {
+Next carry_out(Exception& exception, const DispatchOutcome& outcome, Thread& thread) noexcept {
   switch (outcome.verdict) {
     case Verdict::NotHandled:
       exception.state.livelock.forget();
-      exception.publish(KEBOUND_DISPOSITION_PROPAGATED);
+      exception.publish_propagated();
       // Only the windows profile lets edits through to here.
-      if (differ(exception.now, exception.before)) {
+      if (!thread.is_inside() && differ(exception.now, exception.before)) {
         x86::Registers leaked = exception.now.decoded;
         if (leaked.rip == exception.event.ip) leaked.rip = exception.trap.registers.rip;
-        write_registers(leaked, context);
+        thread.resume(leaked);
       }
       return Next::Propagate;
     case Verdict::Handled:
-      return resume(exception, context);
+      return resume(exception, thread);
     case Verdict::Error:
       exception.publish(KEBOUND_DISPOSITION_TERMINATED);
       kill_process();
@@ -225,7 +266,7 @@ Next carry_out(Exception& exception, const DispatchOutcome& outcome, ucontext_t&
   return Next::Propagate;
 }
 
-Next dispatch(const Trap& trap, ucontext_t& context) noexcept {
+Next dispatch(const Trap& trap, const char* detail, Thread thread) noexcept {
   ThreadState* const state = claim_thread_state(registry());
   if (state == nullptr) {
     report_violation("no-memory", "no callback was asked about an exception", trap.event.ip);
@@ -237,12 +278,13 @@ Next dispatch(const Trap& trap, ucontext_t& context) noexcept {
   before.decoded = trap.registers;
   before.shown.ip = trap.event.ip;
   before.shown.index_corrected = 0;
-  Exception exception(*state, trap, event, before);
+  Exception exception(*state, trap, event, before, detail);
   state->asked_event = &event;
+  state->refused = nullptr;
   state->asked_registers = &exception.now.shown;
   const DispatchOutcome outcome = exception.ask_all();
   state->asked_event = nullptr;
-  return carry_out(exception, outcome, context);
+  return carry_out(exception, outcome, thread);
 }
 
 [[noreturn]] void leave_guarded_region(kebound_guard& guard, const BoundEvent& event) noexcept {
@@ -263,6 +305,14 @@ void deliver(int signal, siginfo_t* info, ucontext_t* context) noexcept {
 }
 
 }  // namespace
+
+bool dispatch_call(const calls::CallEvent& call, x86::Registers& resumed) noexcept {
+  const Trap trap{call.at_call, call.event, call.recovery};
+  if (dispatch(trap, call.detail, Thread(resumed)) == Next::Resume) return true;
+  if (kebound_guard* const guard = innermost_guard()) leave_guarded_region(*guard, trap.event);
+  return false;
+}
+
 }  // namespace kebound::inproc
 
 kebound_status kebound_set_index(const kebound_event* event, kebound_registers* registers,
@@ -302,7 +352,7 @@ void kebound_on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
   const int saved = errno;
   Trap trap;
   if (is_bound_exception(signal, *info, context, trap)) {
-    const Next next = dispatch(trap, context);
+    const Next next = dispatch(trap, "", Thread(context));
     errno = saved;
     if (next == Next::Resume) return;
     if (kebound_guard* const guard = innermost_guard()) leave_guarded_region(*guard, trap.event);

@@ -67,8 +67,8 @@ LaunchSpec Launcher::State::with_library(const LaunchSpec& spec) const {
   // It takes numbers of 19 digits: as good as any more for a count of exceptions.
   const uint64_t limit = std::min(options.livelock_limit, uint64_t{9'999'999'999'999'999'999U});
   result.environment.push_back(
-      fmt::format("KEBOUND_OPTIONS=--on-bound {} --profile {} --livelock-limit {}",
-                  options.on_bound, options.profile, limit));
+      fmt::format("KEBOUND_OPTIONS=--on-bound {} --profile {} --livelock-limit {} --calls {}",
+                  options.on_bound, options.profile, limit, options.calls));
   return result;
 }
 

@@ -28,6 +28,7 @@ struct Options {
   std::string on_bound = "propagate";
   std::string profile = "default";
   uint64_t livelock_limit = 10'000;
+  std::string calls = "all";  // as --calls takes it
   // Records that fit into the ring, not quite a kilobyte each; a power of two. Memory is taken
   // as it is used.
   uint32_t capacity = 65'536;

@@ -28,6 +28,7 @@ class ExceptionDesk;
 struct BoundStop : DriverTask {
   ExceptionDesk* desk = nullptr;
   std::shared_ptr<Tracee> tracee;
+  bool is_call = false;   // the check called a function that the thread is in: CallWatch
   int signal = 0;         // what the thread gets if nobody handles the exception
   user_regs_struct user;  // as the kernel gave them
   x86::Registers before;  // as callbacks see them: rip is event.ip

@@ -129,6 +129,12 @@ bool ExceptionDesk::take(const std::shared_ptr<Tracee>& tracee, int signal) {
     spare_.push_back(std::move(stop));
     return false;
   }
+  stop->is_call = false;
+  ask(tracee, std::move(stop));
+  return true;
+}
+
+void ExceptionDesk::ask(const std::shared_ptr<Tracee>& tracee, std::unique_ptr<BoundStop> stop) {
   if (options_.pin == Options::Pin::Follow) {
     follower_.saw_exception(tracee->process->pid, tracee->tid);
   }
@@ -142,6 +148,7 @@ bool ExceptionDesk::take(const std::shared_ptr<Tracee>& tracee, int signal) {
   stop->tracee = tracee;
   stop->answers.count = 0;
   tracee->in_callback = true;
+  tracee->held_signal = stop->signal;
   nt::fill_trap_frame(stop->before, stop->frame);
   if (options_.sink != nullptr) capture(*stop);
   ++outstanding_;
@@ -151,7 +158,6 @@ bool ExceptionDesk::take(const std::shared_ptr<Tracee>& tracee, int signal) {
     // On its way as a bare pointer until fiber_task_ended().
     scheduler_.start(fiber_task, static_cast<DriverTask*>(stop.release()));
   }
-  return true;
 }
 
 void ExceptionDesk::run_callbacks(BoundStop& stop, nt::Thread& thread) {
@@ -222,8 +228,10 @@ events::Disposition ExceptionDesk::carry_out(BoundStop& stop, x86::Registers& af
       return terminate({});
   }
   // The windows profile lets edits leak into a propagated exception, so this is not for Handled
-  // alone.
-  if (!(after == stop.before)) {
+  // alone. A call that nobody handled goes on inside the function, where they mean nothing.
+  const bool is_inside = stop.is_call && stop.outcome.verdict == Verdict::NotHandled;
+  if (is_inside) after = stop.before;
+  if (!is_inside && (stop.is_call || !(after == stop.before))) {
     // The thread of a propagated exception stands at the trap, as without us.
     x86::Registers real = after;
     if (stop.outcome.verdict == Verdict::NotHandled && real.rip == stop.event.ip) {

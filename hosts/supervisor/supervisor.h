@@ -13,6 +13,7 @@
 
 #include "events/record.h"
 #include "hosts/posix/launch.h"
+#include "trap/calls/call_source.h"
 
 namespace kebound::supervisor {
 
@@ -32,6 +33,8 @@ struct Options {
   };
   Pin pin = Pin::Follow;
   int pin_cpu = 0;
+  // Which checks that end in a call are sources of bound exceptions.
+  calls::FamilySet calls = calls::kAllFamilies;
   // Stack snapshots for backtraces.
   enum class Backtraces : uint8_t {
     First,  // the first exception at each place of each program (default)

@@ -12,7 +12,7 @@ _kebound() {
     case ${words[i]} in
       --) program=$((i + 1)) ;;
       --host | --driver | --on-bound | --profile | --report | -o | --output | --error-exitcode | \
-        --livelock-limit | --callback-threads | --pin | --backtraces) ((++i)) ;;
+        --livelock-limit | --calls | --callback-threads | --pin | --backtraces) ((++i)) ;;
       -*) ;;
       *) program=$i ;;
     esac
@@ -39,6 +39,8 @@ _kebound() {
     --profile) COMPREPLY=($(compgen -W 'default windows' -- "$cur")); return ;;
     --report) COMPREPLY=($(compgen -W 'text jsonl none' -- "$cur")); return ;;
     --pin) COMPREPLY=($(compgen -W "follow none $(seq 0 $(($(nproc) - 1)))" -- "$cur")); return ;;
+    --calls)
+      COMPREPLY=($(compgen -W 'all none ubsan libstdc++ libc++ fortify stack-protector' -- "$cur")); return ;;
     --backtraces) COMPREPLY=($(compgen -W 'first all none' -- "$cur")); return ;;
     --error-exitcode | --livelock-limit | --callback-threads) return ;;
   esac
@@ -48,7 +50,7 @@ _kebound() {
   esac
   if [[ $cur == -* ]]; then
     COMPREPLY=($(compgen -W '--host --driver --on-bound --profile --report --output --error-exitcode
-      --livelock-limit --callback-threads --pin --backtraces --verbose --help' -- "$cur"))
+      --livelock-limit --calls --callback-threads --pin --backtraces --verbose --help' -- "$cur"))
   elif [[ $command == run ]]; then
     _command_offset "$cword"
   else

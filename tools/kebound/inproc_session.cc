@@ -37,6 +37,7 @@ inproc_run::Options launcher_options(const TraceOptions& options, const std::str
   result.on_bound = policy_name(options.on_bound.value_or(driver::OnBound::Propagate));
   result.profile = options.profile == nt::Profile::Windows ? "windows" : "default";
   result.livelock_limit = options.livelock_limit;
+  result.calls = options.calls;
   return result;
 }
 

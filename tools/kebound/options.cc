@@ -10,6 +10,7 @@
 #include <charconv>
 
 #include "tools/kebound/words.h"
+#include "trap/calls/call_source.h"
 
 namespace kebound::tool {
 namespace {
@@ -148,6 +149,16 @@ void add_options(CLI::App& app, TraceOptions& options) {
       number_in<int>(1, 255, options.error_exitcode));
   add(app, "--livelock-limit", "N", "same exception N times: terminate (10000; 0 never)",
       number_in<uint64_t>(0, UINT64_MAX, options.livelock_limit));
+  add(app, "--calls", "SOURCES", "failed checks that end in a call: all (default), none, names",
+      [&](const std::string& text) -> std::string {
+        calls::FamilySet families = 0;
+        options.calls = text;
+        if (calls::parse_families(text.c_str(), families)) return {};
+        return fmt::format(
+            "'{}' is not all, none, or some of ubsan, libstdc++, libc++, fortify, stack-protector "
+            "with commas between",
+            text);
+      });
   add(app, "--callback-threads", "N", "run callbacks on N threads (0: the tracing thread)",
       for_supervisor("--callback-threads", "0", options,
                      number_in<unsigned>(0, 256, options.callback_threads)));

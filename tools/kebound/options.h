@@ -40,6 +40,7 @@ struct TraceOptions {
   std::optional<std::string> output;  // unset: standard error; "-": standard output
   std::optional<int> error_exitcode;  // 1..255
   uint64_t livelock_limit = 10'000;   // exceptions in a row, 0 = never
+  std::string calls = "all";  // which failed checks that end in a call: calls::parse_families()
   unsigned callback_threads = 0;
   supervisor::Options::Pin pin = supervisor::Options::Pin::Follow;
   int pin_cpu = 0;

@@ -27,6 +27,7 @@ supervisor::Options supervisor_options(const TraceOptions& options, events::Sink
   supervisor::Options result;
   result.sink = sink;
   result.livelock_limit = options.livelock_limit;
+  static_cast<void>(calls::parse_families(options.calls.c_str(), result.calls));
   result.callback_threads = options.callback_threads;
   result.pin = options.pin;
   result.pin_cpu = options.pin_cpu;
