@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#include "core/pal.h"
+#include "core/registry.h"
 #include "include/kebound/abi.h"
 #include "trap/x86/registers.h"
 
