@@ -33,15 +33,16 @@ constexpr const char* kNames[] = {
 #undef KEBOUND_NAME
 static_assert(sizeof kNames / sizeof *kNames == KEBOUND_CALL_SYMBOL_COUNT);
 
-constinit const CallSource* g_sources[KEBOUND_CALL_SYMBOL_COUNT];
+constinit Atomic<const CallSource*> g_sources[KEBOUND_CALL_SYMBOL_COUNT];
 constinit Atomic<const void*> g_found[KEBOUND_CALL_SYMBOL_COUNT];
 constinit Atomic<calls::FamilySet> g_families{0};
 
 const CallSource* source_of(unsigned number) noexcept {
-  if (g_sources[number] == nullptr) {
-    g_sources[number] = calls::find_call_source(kNames[number], strlen(kNames[number]), kIs64bit);
-  }
-  return g_sources[number];
+  const CallSource* source = g_sources[number].load(MemoryOrder::Relaxed);
+  if (source != nullptr) return source;
+  source = calls::find_call_source(kNames[number], strlen(kNames[number]), kIs64bit);
+  g_sources[number].store(source, MemoryOrder::Relaxed);
+  return source;
 }
 
 size_t read_own(void*, uint64_t address, void* buffer, size_t size) noexcept {

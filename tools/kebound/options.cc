@@ -149,7 +149,7 @@ void add_options(CLI::App& app, TraceOptions& options) {
       number_in<int>(1, 255, options.error_exitcode));
   add(app, "--livelock-limit", "N", "same exception N times: terminate (10000; 0 never)",
       number_in<uint64_t>(0, UINT64_MAX, options.livelock_limit));
-  add(app, "--calls", "SOURCES", "failed checks that end in a call: all (default), none, names",
+  add(app, "--calls", "SOURCES", "checks that call a function: all, none or names",
       [&](const std::string& text) -> std::string {
         calls::FamilySet families = 0;
         options.calls = text;

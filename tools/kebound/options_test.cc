@@ -160,6 +160,13 @@ TEST(Options, HelpWorksWhateverTheEnvironmentHolds) {
       std::holds_alternative<HelpText>(parse_command_line(kSyntax, {"prog", "--help"}, nullptr)));
 }
 
+TEST(Options, SourcesOfCallsAreNamesOrRefused) {
+  EXPECT_EQ(accepted({"--calls", "ubsan,fortify", "p"}).options.calls, "ubsan,fortify");
+  EXPECT_EQ(accepted({"--calls=none", "p"}).options.calls, "none");
+  EXPECT_THAT(refused({"--calls=nonsense", "p"}),
+              StartsWith("kebound: --calls: 'nonsense' is not all, none, or some of ubsan,"));
+}
+
 TEST(Options, HelpNamesEveryOptionAndFitsAScreen) {
   const ParseResult result = parse_command_line(kSyntax, {"--help"}, nullptr);
   const std::string& text = std::get<HelpText>(result).text;
