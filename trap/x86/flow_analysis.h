@@ -119,6 +119,7 @@ class FlowAnalysis {
   const FunctionCode& code_;
   const RecoverySource& source_;
   FlowRoom& room_;
+  unsigned guards_ = 0;  // how often is_guarded() was asked
 };
 
 }  // namespace kebound::x86
