@@ -29,7 +29,7 @@ struct Function {
       const uint8_t check[16] = {0x48,
                                  0x83,
                                  0xff,
-                                 9,
+                                 limit,
                                  0x0f,
                                  0x87,
                                  uint8_t(distance),

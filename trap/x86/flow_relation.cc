@@ -36,8 +36,7 @@ void FlowAnalysis::mark_related(ValueId value) noexcept {
     value = only;
   }
   // Down: all that has one of them in it.
-  const unsigned end = kFirstPhi + room_.phi_count;
-  for (unsigned id = kFirstDefined; id < end; ++id) {
+  for (unsigned id = kFirstDefined; id < value_end(); id = next_value(id)) {
     if (room_.origins[id].more) set_bit(room_.related, static_cast<ValueId>(id));
   }
   mark_descendants(room_.related);
@@ -49,7 +48,7 @@ void FlowAnalysis::mark_related(ValueId value) noexcept {
 void FlowAnalysis::mark_stale(ValueId index) noexcept {
   for (uint64_t& word : room_.stale) word = 0;
   bool any = false;
-  for (unsigned id = kFirstDefined; id < kFirstPhi; ++id) {
+  for (unsigned id = kFirstDefined; id < room_.defined_end; ++id) {
     const Origin& origin = room_.origins[id];
     bool by_index = false;
     for (unsigned j = 0; j < 3; ++j) {
@@ -64,11 +63,10 @@ void FlowAnalysis::mark_stale(ValueId index) noexcept {
 
 // Adds what was calculated from what is marked.
 void FlowAnalysis::mark_descendants(uint64_t* marked) noexcept {
-  const unsigned end = kFirstPhi + room_.phi_count;
   bool changed = true;
   for (unsigned pass = 0; changed; ++pass) {
     changed = false;
-    for (unsigned id = kFirstDefined; id < end; ++id) {
+    for (unsigned id = kFirstDefined; id < value_end(); id = next_value(id)) {
       if (pass == kMaxPasses) set_bit(marked, static_cast<ValueId>(id));
       if (has_bit(marked, static_cast<ValueId>(id))) continue;
       const Origin& origin = room_.origins[id];
