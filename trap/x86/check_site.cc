@@ -227,13 +227,13 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
   }
   const uint16_t chosen = choose_copies(uses, copies, site.resume_doubt);
   if (chosen == 0) return;
-  if (__builtin_popcount(chosen) > static_cast<int>(kMaxIndexPlaces)) {
-    site.resume_doubt = Doubt::CopiesUnknown;
-    return;
-  }
   uint32_t registers = 0;
   for (unsigned i = 0; i < copies.count; ++i) {
     if ((chosen >> i & 1) == 0) continue;
+    if (site.place_count == kMaxIndexPlaces) {
+      site.resume_doubt = Doubt::CopiesUnknown;
+      return;
+    }
     const StaticPlace place =
         static_place(copies.places[i], state, slots, compare.operands[0].bits);
     if (!place.in_memory) registers |= register_bit(place.reg);

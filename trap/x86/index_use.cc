@@ -105,7 +105,7 @@ IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& be
 uint16_t IndexUse::all_of(const IndexTags& tags, PlaceSet places) const noexcept {
   uint16_t origins = 0;
   for (; places != 0; places &= places - 1) {
-    origins |= tags.of[__builtin_ctzll(places)].origins;
+    origins |= tags.of[first_place(places)].origins;
   }
   return origins & kAllButSuspect;
 }
@@ -114,7 +114,7 @@ uint16_t IndexUse::all_of(const IndexTags& tags, PlaceSet places) const noexcept
 uint16_t IndexUse::addresses_of(const IndexTags& tags, PlaceSet places) const noexcept {
   uint16_t origins = 0;
   for (; places != 0; places &= places - 1) {
-    const IndexTag& tag = tags.of[__builtin_ctzll(places)];
+    const IndexTag& tag = tags.of[first_place(places)];
     if ((tag.flags & IndexTag::kSpent) == 0) origins |= tag.origins;
   }
   return origins & kAllButSuspect;
@@ -254,7 +254,7 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
     }
   }
   for (PlaceSet rest = effect.clobbered; rest != 0; rest &= rest - 1) {
-    tags.of[__builtin_ctzll(rest)] = {};
+    tags.of[first_place(rest)] = {};
   }
   for (unsigned i = 0; i < effect.count; ++i) tags.of[effect.assignments[i].place] = assigned[i];
 }
