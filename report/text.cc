@@ -10,6 +10,7 @@
 #include "report/disassembler.h"
 #include "report/escape.h"
 #include "report/names.h"
+#include "report/phrases.h"
 
 namespace kebound::report {
 namespace {
@@ -17,11 +18,8 @@ namespace {
 using events::BoundException;
 using events::Disposition;
 
-// What a run may print in full; beyond it places are only counted, beyond the second limit in one
-// line.
+// What a run may print in full; beyond it places are only counted.
 constexpr uint64_t kMaxBlocks = 10'000;
-constexpr size_t kMaxTallies = 100'000;
-constexpr size_t kMaxReasonsPrinted = 1'000;
 constexpr size_t kMaxSummaryLines = 50;
 
 template <typename... Arguments>
@@ -29,47 +27,7 @@ void append(std::string& out, fmt::format_string<Arguments...> format, Arguments
   fmt::format_to(std::back_inserter(out), format, std::forward<Arguments>(arguments)...);
 }
 
-std::string_view base_name(std::string_view path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string_view::npos ? path : path.substr(slash + 1);
-}
-
 std::string shared(const events::SharedName& name) { return name ? escaped(*name) : std::string(); }
-
-// "pick()", "lib::pick(int)"
-std::string called(const SourceFrame& frame) {
-  if (frame.function.empty()) return "an unknown function";
-  const bool has_parameters = frame.function.find('(') != std::string::npos;
-  return escaped(frame.function) + (has_parameters ? "" : "()");
-}
-
-std::string source_line(const SourceFrame& frame, bool full_path) {
-  if (frame.file.empty()) return {};
-  std::string text = escaped(full_path ? std::string_view(frame.file) : base_name(frame.file));
-  if (frame.line != 0) append(text, ":{}", frame.line);
-  return text;
-}
-
-// "guest+0x11d6"; "" for code that belongs to no file.
-std::string module_offset(const Location& location) {
-  if (location.module.empty()) return {};
-  auto text = escaped(base_name(location.module));
-  if (location.offset) append(text, "+0x{:x}", *location.offset);
-  return text;
-}
-
-// "in pick() at guest.c:14", or what else is known.
-std::string where(const Location& location, uint64_t ip) {
-  if (!location.frames.empty()) {
-    auto text = "in " + called(location.frames[0]);
-    if (auto line = source_line(location.frames[0], false); !line.empty()) text += " at " + line;
-    return text;
-  }
-  if (location.offset) return "at " + module_offset(location);
-  auto text = fmt::format("at 0x{:x}", ip);
-  if (!location.module.empty()) text += " in " + module_offset(location);
-  return text;
-}
 
 std::string message(const events::VerifierRecord& record) {
   auto text = "kebound: verifier: " + escaped(record.rule) + ": " + escaped(record.message);
@@ -98,21 +56,10 @@ void driver_output(const events::DriverOutput& record, std::string& out) {
   } while (!text.empty());
 }
 
-// "index 12 outside [0, 9]"; what is not known is not said.
-std::string violation(const BoundEvent& event) {
-  if (event.confidence == Confidence::Unknown) return "an index outside its bounds";
-  return fmt::format("index {} outside [{}, {}]", event.index, event.lower, event.upper);
-}
-
-// What the processor's exception becomes on Linux.
-const char* signal_of(BoundSource source) {
-  return source == BoundSource::X86Bound ? "SIGSEGV" : "SIGILL";
-}
-
 }  // namespace
 
 TextRenderer::TextRenderer(const TextOptions& options, Resolver& resolver)
-    : options_(options), resolver_(resolver), places_(resolver) {}
+    : options_(options), resolver_(resolver), sites_(resolver) {}
 
 void TextRenderer::styled(std::string& out, Style style, std::string_view text) const {
   static constexpr const char* kCodes[] = {"", "\x1b[1m", "\x1b[1;31m", "\x1b[32m", "\x1b[33m"};
@@ -152,22 +99,9 @@ void TextRenderer::render(const events::Record& record, std::string& out) {
 }
 
 void TextRenderer::exception(const BoundException& exception, std::string& out) {
-  const Place& place = places_.find(exception);
-  const auto key = std::pair(place.number, exception.disposition);
-  auto found = tallies_.find(key);
-  bool is_new = false;
-  if (found == tallies_.end() && tallies_.size() < kMaxTallies) {
-    auto text = where(place.location, exception.event.ip);
-    if (!place.location.frames.empty() && place.location.offset) {
-      text += " (" + module_offset(place.location) + ")";
-    }
-    found = tallies_.emplace(key, Tally{0, std::move(text)}).first;
-    is_new = true;
-  }
-  if (found != tallies_.end()) ++found->second.count;
-  if (!exception.reason.empty() && reasons_.size() < kMaxReasonsPrinted) {
-    is_new |= reasons_.emplace(place.number, exception.disposition, exception.reason).second;
-  }
+  const Sighting sighting = sites_.add(exception, false);
+  const Place& place = sites_.place_of(exception);
+  const bool is_new = sighting.first_of_disposition || sighting.new_reason;
   if (is_new && blocks_ < kMaxBlocks) {
     block(exception, place, out);
     if (++blocks_ == kMaxBlocks) out += "kebound: further places are counted, not described\n";
@@ -253,7 +187,7 @@ void TextRenderer::outcome(const BoundException& exception, std::string& out) {
   switch (exception.disposition) {
     case Disposition::Propagated:
       styled(out, Style::Yellow, "propagated");
-      append(out, ": {} to the program", signal_of(event.source));
+      append(out, ": {}", fate_of(event.source));
       break;
     case Disposition::Terminated:
       styled(out, Style::Red, "terminated");
@@ -324,24 +258,30 @@ void TextRenderer::finish(const Totals& totals, int64_t, std::string& out) {
     append(out, "; {} event{} missing", totals.missing, totals.missing == 1 ? "" : "s");
   if (totals.bug_checks != 0) append(out, "; ended by a bug check");
   out += '\n';
-  std::vector<std::pair<Disposition, const Tally*>> lines;
-  uint64_t counted = 0;
-  for (const auto& [key, tally] : tallies_) {
-    lines.emplace_back(key.second, &tally);
-    counted += tally.count;
+  struct Line {
+    uint64_t count;
+    Disposition disposition;
+    const Site* site;
+  };
+  std::vector<Line> lines;
+  for (const auto& site : sites_.all()) {
+    for (const auto end : {Disposition::Handled, Disposition::Propagated, Disposition::Terminated}) {
+      if (site.of(end) != 0) lines.push_back({site.of(end), end, &site});
+    }
   }
   std::stable_sort(lines.begin(), lines.end(),
-                   [](const auto& a, const auto& b) { return a.second->count > b.second->count; });
+                   [](const Line& a, const Line& b) { return a.count > b.count; });
   for (size_t i = 0; i < std::min(lines.size(), kMaxSummaryLines); ++i) {
-    append(out, "    {:>10} x {:<10} {}\n", lines[i].second->count,
-           events::disposition_name(lines[i].first), lines[i].second->where);
+    const Location& location = lines[i].site->location;
+    auto place = where(location, lines[i].site->first.event.ip);
+    if (!location.frames.empty() && location.offset) place += " (" + module_offset(location) + ")";
+    append(out, "    {:>10} x {:<10} {}\n", lines[i].count,
+           events::disposition_name(lines[i].disposition), place);
   }
   if (lines.size() > kMaxSummaryLines) {
     append(out, "    and {} more places\n", lines.size() - kMaxSummaryLines);
   }
-  if (counted < totals.exceptions) {
-    append(out, "    {:>10} x elsewhere\n", totals.exceptions - counted);
-  }
+  if (sites_.elsewhere() != 0) append(out, "    {:>10} x elsewhere\n", sites_.elsewhere());
 }
 
 }  // namespace kebound::report

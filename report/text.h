@@ -3,16 +3,12 @@
 // The report for people.
 #pragma once
 
-#include <map>
-#include <set>
 #include <string>
 #include <string_view>
-#include <tuple>
-#include <vector>
 
-#include "report/places.h"
 #include "report/renderer.h"
 #include "report/resolver.h"
+#include "report/sites.h"
 
 namespace kebound::report {
 
@@ -30,11 +26,6 @@ class TextRenderer final : public Renderer {
 
  private:
   enum class Style { Plain, Bold, Red, Green, Yellow };
-  // What the summary counts.
-  struct Tally {
-    uint64_t count = 0;
-    std::string where;
-  };
 
   void exception(const events::BoundException& exception, std::string& out);
   void block(const events::BoundException& exception, const Place& place, std::string& out);
@@ -46,9 +37,7 @@ class TextRenderer final : public Renderer {
 
   const TextOptions options_;
   Resolver& resolver_;
-  Places places_;
-  std::map<std::pair<uint64_t, events::Disposition>, Tally> tallies_;
-  std::set<std::tuple<uint64_t, events::Disposition, std::string>> reasons_;  // that were printed
+  Sites sites_;
   uint64_t blocks_ = 0;
 };
 
