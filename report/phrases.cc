@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "report/escape.h"
+#include "report/names.h"
 
 namespace kebound::report {
 namespace {
@@ -90,6 +91,50 @@ std::string violation(const Site& site) {
                      values(site.lower), values(site.upper));
 }
 
+std::string resumption(const events::BoundException& exception) {
+  const auto& event = exception.event;
+  const bool is_64bit = is_64bit_code(exception);
+  RegisterValue before[kMaxRegisters];
+  RegisterValue after[kMaxRegisters];
+  const size_t count = list_registers(exception.before, is_64bit, before);
+  list_registers(exception.after, is_64bit, after);
+  const char* const index = index_register_name(event);
+  std::string out;
+  for (size_t i = 0; i < count; ++i) {
+    if (before[i].value == after[i].value || i == (is_64bit ? 16u : 8u)) continue;
+    out += out.empty() ? "" : ", ";
+    if (i == event.index_register && *index != '\0' && event.index_width >= 32) {
+      out += fmt::format("{} {} -> {}", index, index_register_value(event, exception.before),
+                         index_register_value(event, exception.after));
+    } else {
+      out += fmt::format("{} 0x{:x} -> 0x{:x}", before[i].name, before[i].value, after[i].value);
+    }
+  }
+  const bool is_unchanged = out.empty();
+  if (!is_unchanged) out += "; ";
+  if (exception.after.rip == exception.before.rip) {
+    out += fmt::format("runs the check again at 0x{:x}{}", exception.after.rip,
+                       is_unchanged ? " with nothing changed" : "");
+  } else if (exception.after.rip == exception.before.rip + event.instruction_length) {
+    out += fmt::format("goes on behind the instruction at 0x{:x}", exception.after.rip);
+  } else {
+    out += fmt::format("goes on at 0x{:x}", exception.after.rip);
+  }
+  return out;
+}
+
+std::string outcome(const events::BoundException& exception) {
+  switch (exception.disposition) {
+    case events::Disposition::Handled:
+      return "handled: " + resumption(exception);
+    case events::Disposition::Propagated:
+      return std::string("propagated: ") + fate_of(exception.event.source);
+    case events::Disposition::Terminated:
+      return "terminated: the process ends at once";
+  }
+  return {};
+}
+
 const char* fate_of(BoundSource source) {
   switch (source) {
     case BoundSource::X86Bound:
@@ -109,6 +154,29 @@ const char* fate_of(BoundSource source) {
   return "as without kebound";
 }
 
+std::string shell_line(const std::vector<std::string>& words) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
+  std::string line;
+  for (const auto& word : words) {
+    if (!line.empty()) line += ' ';
+    if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) {
+      line += word;
+      continue;
+    }
+    line += '\'';
+    for (const char character : word) {
+      if (character == '\'') {
+        line += "'\\''";
+      } else {
+        line += character;
+      }
+    }
+    line += '\'';
+  }
+  return escaped(line);
+}
+
 std::string utc_time(int64_t time_ns, unsigned fraction_digits) {
   constexpr int64_t kSecond = 1'000'000'000;
   time_t seconds = time_ns / kSecond;
@@ -119,9 +187,9 @@ std::string utc_time(int64_t time_ns, unsigned fraction_digits) {
   }
   struct tm parts = {};
   gmtime_r(&seconds, &parts);  // 64 bits of nanoseconds are the years 1677 to 2262
-  auto text = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", parts.tm_year + 1900,
-                          parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min,
-                          parts.tm_sec);
+  auto text =
+      fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", parts.tm_year + 1900, parts.tm_mon + 1,
+                  parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
   if (fraction_digits != 0) {
     text += '.' + fmt::format("{:09}", fraction).substr(0, std::min(fraction_digits, 9u));
   }

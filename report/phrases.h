@@ -8,6 +8,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "report/location.h"
 #include "report/sites.h"
@@ -35,6 +36,14 @@ namespace kebound::report {
 
 // "SIGSEGV to the program": what happens when the exception propagates.
 [[nodiscard]] const char* fate_of(BoundSource source);
+
+// How a handled exception goes on: "eax 12 -> 9; runs the check again at 0x8049000".
+[[nodiscard]] std::string resumption(const events::BoundException& exception);
+// "handled: eax 12 -> 9; ...", "propagated: SIGSEGV to the program"
+[[nodiscard]] std::string outcome(const events::BoundException& exception);
+
+// The words as one would type them into a shell, on one line.
+[[nodiscard]] std::string shell_line(const std::vector<std::string>& words);
 
 // "2026-11-25T22:40:08.123Z", in UTC; with fewer digits the less exact form.
 [[nodiscard]] std::string utc_time(int64_t time_ns, unsigned fraction_digits = 3);

@@ -17,9 +17,11 @@
 #include <utility>
 #include <vector>
 
+#include "report/html.h"
 #include "report/jsonl.h"
 #include "report/record_queue.h"
 #include "report/resolver.h"
+#include "report/sarif.h"
 #include "report/text.h"
 
 namespace kebound::report {
@@ -72,6 +74,8 @@ class ScopedSignalBlock {
 
 std::unique_ptr<Renderer> make_renderer(const Options& options, Resolver& resolver) {
   if (options.format == Format::Jsonl) return std::make_unique<JsonlRenderer>(resolver);
+  if (options.format == Format::Sarif) return std::make_unique<SarifRenderer>(options, resolver);
+  if (options.format == Format::Html) return std::make_unique<HtmlRenderer>(options, resolver);
   const TextOptions text{options.colour, options.verbose, options.intel_syntax};
   return std::make_unique<TextRenderer>(text, resolver);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a run came to, place by place: the one aggregation under every format that summarizes. Off the
-// hot path, and bounded: a program that invents places, stacks or reasons without end gets the first
-// ones described and the rest counted.
+// What a run came to, place by place: the one aggregation under every format that summarizes. Off
+// the hot path, and bounded: a program that invents places, stacks or reasons without end gets the
+// first ones described and the rest counted.
 #pragma once
 
 #include <stddef.h>

@@ -196,32 +196,7 @@ void TextRenderer::outcome(const BoundException& exception, std::string& out) {
     case Disposition::Handled: {
       styled(out, Style::Green, "handled");
       out += ": ";
-      const bool is_64bit = is_64bit_code(exception);
-      RegisterValue before[kMaxRegisters];
-      RegisterValue after[kMaxRegisters];
-      const size_t count = list_registers(exception.before, is_64bit, before);
-      list_registers(exception.after, is_64bit, after);
-      const char* const index = index_register_name(event);
-      size_t changes = 0;
-      for (size_t i = 0; i < count; ++i) {
-        if (before[i].value == after[i].value || i == (is_64bit ? 16u : 8u)) continue;
-        out += changes++ == 0 ? "" : ", ";
-        if (i == event.index_register && *index != '\0' && event.index_width != 16) {
-          append(out, "{} {} -> {}", index, index_register_value(event, exception.before),
-                 index_register_value(event, exception.after));
-        } else {
-          append(out, "{} 0x{:x} -> 0x{:x}", before[i].name, before[i].value, after[i].value);
-        }
-      }
-      if (changes != 0) out += "; ";
-      if (exception.after.rip == exception.before.rip) {
-        append(out, "runs the check again at 0x{:x}{}", exception.after.rip,
-               changes == 0 ? " with nothing changed" : "");
-      } else if (exception.after.rip == exception.before.rip + event.instruction_length) {
-        append(out, "goes on behind the instruction at 0x{:x}", exception.after.rip);
-      } else {
-        append(out, "goes on at 0x{:x}", exception.after.rip);
-      }
+      out += resumption(exception);
       break;
     }
   }
@@ -265,7 +240,8 @@ void TextRenderer::finish(const Totals& totals, int64_t, std::string& out) {
   };
   std::vector<Line> lines;
   for (const auto& site : sites_.all()) {
-    for (const auto end : {Disposition::Handled, Disposition::Propagated, Disposition::Terminated}) {
+    for (const auto end :
+         {Disposition::Handled, Disposition::Propagated, Disposition::Terminated}) {
       if (site.of(end) != 0) lines.push_back({site.of(end), end, &site});
     }
   }

@@ -11,7 +11,8 @@
 
 namespace kebound::report {
 
-// Exceptions over time, in a bounded number of equal bins: when a run outgrows them, two become one.
+// Exceptions over time, in a bounded number of equal bins: when a run outgrows them, two become
+// one.
 class Timeline {
  public:
   static constexpr size_t kMaxBins = 120;

@@ -137,13 +137,17 @@ void add_options(CLI::App& app, TraceOptions& options) {
       one_of(Choices<nt::Profile>{{"default", nt::Profile::Default},
                                   {"windows", nt::Profile::Windows}},
              options.profile));
-  add(app, "--report", "FORMAT", "text (default), jsonl or none",
+  add(app, "--report", "FORMAT", "text (default), jsonl, sarif, html or none",
       one_of(Choices<ReportFormat>{{"text", ReportFormat::Text},
                                    {"jsonl", ReportFormat::JsonLines},
+                                   {"sarif", ReportFormat::Sarif},
+                                   {"html", ReportFormat::Html},
                                    {"none", ReportFormat::None}},
              options.report));
   add(app, "-o,--output", "FILE", "report to FILE (- is stdout) instead of stderr",
       file_name([&](const std::string& file) { options.output = file; }));
+  add(app, "--source-root", "DIR", "sarif, html: name files relative to DIR (.)",
+      file_name([&](const std::string& file) { options.source_root = file; }));
   add(app, "--error-exitcode", "N", "exit with N if a bound exception occurred",
       number_in<int>(1, 255, options.error_exitcode));
   add(app, "--livelock-limit", "N", "same exception N times: terminate (10000; 0 never)",
