@@ -21,7 +21,7 @@ std::vector<Step> steps_of(const std::vector<StackFrame>& frames, size_t max_dep
   std::vector<Step> steps;
   for (const auto& frame : frames) {
     const std::string module =
-        module_offset({std::string(base_name(frame.location.module)), {}, {}});
+        module_offset({std::string(base_name(frame.location.module)), {}, {}, {}});
     if (frame.location.frames.empty()) {
       auto name = module_offset(frame.location);
       steps.push_back(

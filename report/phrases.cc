@@ -79,6 +79,10 @@ std::string violation(const BoundEvent& event) {
                      event.upper);
 }
 
+const std::string& detail_of(const events::BoundException& exception, const Location& location) {
+  return exception.detail.empty() ? location.trap_message : exception.detail;
+}
+
 std::string values(const Span& span) {
   if (span.low == span.high) return fmt::format("{}", span.low);
   return fmt::format("{} to {}", span.low, span.high);

@@ -34,6 +34,10 @@ namespace kebound::report {
 // "12", "10 to 15"
 [[nodiscard]] std::string values(const Span& span);
 
+// What the check says of itself: by the host, else by the debug information. Any bytes.
+[[nodiscard]] const std::string& detail_of(const events::BoundException& exception,
+                                           const Location& location);
+
 // "SIGSEGV to the program": what happens when the exception propagates.
 [[nodiscard]] const char* fate_of(BoundSource source);
 

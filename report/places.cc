@@ -13,7 +13,14 @@ constexpr size_t kMaxPlaces = 65'536;
 
 std::shared_ptr<Place> Places::resolve(const events::BoundException& exception) {
   Location location;
-  if (exception.modules) location = resolver_.locate(*exception.modules, exception.event.ip);
+  if (exception.modules) {
+    const auto& event = exception.event;
+    location = resolver_.locate(*exception.modules, event.ip);
+    // The message is that of the trap; the check is before it.
+    if (event.trap_ip != 0 && event.trap_ip != event.ip && location.trap_message.empty()) {
+      location.trap_message = resolver_.locate(*exception.modules, event.trap_ip).trap_message;
+    }
+  }
   std::string name;
   if (location.offset) {
     name = fmt::format("{}+{:x}", location.module, *location.offset);

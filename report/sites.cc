@@ -5,6 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "report/phrases.h"
+
 namespace kebound::report {
 namespace {
 
@@ -99,7 +101,9 @@ Sighting Sites::add(const events::BoundException& exception, bool keep_stack) {
   if (!exception.reason.empty()) {
     count_text(site->reasons, exception.reason, sighting.new_reason);
   }
-  if (!exception.detail.empty()) count_text(site->details, exception.detail, is_new);
+  if (const auto& detail = detail_of(exception, site->location); !detail.empty()) {
+    count_text(site->details, detail, is_new);
+  }
   if (exception.program) count_text(site->programs, *exception.program, is_new);
   if (keep_stack && exception.stack && exception.modules) {
     count_stack(site->stacks,

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -93,6 +94,26 @@ TEST(Symbolizer, NamesInlinedFunctionsInnermostFirst) {
     EXPECT_TRUE(location.frames[1].inlined);
     EXPECT_FALSE(location.frames[2].inlined);
   }
+}
+
+TEST(Symbolizer, TellsTheMessageOfATrapFromTheFunctionsAroundIt) {
+  for (const auto* name : {"trap_message", "trap_message_clang"}) {
+    const auto capture = testing::capture_fault({fixture(name)});
+    ASSERT_TRUE(capture.ok) << capture.why;
+    EXPECT_EQ(capture.signal, SIGILL);
+    const auto location = fault_of(capture);
+    EXPECT_EQ(location.trap_message, "Bounds: index_out_of_bounds") << name;
+    ASSERT_FALSE(location.frames.empty()) << name;
+    EXPECT_EQ(location.frames[0].function, "pick") << name;
+    EXPECT_EQ(location.frames[0].line, line_of("trap_message.c", "checked here")) << name;
+  }
+  if (!std::filesystem::exists(fixture("trap_message_clang19"))) GTEST_SKIP() << "no clang 19";
+  const auto capture = testing::capture_fault({fixture("trap_message_clang19")});
+  ASSERT_TRUE(capture.ok) << capture.why;
+  const auto location = fault_of(capture);
+  EXPECT_EQ(location.trap_message, "Bounds: index out of bounds");
+  EXPECT_EQ(location.frames.at(0).function, "pick");
+  EXPECT_EQ(location.frames.at(0).line, line_of("verbose_trap.c", "checked here"));
 }
 
 TEST(Symbolizer, KnowsOnlyTheModuleOfAStrippedFunction) {

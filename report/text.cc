@@ -7,6 +7,7 @@
 #include <iterator>
 #include <utility>
 
+#include "report/check_rules.h"
 #include "report/disassembler.h"
 #include "report/escape.h"
 #include "report/names.h"
@@ -125,10 +126,7 @@ void TextRenderer::block(const BoundException& exception, const Place& place, st
   }
   out += '\n';
   instruction(exception, place, out);
-  if (event.confidence != Confidence::Certain) {
-    append(out, "    index and bounds are {}\n",
-           event.confidence == Confidence::Likely ? "likely, not certain" : "not known");
-  }
+  check(exception, place, out);
   backtrace(exception, place, out);
   outcome(exception, out);
 }
@@ -151,6 +149,39 @@ void TextRenderer::instruction(const BoundException& exception, const Place& pla
   if (!code.text.empty()) append(out, "  {}", code.text);
   if (event.bounds_address != 0) append(out, "  (bounds at 0x{:x})", event.bounds_address);
   out += '\n';
+}
+
+// What there is to know of a check that is no BOUND instruction.
+void TextRenderer::check(const BoundException& exception, const Place& place, std::string& out) {
+  const auto& event = exception.event;
+  const bool is_bound = event.source == BoundSource::X86Bound;
+  if (!is_bound) {
+    append(out, "    check {}", check_rule(event.source, event.check).id);
+    if (event.confidence != Confidence::Unknown && event.index_width != 0) {
+      append(out, ", index of {} bits", event.index_width);
+      if (event.index < 0) append(out, " (0x{:x})", event.index_raw);
+      const char* const name = index_register_name(event);
+      if (*name != '\0') append(out, " in {}", name);
+      if (event.index_address != 0) append(out, " at 0x{:x}", event.index_address);
+    }
+    if (event.trap_ip != 0 && event.trap_ip != event.ip) {
+      append(out, ", trap at 0x{:08x}", event.trap_ip);
+    }
+    out += '\n';
+  }
+  if (const auto& detail = detail_of(exception, place.location); !detail.empty()) {
+    append(out, "    message: {}\n", escaped(detail));
+  }
+  const char* const why = doubt_text(event.doubt);
+  const char* const colon = *why == '\0' ? "" : ": ";
+  if (event.confidence == Confidence::Unknown) {
+    append(out, "    index and bounds are not known{}{}\n", colon, why);
+  } else {
+    if (event.confidence == Confidence::Likely) {
+      append(out, "    index and bounds are likely, not certain{}{}\n", colon, why);
+    }
+    if (!event.resumable) append(out, "    the check cannot be resumed{}{}\n", colon, why);
+  }
 }
 
 void TextRenderer::backtrace(const BoundException& exception, const Place& place,

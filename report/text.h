@@ -30,6 +30,7 @@ class TextRenderer final : public Renderer {
   void exception(const events::BoundException& exception, std::string& out);
   void block(const events::BoundException& exception, const Place& place, std::string& out);
   void instruction(const events::BoundException& exception, const Place& place, std::string& out);
+  void check(const events::BoundException& exception, const Place& place, std::string& out);
   void backtrace(const events::BoundException& exception, const Place& place, std::string& out);
   void outcome(const events::BoundException& exception, std::string& out);
   void bug_check(const events::BugCheckRecord& record, std::string& out);

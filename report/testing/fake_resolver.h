@@ -21,7 +21,7 @@ class FakeResolver final : public Resolver {
   std::vector<StackFrame> backtrace(const x86::Registers& registers, const events::StackSnapshot&,
                                     const events::ModuleMap& modules) override {
     return {{registers.rip, locate(modules, registers.rip)},
-            {caller, {"/lib/libc.so.6", caller - 0x8048000, {}}}};
+            {caller, {"/lib/libc.so.6", caller - 0x8048000, {}, {}}}};
   }
 
   bool known = true;
