@@ -135,6 +135,7 @@ void JsonlRenderer::exception(const BoundException& exception, std::string& out)
   json.member("check").string(check_kind_name(event.check));
   json.member("ip").hex(event.ip);
   hex_or_null(json, "trap_ip", event.trap_ip);
+  hex_or_null(json, "line_ip", event.line_ip);
   json.raw(place.json);
   json.member("index").number(event.index);
   json.member("lower").number(event.lower);
@@ -160,7 +161,7 @@ void JsonlRenderer::exception(const BoundException& exception, std::string& out)
   json.member("reason").text_or_null(exception.reason);
   if (exception.stack && exception.modules) {
     json.member("stack");
-    stack(json, resolver_.backtrace(exception.before, *exception.stack, *exception.modules));
+    stack(json, places_.backtrace(exception));
   }
   end(json, out);
 }

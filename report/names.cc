@@ -96,6 +96,54 @@ size_t list_registers(const x86::Registers& registers, bool is_64bit, RegisterVa
   return count;
 }
 
+bool set_register(x86::Registers& registers, std::string_view name, bool is_64bit,
+                  uint64_t value) noexcept {
+  const size_t gprs = is_64bit ? 16 : 8;
+  for (size_t i = 0; i < gprs; ++i) {
+    if (name != (is_64bit ? kNames64[i] : kNames32[i])) continue;
+    registers.gpr[i] = value;
+    return true;
+  }
+  const struct {
+    std::string_view name;
+    uint64_t* place;
+  } wide[] = {{is_64bit ? "rip" : "eip", &registers.rip},
+              {is_64bit ? "rflags" : "eflags", &registers.rflags},
+              {"fs_base", &registers.fs_base},
+              {"gs_base", &registers.gs_base}};
+  for (const auto& item : wide) {
+    if (name != item.name) continue;
+    *item.place = value;
+    return true;
+  }
+  const struct {
+    std::string_view name;
+    uint16_t* place;
+  } segments[] = {{"cs", &registers.cs}, {"ss", &registers.ss}, {"ds", &registers.ds},
+                  {"es", &registers.es}, {"fs", &registers.fs}, {"gs", &registers.gs}};
+  for (const auto& item : segments) {
+    if (name != item.name || value > UINT16_MAX) continue;
+    *item.place = static_cast<uint16_t>(value);
+    return true;
+  }
+  return false;
+}
+
+bool set_index_register(BoundEvent& event, std::string_view name) noexcept {
+  BoundEvent candidate;
+  for (const uint8_t width : {uint8_t{8}, uint8_t{16}, uint8_t{32}, uint8_t{64}}) {
+    for (uint8_t number = 0; number < 16; ++number) {
+      candidate.index_register = number;
+      candidate.index_width = width;
+      if (name != index_register_name(candidate)) continue;
+      event.index_register = number;
+      if (event.index_width == 0) event.index_width = width;
+      return true;
+    }
+  }
+  return false;
+}
+
 const char* index_register_name(const BoundEvent& event) noexcept {
   const unsigned number = event.index_register;
   if (event.index_address != 0 || number >= 16) return "";

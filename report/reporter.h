@@ -16,11 +16,12 @@
 namespace kebound::report {
 
 enum class Format : uint8_t {
-  Text,   // for people: one block per new place, repeats counted, a summary at the end
-  Jsonl,  // for programs: one JSON object per record (docs/protocol.md)
-  Sarif,  // for code-scanning tools: one SARIF 2.1.0 log, written by finish()
-  Html,   // for people: one HTML page, written by finish()
-  None,   // nothing is written; records are only counted
+  Text,     // for people: one block per new place, repeats counted, a summary at the end
+  Jsonl,    // for programs: one JSON object per record (docs/protocol.md)
+  Sarif,    // for code-scanning tools: one SARIF 2.1.0 log, written by finish()
+  Html,     // for people: one HTML page, written by finish()
+  Journal,  // entries of the system's journal; nothing goes to `fd`
+  None,     // nothing is written; records are only counted
 };
 
 struct Options {

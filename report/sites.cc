@@ -106,8 +106,7 @@ Sighting Sites::add(const events::BoundException& exception, bool keep_stack) {
   }
   if (exception.program) count_text(site->programs, *exception.program, is_new);
   if (keep_stack && exception.stack && exception.modules) {
-    count_stack(site->stacks,
-                resolver_.backtrace(exception.before, *exception.stack, *exception.modules));
+    count_stack(site->stacks, places_.backtrace(exception));
   }
   return sighting;
 }

@@ -82,11 +82,14 @@ class Sites {
   static constexpr size_t kMaxStacks = 32;
   static constexpr size_t kMaxTexts = 16;
 
-  explicit Sites(Resolver& resolver) : resolver_(resolver), places_(resolver) {}
+  explicit Sites(Resolver& resolver) : places_(resolver) {}
 
   // Counts the exception; with `keep_stack` its stack too, if it has one. The result is valid until
   // the next call.
   Sighting add(const events::BoundException& exception, bool keep_stack);
+  [[nodiscard]] std::vector<StackFrame> backtrace(const events::BoundException& exception) {
+    return places_.backtrace(exception);
+  }
   // Its place, for what a renderer keeps there.
   [[nodiscard]] Place& place_of(const events::BoundException& exception) {
     return places_.find(exception);
@@ -113,7 +116,6 @@ class Sites {
   };
   Site* find(const events::BoundException& exception, const Place& place);
 
-  Resolver& resolver_;
   Places places_;
   std::deque<Site> sites_;
   std::unordered_map<Key, Site*, Hash> by_key_;

@@ -60,7 +60,7 @@ void driver_output(const events::DriverOutput& record, std::string& out) {
 }  // namespace
 
 TextRenderer::TextRenderer(const TextOptions& options, Resolver& resolver)
-    : options_(options), resolver_(resolver), sites_(resolver) {}
+    : options_(options), sites_(resolver) {}
 
 void TextRenderer::styled(std::string& out, Style style, std::string_view text) const {
   static constexpr const char* kCodes[] = {"", "\x1b[1m", "\x1b[1;31m", "\x1b[32m", "\x1b[33m"};
@@ -186,10 +186,7 @@ void TextRenderer::check(const BoundException& exception, const Place& place, st
 
 void TextRenderer::backtrace(const BoundException& exception, const Place& place,
                              std::string& out) {
-  std::vector<StackFrame> frames;
-  if (exception.stack && exception.modules) {
-    frames = resolver_.backtrace(exception.before, *exception.stack, *exception.modules);
-  }
+  auto frames = sites_.backtrace(exception);
   if (frames.empty()) frames.push_back({exception.event.ip, place.location});
   size_t number = 0;
   for (const auto& frame : frames) {

@@ -37,7 +37,6 @@ class TextRenderer final : public Renderer {
   void styled(std::string& out, Style style, std::string_view text) const;
 
   const TextOptions options_;
-  Resolver& resolver_;
   Sites sites_;
   uint64_t blocks_ = 0;
 };

@@ -19,7 +19,7 @@
 
 namespace kebound::tool {
 
-enum class ReportFormat : uint8_t { Text, JsonLines, Sarif, Html, None };
+enum class ReportFormat : uint8_t { Text, JsonLines, Sarif, Html, Journal, None };
 
 // Where the callbacks run.
 enum class HostChoice : uint8_t {

@@ -9,6 +9,7 @@
 
 #include <fstream>
 
+#include "report/journal.h"
 #include "tools/kebound/exit_status.h"
 #include "tools/kebound/message.h"
 
@@ -34,6 +35,14 @@ bool ReportFile::wants_colour() const {
   const char* terminal = getenv("TERM");
   return isatty(fd_) == 1 && (no_color == nullptr || *no_color == '\0') && terminal != nullptr &&
          strcmp(terminal, "dumb") != 0;
+}
+
+bool report_can_be_made(const TraceOptions& options) {
+  if (options.report != ReportFormat::Journal) return true;
+  std::string why;
+  if (report::open_journal(why)) return true;
+  print_message({"--report journal", why, "use another format"});
+  return false;
 }
 
 std::string absolute_directory(const std::string& path) {
@@ -65,6 +74,9 @@ report::Options make_report_options(const TraceOptions& options, const ReportFil
       break;
     case ReportFormat::Html:
       report.format = report::Format::Html;
+      break;
+    case ReportFormat::Journal:
+      report.format = report::Format::Journal;
       break;
     case ReportFormat::None:
       report.format = report::Format::None;

@@ -32,6 +32,9 @@ class ReportFile {
   std::string name_;
 };
 
+// False after a message: what the format needs is not there.
+[[nodiscard]] bool report_can_be_made(const TraceOptions& options);
+
 // Without symbolic links; `path` itself if there is no such directory.
 [[nodiscard]] std::string absolute_directory(const std::string& path);
 // The words of this process' command line, its first one without folders.
