@@ -185,6 +185,7 @@ Replayed ReplayHost::present(const events::BoundException& recorded) {
   if (state.dead) return {};
   ensure_worker();
   const std::shared_ptr<Worker> worker = state.worker;
+  set_known_memory(recorded);
   worker->request = &recorded;
   worker->finished = false;
   state.changed.notify_all();
@@ -270,7 +271,8 @@ void ReplayHost::bug_check(const nt::BugCheck& bug_check) {
 }
 
 bool ReplayHost::address_valid(uint64_t address) {
-  // Nothing of the user's is there; what is, is the driver's and ours.
+  if (is_known_memory(address)) return true;
+  // Nothing else of the user's is there; what is, is the driver's and ours.
   constexpr uint64_t kUserOf32Bits = uint64_t{1} << 32;
   return address >= kUserOf32Bits && nt::Host::address_valid(address);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A host without a program: presents recorded exceptions to callbacks again. It has the registers
-// of the record, no memory: a callback that looks at the user's memory cannot be told what was
-// there, and is stopped where it tries.
+// A host without a program: presents recorded exceptions to callbacks again. It has what the
+// record has: registers, the code at the check, the pair of bounds. A callback that touches any
+// other memory of the user's cannot be told what was there, and is stopped where it tries.
 #pragma once
 
 #include <stdint.h>
@@ -83,5 +83,9 @@ class ReplayHost final : public nt::Host {
 // replay_fault.cc: catches the faults of driver code, and keeps what a 32-bit program would have
 // its memory in free, so that no address of the record happens to be one of ours.
 void install_fault_handlers(ReplayHost& host);
+// The user's memory that the record has, until the next call. Driver code reads it at its
+// addresses.
+void set_known_memory(const events::BoundException& recorded) noexcept;
+[[nodiscard]] bool is_known_memory(uint64_t address) noexcept;
 
 }  // namespace kebound::replay

@@ -13,6 +13,7 @@
 #include "hosts/driver/builtin_driver.h"
 #include "hosts/driver/native_driver.h"
 #include "hosts/replay/replay_host.h"
+#include "report/recorded.h"
 #include "tools/kebound/command.h"
 #include "tools/kebound/exit_status.h"
 #include "tools/kebound/recorded_input.h"
