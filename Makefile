@@ -43,7 +43,7 @@ install: all
 	cmake --install $(RELEASE) --prefix $(PREFIX)
 
 bench: all
-	@cmake --build $(RELEASE) --target bench-core bench-inproc
+	@cmake --build $(RELEASE) --target bench-core bench-inproc bench-report
 	@bench/supervisor/run --build $(RELEASE)
 
 fuzz: packages

@@ -3,6 +3,7 @@
 
 #include "report/json_writer.h"
 #include "report/names.h"
+#include "report/phrases.h"
 
 namespace kebound::report {
 namespace {
@@ -104,6 +105,11 @@ void stack(JsonWriter& json, const std::vector<StackFrame>& frames) {
   json.close(']');
 }
 
+void hex_or_null(JsonWriter& json, std::string_view member, uint64_t value) {
+  json.member(member);
+  value == 0 ? json.null() : json.hex(value);
+}
+
 void code(JsonWriter& json, const BoundException& exception, std::string& out) {
   static constexpr char kDigits[] = "0123456789abcdef";
   json.raw("\"");
@@ -126,13 +132,25 @@ void JsonlRenderer::exception(const BoundException& exception, std::string& out)
   name(json.member("program"), exception.program);
   name(json.member("thread_name"), exception.thread_name);
   json.member("source").string(source_name(event.source));
+  json.member("check").string(check_kind_name(event.check));
   json.member("ip").hex(event.ip);
+  hex_or_null(json, "trap_ip", event.trap_ip);
+  hex_or_null(json, "line_ip", event.line_ip);
   json.raw(place.json);
   json.member("index").number(event.index);
   json.member("lower").number(event.lower);
   json.member("upper").number(event.upper);
   json.member("confidence").string(confidence_name(event.confidence));
   json.member("index_register").text_or_null(index_register_name(event));
+  json.member("index_width").number_or_null(event.index_width);
+  json.member("index_raw");
+  event.index_width == 0 ? json.null() : json.hex(event.index_raw);
+  hex_or_null(json, "index_address", event.index_address);
+  hex_or_null(json, "bounds_address", event.bounds_address);
+  json.member("instruction_length").number_or_null(event.instruction_length);
+  json.member("resumable").boolean(event.resumable);
+  json.member("doubt").text_or_null(doubt_text(event.doubt));
+  json.member("detail").text_or_null(detail_of(exception, place.location));
   json.member("code");
   code(json, exception, out);
   json.member("registers");
@@ -143,7 +161,7 @@ void JsonlRenderer::exception(const BoundException& exception, std::string& out)
   json.member("reason").text_or_null(exception.reason);
   if (exception.stack && exception.modules) {
     json.member("stack");
-    stack(json, resolver_.backtrace(exception.before, *exception.stack, *exception.modules));
+    stack(json, places_.backtrace(exception));
   }
   end(json, out);
 }

@@ -9,15 +9,19 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "events/record.h"
 
 namespace kebound::report {
 
 enum class Format : uint8_t {
-  Text,   // for people: one block per new place, repeats counted, a summary at the end
-  Jsonl,  // for programs: one JSON object per record (docs/protocol.md)
-  None,   // nothing is written; records are only counted
+  Text,     // for people: one block per new place, repeats counted, a summary at the end
+  Jsonl,    // for programs: one JSON object per record (docs/protocol.md)
+  Sarif,    // for code-scanning tools: one SARIF 2.1.0 log, written by finish()
+  Html,     // for people: one HTML page, written by finish()
+  Journal,  // entries of the system's journal; nothing goes to `fd`
+  None,     // nothing is written; records are only counted
 };
 
 struct Options {
@@ -32,6 +36,10 @@ struct Options {
   bool verbose = false;
   // Text: Intel instead of AT&T syntax for instructions.
   bool intel_syntax = false;
+  // Sarif: files below this directory are named relative to it. Html: the same, to be short.
+  std::string source_root;
+  // Sarif, Html: the command line, as the report shows it; empty: not known.
+  std::vector<std::string> command;
   // Debug files by build ID or .gnu_debuglink are looked for here; colon-separated directories.
   std::string debug_path = "/usr/lib/debug";
   // Records that may wait for the writer; accept() blocks at that many. At least 2 are used.

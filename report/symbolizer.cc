@@ -2,6 +2,7 @@
 #include "report/symbolizer.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "report/module_symbols.h"
@@ -12,6 +13,23 @@ namespace {
 
 constexpr size_t kMaxModules = 256;
 constexpr size_t kMaxCachedPlaces = 65'536;
+
+// clang has the text of a trap inlined into the function, as the name of a function that does not
+// exist: "__clang_trap_msg$Bounds$vector[] index out of bounds".
+void take_trap_message(Location& location) {
+  constexpr std::string_view kPrefix = "__clang_trap_msg$";
+  if (location.frames.size() < 2 || !location.frames[0].inlined) return;
+  const std::string_view name = location.frames[0].function;
+  if (!name.starts_with(kPrefix)) return;
+  const std::string_view text = name.substr(kPrefix.size());
+  const size_t dollar = text.find('$');
+  location.trap_message = text.substr(0, dollar);
+  if (dollar != std::string_view::npos) {
+    if (!location.trap_message.empty()) location.trap_message += ": ";
+    location.trap_message += text.substr(dollar + 1);
+  }
+  location.frames.erase(location.frames.begin());
+}
 
 }  // namespace
 
@@ -92,6 +110,7 @@ Location Symbolizer::locate(const events::ModuleMap& modules, uint64_t address,
   const auto [place, is_new] = module->places.try_emplace(wanted);
   if (is_new) place->second = module->symbols.frames_at(wanted);
   location.frames = place->second;
+  take_trap_message(location);
   return location;
 }
 

@@ -30,6 +30,7 @@ void put(Writer& out, const std::vector<StackFrame>& frames) {
     out.text(frame.location.module);
     out.value(uint8_t{frame.location.offset.has_value()});
     out.value(frame.location.offset.value_or(0));
+    out.text(frame.location.trap_message);
     out.value(static_cast<uint32_t>(frame.location.frames.size()));
     for (const auto& function : frame.location.frames) {
       out.text(function.function);
@@ -51,6 +52,7 @@ std::vector<StackFrame> get_frames(Reader& in) {
     const bool has_offset = in.flag();
     const auto offset = in.value<uint64_t>();
     if (has_offset) frame.location.offset = offset;
+    frame.location.trap_message = in.text();
     const auto functions = in.value<uint32_t>();
     for (uint32_t k = 0; k < functions && in.ok(); ++k) {
       SourceFrame function;

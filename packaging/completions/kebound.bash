@@ -11,7 +11,7 @@ _kebound() {
   for ((i = 2; i < cword && program == 0; ++i)); do
     case ${words[i]} in
       --) program=$((i + 1)) ;;
-      --host | --driver | --on-bound | --profile | --report | -o | --output | --error-exitcode | \
+      --host | --driver | --on-bound | --profile | --report | --source-root | --format | -o | --output | --error-exitcode | \
         --livelock-limit | --calls | --callback-threads | --pin | --backtraces) ((++i)) ;;
       -*) ;;
       *) program=$i ;;
@@ -19,10 +19,10 @@ _kebound() {
   done
 
   if ((cword == 1)); then
-    COMPREPLY=($(compgen -W 'run attach --help --version' -- "$cur"))
+    COMPREPLY=($(compgen -W 'run attach report replay --help --version' -- "$cur"))
     return
   fi
-  if ((program > 0 && cword >= program)); then
+  if ((program > 0 && cword >= program)) && [[ $command == run || $command == attach ]]; then
     [[ $command == run ]] && _command_offset "$program"
     return
   fi
@@ -34,10 +34,12 @@ _kebound() {
   case $prev in
     --driver) _filedir so; return ;;
     -o | --output) _filedir; return ;;
+    --source-root) _filedir -d; return ;;
+    --format) COMPREPLY=($(compgen -W 'text jsonl sarif html' -- "$cur")); return ;;
     --host) COMPREPLY=($(compgen -W 'supervisor inproc auto' -- "$cur")); return ;;
     --on-bound) COMPREPLY=($(compgen -W 'propagate clamp skip terminate' -- "$cur")); return ;;
     --profile) COMPREPLY=($(compgen -W 'default windows' -- "$cur")); return ;;
-    --report) COMPREPLY=($(compgen -W 'text jsonl none' -- "$cur")); return ;;
+    --report) COMPREPLY=($(compgen -W 'text jsonl sarif html journal none' -- "$cur")); return ;;
     --pin) COMPREPLY=($(compgen -W "follow none $(seq 0 $(($(nproc) - 1)))" -- "$cur")); return ;;
     --calls)
       COMPREPLY=($(compgen -W 'all none ubsan libstdc++ libc++ fortify stack-protector' -- "$cur")); return ;;
@@ -46,10 +48,16 @@ _kebound() {
   esac
   case $command in
     run | attach) ;;
+    report)
+      [[ $cur == -* ]] && COMPREPLY=($(compgen -W '--format --output --source-root --verbose --help' -- "$cur")) || _filedir
+      return ;;
+    replay)
+      [[ $cur == -* ]] && COMPREPLY=($(compgen -W '--driver --on-bound --profile --output --verbose --help' -- "$cur")) || _filedir
+      return ;;
     *) return ;;
   esac
   if [[ $cur == -* ]]; then
-    COMPREPLY=($(compgen -W '--host --driver --on-bound --profile --report --output --error-exitcode
+    COMPREPLY=($(compgen -W '--host --driver --on-bound --profile --report --output --source-root --error-exitcode
       --livelock-limit --calls --callback-threads --pin --backtraces --verbose --help' -- "$cur"))
   elif [[ $command == run ]]; then
     _command_offset "$cword"

@@ -60,7 +60,7 @@ std::string find_inproc_host(const TraceOptions& options, const std::string& pro
 int run_inproc_session(const TraceOptions& options, const posix::LaunchSpec& spec,
                        const std::string& folder, const Explain& explain) {
   ReportFile file;
-  if (!file.open(options.output)) return kStatusFailure;
+  if (!report_can_be_made(options) || !file.open(options.output)) return kStatusFailure;
   report::Reporter reporter(make_report_options(options, file));
   const bool reports = options.report != ReportFormat::None;
   inproc_run::Launcher launcher(launcher_options(options, folder, reports ? &reporter : nullptr));

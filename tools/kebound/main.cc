@@ -18,6 +18,8 @@ namespace {
 constexpr std::array kCommands{
     Command{"run", "run a program, ask callbacks about its bound exceptions", run_main},
     Command{"attach", "do the same with a process that is running already", attach_main},
+    Command{"report", "render recorded events: text, jsonl, sarif, html", report_main},
+    Command{"replay", "put recorded exceptions before changed drivers", replay_main},
 };
 
 std::string usage() {

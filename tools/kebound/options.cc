@@ -138,13 +138,18 @@ void add_options(CLI::App& app, TraceOptions& options) {
       one_of(Choices<nt::Profile>{{"default", nt::Profile::Default},
                                   {"windows", nt::Profile::Windows}},
              options.profile));
-  add(app, "--report", "FORMAT", "text (default), jsonl or none",
+  add(app, "--report", "FORMAT", "text (default), jsonl, sarif, html, journal, none",
       one_of(Choices<ReportFormat>{{"text", ReportFormat::Text},
                                    {"jsonl", ReportFormat::JsonLines},
+                                   {"sarif", ReportFormat::Sarif},
+                                   {"html", ReportFormat::Html},
+                                   {"journal", ReportFormat::Journal},
                                    {"none", ReportFormat::None}},
              options.report));
   add(app, "-o,--output", "FILE", "report to FILE (- is stdout) instead of stderr",
       file_name([&](const std::string& file) { options.output = file; }));
+  add(app, "--source-root", "DIR", "sarif, html: name files relative to DIR (.)",
+      file_name([&](const std::string& file) { options.source_root = file; }));
   add(app, "--error-exitcode", "N", "exit with N if a bound exception occurred",
       number_in<int>(1, 255, options.error_exitcode));
   add(app, "--livelock-limit", "N", "same exception N times: terminate (10000; 0 never)",
@@ -276,6 +281,9 @@ std::optional<Message> check_combination(const TraceOptions& options) {
   if (options.host == HostChoice::InProcess && !options.supervisor_only.empty()) {
     return Message{*options.supervisor_only.begin(), "cannot be had with --host inproc",
                    "leave out one of the two"};
+  }
+  if (options.report == ReportFormat::Journal && options.output) {
+    return Message{"--output", "the journal takes no file", "leave out one of the two"};
   }
   if (options.profile == nt::Profile::Windows && !options.drivers.empty() && options.on_bound) {
     return Message{"--on-bound",

@@ -168,7 +168,7 @@ End trace(const TraceOptions& options, const Job& job, Supervisor& supervisor, e
 
 int run_session(const TraceOptions& options, const Job& job) {
   ReportFile file;
-  if (!file.open(options.output)) return kStatusFailure;
+  if (!report_can_be_made(options) || !file.open(options.output)) return kStatusFailure;
   report::Reporter reporter(make_report_options(options, file));
   nt::Facility::configure(options.profile, random_instance_tag());
   // Without a report the supervisor builds no records at all.
