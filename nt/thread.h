@@ -39,6 +39,9 @@ struct Thread {
   bool is_system_thread = false;  // made by PsCreateSystemThread
   // Of the exception that this thread handles, null outside a callback.
   const BoundEvent* event = nullptr;
+  // What the host has to say to its built-in driver about it (hosts/driver/policy.h), null if
+  // nothing.
+  void* advice = nullptr;
   uint64_t client_pid = 0;  // what PsGetCurrentProcessId/ThreadId answer
   uint64_t client_tid = 0;
   KIRQL irql = 0;

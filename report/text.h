@@ -20,6 +20,7 @@ struct TextOptions {
   bool colour = false;
   bool verbose = false;
   bool intel_syntax = false;
+  bool gen_suppressions = false;
 };
 
 class TextRenderer final : public Renderer {
@@ -41,6 +42,8 @@ class TextRenderer final : public Renderer {
   void instruction(const events::BoundException& exception, const Place& place, std::string& out);
   void backtrace(const events::BoundException& exception, const Place& place, std::string& out);
   void outcome(const events::BoundException& exception, std::string& out);
+  void suppress(const events::BoundException& exception, const Place& place, std::string& out);
+  void rules(const Totals& totals, std::string& out) const;
   void bug_check(const events::BugCheckRecord& record, std::string& out);
   void styled(std::string& out, Style style, std::string_view text) const;
 
@@ -49,6 +52,7 @@ class TextRenderer final : public Renderer {
   Places places_;
   std::map<std::pair<uint64_t, events::Disposition>, Tally> tallies_;
   std::set<std::tuple<uint64_t, events::Disposition, std::string>> reasons_;  // that were printed
+  std::set<std::string> suggested_;  // rules that were printed
   uint64_t blocks_ = 0;
 };
 

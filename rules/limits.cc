@@ -32,4 +32,9 @@ Ruling decide(const Limits& limits, RuleCounts& counts, Atomic<uint64_t>& at_sit
   return ruling;
 }
 
+void report_after_all(RuleCounts& counts) noexcept {
+  counts.reported.fetch_add(1, MemoryOrder::Relaxed);
+  counts.suppressed.fetch_add(~uint64_t{0}, MemoryOrder::Relaxed);
+}
+
 }  // namespace kebound::rules

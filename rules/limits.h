@@ -52,4 +52,7 @@ struct Ruling {
 [[nodiscard]] Ruling decide(const Limits& limits, RuleCounts& counts,
                             Atomic<uint64_t>& at_site) noexcept;
 
+// What a ruling kept out of the report is reported nevertheless. Context: as above.
+void report_after_all(RuleCounts& counts) noexcept;
+
 }  // namespace kebound::rules

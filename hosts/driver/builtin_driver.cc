@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 
+#include "hosts/driver/policy.h"
 #include "nt/facility.h"
 #include "nt/report.h"
 #include "trap/bound_event.h"
@@ -22,6 +23,7 @@ namespace {
 struct Builtin {
   nt::Image image;
   PVOID handle = nullptr;
+  OnBound fallback = OnBound::Propagate;  // where no rule says something
 };
 
 Builtin& builtin() {
@@ -120,12 +122,45 @@ KEBOUND_BUILTIN_CODE BOUND_CALLBACK_STATUS on_bound_skip() {
 }
 KEBOUND_BUILTIN_CODE BOUND_CALLBACK_STATUS on_bound_terminate() { return BoundExceptionError; }
 
-struct Policy {
+[[nodiscard]] BOUND_CALLBACK_STATUS act(OnBound action) {
+  switch (action) {
+    case OnBound::Propagate:
+      break;
+    case OnBound::Clamp:
+      return clamp(*self().event, *self().kthread.TrapFrame);
+    case OnBound::Skip:
+      return skip(*self().event, *self().kthread.TrapFrame);
+    case OnBound::Terminate:
+      return BoundExceptionError;
+  }
+  return BoundExceptionContinueSearch;
+}
+
+[[nodiscard]] BOUND_CALLBACK_STATUS by_rules() {
+  auto* const advice = static_cast<Advice*>(self().advice);
+  if (advice == nullptr || advice->match == nullptr) return act(builtin().fallback);
+  Decision& decision = advice->decision;
+  decision = advice->match->decide();
+  advice->was_asked = true;
+  const BOUND_CALLBACK_STATUS status = act(decision.action);
+  const bool was_refused =
+      decision.action != OnBound::Propagate && status == BoundExceptionContinueSearch;
+  if (was_refused && !decision.is_counted) {
+    // The rule keeps quiet about what it does, and it did nothing.
+    rules::report_after_all(*decision.counts);
+    decision.is_reported = decision.is_counted = true;
+  }
+  return status;
+}
+
+KEBOUND_BUILTIN_CODE BOUND_CALLBACK_STATUS on_bound_rules() { return by_rules(); }
+
+struct Entry {
   OnBound policy;
   const char* name;
   PBOUND_CALLBACK callback;
 };
-constexpr Policy kPolicies[] = {
+constexpr Entry kPolicies[] = {
     {OnBound::Propagate, "propagate", &on_bound_propagate},
     {OnBound::Clamp, "clamp", &on_bound_clamp},
     {OnBound::Skip, "skip", &on_bound_skip},
@@ -134,7 +169,7 @@ constexpr Policy kPolicies[] = {
 
 }  // namespace
 
-bool install_builtin_driver(OnBound policy) {
+bool install_builtin_driver(OnBound policy, bool with_rules) {
   Builtin& driver = builtin();
   if (driver.handle != nullptr) return false;
   nt::Image& image = driver.image;
@@ -143,15 +178,21 @@ bool install_builtin_driver(OnBound policy) {
     image.base = nt::address_of(__start_kebound_builtin);
     image.end = nt::address_of(__stop_kebound_builtin);
     image.executable[image.executable_count++] = {image.base, image.end};
-    for (const Policy& entry : kPolicies) {
+    for (const Entry& entry : kPolicies) {
       image.symbols.push_back({reinterpret_cast<uint64_t>(entry.callback), 0, entry.name});
     }
+    image.symbols.push_back({reinterpret_cast<uint64_t>(&on_bound_rules), 0, "rules"});
     std::sort(image.symbols.begin(), image.symbols.end(),
               [](const auto& a, const auto& b) { return a.address < b.address; });
   }
   nt::Facility::add_image(&image);
-  for (const Policy& entry : kPolicies) {
-    if (entry.policy == policy) driver.handle = KeRegisterBoundCallback(entry.callback);
+  driver.fallback = policy;
+  if (with_rules) {
+    driver.handle = KeRegisterBoundCallback(&on_bound_rules);
+  } else {
+    for (const Entry& entry : kPolicies) {
+      if (entry.policy == policy) driver.handle = KeRegisterBoundCallback(entry.callback);
+    }
   }
   if (driver.handle == nullptr) nt::Facility::remove_image(&image);
   return driver.handle != nullptr;

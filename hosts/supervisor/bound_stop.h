@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "hosts/driver/policy.h"
 #include "hosts/supervisor/tracee.h"
 #include "nt/facility.h"
 #include "trap/bound_event.h"
@@ -34,6 +35,7 @@ struct BoundStop : DriverTask {
   KTRAP_FRAME frame;
   nt::AnswerLog answers;
   DispatchOutcome outcome;
+  driver::Advice advice;
   // For the record, taken while the thread stands still; null without a sink.
   std::shared_ptr<const events::ModuleMap> modules;
   std::shared_ptr<const events::StackSnapshot> stack;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <bit>
+#include <functional>
 #include <string_view>
 #include <utility>
 
@@ -50,6 +51,16 @@ struct CodeCachingReader {
             }};
   }
 };
+
+std::shared_ptr<const events::StackSnapshot> snapshot_of_stack(const Process& process,
+                                                               const x86::Registers& registers) {
+  auto snapshot = std::make_shared<events::StackSnapshot>();
+  snapshot->address = registers.gpr[x86::Rsp];
+  snapshot->bytes.resize(kStackSnapshotSize);
+  snapshot->bytes.resize(
+      process.memory.read_some(snapshot->address, snapshot->bytes.data(), kStackSnapshotSize));
+  return snapshot;
+}
 
 }  // namespace
 
@@ -114,7 +125,8 @@ bool ExceptionDesk::take(const std::shared_ptr<Tracee>& tracee, int signal) {
   stop->answers.count = 0;
   tracee->in_callback = true;
   nt::fill_trap_frame(stop->before, stop->frame);
-  if (options_.sink != nullptr) capture(*stop);
+  if (options_.sink != nullptr || options_.policy != nullptr) capture(*stop);
+  if (options_.policy != nullptr) look_up_rule(*stop);
   ++outstanding_;
   if (threads_ != nullptr) {
     threads_->submit(std::move(stop));
@@ -128,7 +140,9 @@ bool ExceptionDesk::take(const std::shared_ptr<Tracee>& tracee, int signal) {
 void ExceptionDesk::run_callbacks(BoundStop& stop, nt::Thread& thread) {
   thread.client_pid = static_cast<uint64_t>(stop.tracee->process->pid);
   thread.client_tid = static_cast<uint64_t>(stop.tracee->tid);
+  thread.advice = &stop.advice;
   stop.outcome = nt::Facility::dispatch(thread, stop.event, stop.frame, &stop.answers);
+  thread.advice = nullptr;
 }
 
 void ExceptionDesk::fiber_task(Fiber& fiber, void* task) {
@@ -151,7 +165,11 @@ void ExceptionDesk::finish(std::unique_ptr<BoundStop> stop) {
   x86::Registers after = stop->before;
   std::string reason;
   const events::Disposition disposition = carry_out(*stop, after, reason);
-  if (options_.sink != nullptr) record(*stop, after, disposition, std::move(reason));
+  if (is_reported(*stop, disposition) && options_.sink != nullptr) {
+    record(*stop, after, disposition, std::move(reason));
+  }
+  if (stop->advice.was_asked && !stop->advice.decision.is_counted) --exceptions_;
+  stop->advice = {};
   stop->tracee.reset();
   spare_.push_back(std::move(stop));
 }
@@ -183,7 +201,7 @@ events::Disposition ExceptionDesk::carry_out(BoundStop& stop, x86::Registers& af
       }
       break;
     default:
-      return terminate({});
+      return terminate(stop.advice.decision.reason);
   }
   // The windows profile lets edits leak into a propagated exception, so this is not for Handled
   // alone.
@@ -208,14 +226,30 @@ void ExceptionDesk::capture(BoundStop& stop) const {
   stop.modules =
       first ? process.modules.read(process.pid, process.is_64bit) : process.modules.last();
   stop.stack.reset();
-  if (options_.backtraces == Options::Backtraces::None) return;
+  if (options_.sink == nullptr || options_.backtraces == Options::Backtraces::None) return;
   if (!first && options_.backtraces == Options::Backtraces::First) return;
-  auto snapshot = std::make_shared<events::StackSnapshot>();
-  snapshot->address = stop.before.gpr[x86::Rsp];
-  snapshot->bytes.resize(kStackSnapshotSize);
-  snapshot->bytes.resize(
-      process.memory.read_some(snapshot->address, snapshot->bytes.data(), kStackSnapshotSize));
-  stop.stack = std::move(snapshot);
+  stop.stack = snapshot_of_stack(process, stop.before);
+}
+
+// While the thread stands still, and on this thread: finding names may ask another process, and
+// everything that counts sites is in one place.
+void ExceptionDesk::look_up_rule(BoundStop& stop) const {
+  const auto stack = [&stop] {
+    return stop.stack != nullptr ? stop.stack
+                                 : snapshot_of_stack(*stop.tracee->process, stop.before);
+  };
+  stop.advice.match =
+      options_.policy->look_up({stop.event, stop.before, stop.modules, std::cref(stack)});
+}
+
+bool ExceptionDesk::is_reported(BoundStop& stop, events::Disposition disposition) const {
+  driver::Decision& decision = stop.advice.decision;
+  if (!stop.advice.was_asked || decision.is_reported) return true;
+  // No process is terminated without a word, as for a livelock; a thread that was gone was not
+  // terminated by us.
+  if (disposition != events::Disposition::Terminated || stop.tracee->gone) return false;
+  if (!decision.is_counted) rules::report_after_all(*decision.counts);
+  return decision.is_counted = true;
 }
 
 void ExceptionDesk::record(BoundStop& stop, const x86::Registers& after,
@@ -242,6 +276,7 @@ void ExceptionDesk::record(BoundStop& stop, const x86::Registers& after,
     record.answers.push_back({name.driver, name.callback, answer.status, answer.edited});
   }
   record.disposition = disposition;
+  record.rule = std::move(stop.advice.decision.rule);
   record.reason = std::move(reason);
   record.modules = std::move(stop.modules);
   record.stack = std::move(stop.stack);

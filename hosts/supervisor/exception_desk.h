@@ -51,6 +51,8 @@ class ExceptionDesk {
   [[nodiscard]] events::Disposition carry_out(BoundStop& stop, x86::Registers& after,
                                               std::string& reason);
   void capture(BoundStop& stop) const;
+  void look_up_rule(BoundStop& stop) const;
+  [[nodiscard]] bool is_reported(BoundStop& stop, events::Disposition disposition) const;
   void record(BoundStop& stop, const x86::Registers& after, events::Disposition disposition,
               std::string reason);
 
