@@ -21,9 +21,9 @@ struct SourceFrame {
 
 struct Location {
   std::string module;               // path as the target sees it, "[vdso]"; empty: no file there
-  std::string build_id;             // of the module, hexadecimal digits; empty: it has none
   std::optional<uint64_t> offset;   // the file's own address of the code, as addr2line takes it
   std::vector<SourceFrame> frames;  // innermost first; empty when nothing is known
+  std::string build_id = {};        // of the module, hexadecimal digits; empty: it has none
 };
 
 struct StackFrame {

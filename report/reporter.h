@@ -47,7 +47,8 @@ struct RuleTally {
   std::string text;   // as it was written
   uint64_t matched = 0;
   uint64_t reported = 0;
-  uint64_t suppressed = 0;  // by ignore and quiet; the rest of matched is beyond once, first, sample
+  uint64_t suppressed =
+      0;  // by ignore and quiet; the rest of matched is beyond once, first, sample
 };
 
 // What a whole run came to; counted for every format.
@@ -62,7 +63,7 @@ struct Totals {
   // Exceptions that rules kept out of it: not among those above.
   uint64_t suppressed = 0;
   uint64_t limited = 0;
-  std::vector<RuleTally> rules;  // in the order in which they are asked; used or not
+  std::vector<RuleTally> rules = {};  // in the order in which they are asked; used or not
 };
 
 struct FinishResult {

@@ -83,10 +83,10 @@ TEST(RuleParser, Says_where_and_what_is_wrong) {
   EXPECT_EQ(problem("clamp function=\"\""), "1:7 'function': lacks a value");
   EXPECT_EQ(problem("clamp function=f function=g"), "1:18 'function': is given twice");
   EXPECT_EQ(problem("clamp function=f\\"), "1:16 'f\\': ends in a backslash");
-  EXPECT_EQ(problem("clamp function=\"f"), "1:16 \": is not closed");
-  EXPECT_EQ(problem("clamp function=\"f\\\""), "1:16 \": is not closed");
-  EXPECT_EQ(problem("clamp function=\"f\"x"), "1:19 x: stands right behind a quoted value");
-  EXPECT_EQ(problem("clamp function=a\"b\""), "1:17 \": stands in the middle of a value");
+  EXPECT_EQ(problem("clamp function=\"f"), "1:16 '\"': is not closed");
+  EXPECT_EQ(problem("clamp function=\"f\\\""), "1:16 '\"': is not closed");
+  EXPECT_EQ(problem("clamp function=\"f\"x"), "1:19 'x': stands right behind a quoted value");
+  EXPECT_EQ(problem("clamp function=a\"b\""), "1:17 '\"': stands in the middle of a value");
   EXPECT_EQ(problem("clamp first=0"), "1:13 '0': is not a number from 1 up");
   EXPECT_EQ(problem("clamp first=1x"), "1:13 '1x': is not a number from 1 up");
   EXPECT_EQ(problem("clamp first=99999999999999999999"),
@@ -108,8 +108,9 @@ TEST(RuleParser, Says_where_and_what_is_wrong) {
   EXPECT_EQ(problem("clamp offset=10"), "1:14 '10': is no offset or range of them");
   EXPECT_EQ(problem("clamp build-id=12"), "1:16 '12': is no build ID");
   EXPECT_EQ(problem(std::string("clamp fun\0x=1", 13)),
-            std::string("1:10 ") + '\0' + ": is a control character");
-  EXPECT_EQ(problem("clamp function=a\x01"), "1:16 function: has a control character in its value");
+            std::string("1:10 '") + '\0' + "': is a control character");
+  EXPECT_EQ(problem("clamp function=a\x01"),
+            "1:16 'function': has a control character in its value");
 }
 
 TEST(RuleParser, Goes_on_behind_a_bad_line_and_tells_of_each) {

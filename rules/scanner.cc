@@ -9,13 +9,15 @@ namespace {
 constexpr bool is_blank(char c) { return c == ' ' || c == '\t'; }
 constexpr bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
+std::string in_quotes(const std::string& text) { return "'" + text + "'"; }
+
 constexpr const char* kQuoteWhole = "put the whole value between quotes: KEY=\"VALUE\"";
 
 }  // namespace
 
-void Scanner::fail(size_t at, std::string what, std::string why, std::string remedy) {
+void Scanner::fail(size_t at, const std::string& what, std::string why, std::string remedy) {
   problem_ =
-      Problem{0, static_cast<uint32_t>(at + 1), std::move(what), std::move(why), std::move(remedy)};
+      Problem{0, static_cast<uint32_t>(at + 1), in_quotes(what), std::move(why), std::move(remedy)};
 }
 
 std::optional<std::string> Scanner::quoted() {

@@ -34,7 +34,7 @@ class Scanner {
   [[nodiscard]] size_t end_of_words() const noexcept { return end_; }
 
  private:
-  void fail(size_t at, std::string what, std::string why, std::string remedy);
+  void fail(size_t at, const std::string& what, std::string why, std::string remedy);
   [[nodiscard]] bool at_end() const noexcept { return at_ == line_.size(); }
   [[nodiscard]] std::optional<std::string> quoted();
   [[nodiscard]] std::optional<std::string> bare();

@@ -11,7 +11,7 @@ _kebound() {
   for ((i = 2; i < cword && program == 0; ++i)); do
     case ${words[i]} in
       --) program=$((i + 1)) ;;
-      --host | --driver | --on-bound | --profile | --report | -o | --output | --error-exitcode | \
+      --host | --driver | --on-bound | --rules | --gen-suppressions | --profile | --report | -o | --output | --error-exitcode | \
         --livelock-limit | --callback-threads | --pin | --backtraces) ((++i)) ;;
       -*) ;;
       *) program=$i ;;
@@ -33,6 +33,8 @@ _kebound() {
   fi
   case $prev in
     --driver) _filedir so; return ;;
+    --rules) _filedir; return ;;
+    --gen-suppressions) COMPREPLY=($(compgen -W 'all no' -- "$cur")); return ;;
     -o | --output) _filedir; return ;;
     --host) COMPREPLY=($(compgen -W 'supervisor inproc auto' -- "$cur")); return ;;
     --on-bound) COMPREPLY=($(compgen -W 'propagate clamp skip terminate' -- "$cur")); return ;;
@@ -47,7 +49,7 @@ _kebound() {
     *) return ;;
   esac
   if [[ $cur == -* ]]; then
-    COMPREPLY=($(compgen -W '--host --driver --on-bound --profile --report --output --error-exitcode
+    COMPREPLY=($(compgen -W '--host --driver --on-bound --rules --gen-suppressions --profile --report --output --error-exitcode
       --livelock-limit --callback-threads --pin --backtraces --verbose --help' -- "$cur"))
   elif [[ $command == run ]]; then
     _command_offset "$cword"

@@ -17,10 +17,9 @@ namespace {
 constexpr Syntax kSyntax{
     "attach", "PID", "Join the running process PID; ask the callbacks about its bound exceptions.",
     "SIGTERM or SIGHUP to kebound detaches, and PID goes on. Exit status: 0 detached;\n"
-    "PID's if it ended first; N of --error-exitcode; 123 bug check; 124 a driver\n"
-    "could not be loaded; 125 usage error, or kebound or its report failed; 126 PID\n"
-    "cannot be attached to; 127 no such process.\n"
-    "KEBOUND_OPTIONS holds options that come before these. Manual: man kebound\n"};
+    "PID's if it ended first; N of --error-exitcode; 123 bug check; 124 a driver was\n"
+    "not loaded; 125 usage error, or kebound or its report failed; 126 PID cannot be\n"
+    "attached to; 127 no such process. KEBOUND_OPTIONS: options; see man kebound\n"};
 
 }  // namespace
 
