@@ -9,6 +9,7 @@ namespace kebound::report {
 rules::Site site_of(const BoundEvent& event, const Location& location) {
   rules::Site site;
   site.source = source_name(event.source);
+  if (event.check != CheckKind::Unknown) site.check = check_kind_name(event.check);
   site.module = location.module;
   site.build_id = location.build_id;
   site.offset = location.offset;

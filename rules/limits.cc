@@ -32,9 +32,9 @@ Ruling decide(const Limits& limits, RuleCounts& counts, Atomic<uint64_t>& at_sit
   return ruling;
 }
 
-void report_after_all(RuleCounts& counts) noexcept {
+void report_after_all(RuleCounts& counts, bool was_counted) noexcept {
   counts.reported.fetch_add(1, MemoryOrder::Relaxed);
-  counts.suppressed.fetch_add(~uint64_t{0}, MemoryOrder::Relaxed);
+  if (!was_counted) counts.suppressed.fetch_add(~uint64_t{0}, MemoryOrder::Relaxed);
 }
 
 }  // namespace kebound::rules

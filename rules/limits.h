@@ -52,7 +52,8 @@ struct Ruling {
 [[nodiscard]] Ruling decide(const Limits& limits, RuleCounts& counts,
                             Atomic<uint64_t>& at_site) noexcept;
 
-// What a ruling kept out of the report is reported nevertheless. Context: as above.
-void report_after_all(RuleCounts& counts) noexcept;
+// What a ruling kept out of the report is reported nevertheless. `was_counted`: as the ruling said.
+// Context: as above.
+void report_after_all(RuleCounts& counts, bool was_counted) noexcept;
 
 }  // namespace kebound::rules

@@ -56,6 +56,16 @@ TEST(RuleLimits, What_is_silenced_on_purpose_does_not_count_and_what_is_limited_
   EXPECT_EQ(counts.suppressed.load(), 1U);
 }
 
+TEST(RuleLimits, What_is_reported_after_all_is_among_the_reported_and_not_the_suppressed) {
+  RuleCounts counts;
+  Atomic<uint64_t> at_site;
+  static_cast<void>(decide({.reporting = Reporting::Nothing}, counts, at_site));
+  report_after_all(counts, false);
+  EXPECT_EQ(counts.matched.load(), 1U);
+  EXPECT_EQ(counts.reported.load(), 1U);
+  EXPECT_EQ(counts.suppressed.load(), 0U);
+}
+
 TEST(RuleLimits, Sites_are_counted_each_for_itself_and_the_rule_over_all_of_them) {
   RuleCounts counts;
   Atomic<uint64_t> one;

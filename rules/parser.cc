@@ -226,7 +226,8 @@ class LineParser {
   // A source that does not exist is a misspelt one.
   bool check_name(const Word& word) {
     std::vector<std::string> names;
-    if (word.name == "source") names = names_of<BoundSource>(source_name);
+    if (word.name == "source") names = names_of(source_name);
+    if (word.name == "check") names = names_of(check_kind_name);
     if (names.empty() || std::any_of(names.begin(), names.end(), [&](const auto& name) {
           return glob_match(*word.value, name);
         })) {

@@ -102,6 +102,8 @@ TEST(RuleParser, Says_where_and_what_is_wrong) {
   EXPECT_EQ(problem("terminate quiet"),
             "1:11 'quiet': cannot be had with terminate: no process ends without a word");
   EXPECT_EQ(problem("clamp source=x87-bound"), "1:14 'x87-bound': is no source");
+  EXPECT_EQ(problem("clamp check=array"), "1:13 'array': is no check");
+  EXPECT_EQ(problem("clamp check=unknown"), "1:13 'unknown': is no check");
   EXPECT_EQ(problem("clamp line=0"), "1:12 '0': is no line number or range of them");
   EXPECT_EQ(problem("clamp line=5-3"), "1:12 '5-3': is no line number or range of them");
   EXPECT_EQ(problem("clamp line=3-"), "1:12 '3-': is no line number or range of them");

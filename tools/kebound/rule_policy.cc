@@ -88,10 +88,10 @@ std::shared_ptr<RulePolicy::Place> RulePolicy::resolve(const driver::Sighting& s
   const rules::Site site = report::site_of(sighting.event, location);
   if (by_name_.size() >= kMaxPlaces) by_name_.clear();
   const uint64_t generation = sighting.modules ? sighting.modules->generation : 0;
-  std::shared_ptr<Place>& place =
-      by_name_[site.offset ? fmt::format("{}+{:x} {} {}", site.module, *site.offset, site.build_id,
-                                         site.source)
-                           : fmt::format("{}@{:x} {}", generation, sighting.event.ip, site.source)];
+  const std::string where =
+      site.offset ? fmt::format("{}+{:x} {}", site.module, *site.offset, site.build_id)
+                  : fmt::format("{}@{:x}", generation, sighting.event.ip);
+  std::shared_ptr<Place>& place = by_name_[fmt::format("{} {} {}", where, site.source, site.check)];
   if (place) return place;
   place = std::make_shared<Place>();
   for (size_t i = 0; i < rules_.size(); ++i) {
@@ -105,8 +105,8 @@ std::shared_ptr<RulePolicy::Place> RulePolicy::resolve(const driver::Sighting& s
 std::shared_ptr<RulePolicy::Place> RulePolicy::find_place(const driver::Sighting& sighting) {
   if (!sighting.modules) return resolve(sighting);
   if (by_address_.size() >= kMaxPlaces) by_address_.clear();
-  auto& place =
-      by_address_[{sighting.modules->generation, sighting.event.ip, sighting.event.source}];
+  auto& place = by_address_[{sighting.modules->generation, sighting.event.ip, sighting.event.source,
+                             sighting.event.check}];
   if (!place) place = resolve(sighting);
   return place;
 }

@@ -38,12 +38,13 @@ class RulePolicy final : public driver::Policy {
     uint64_t generation;  // of the module map, so of one address space
     uint64_t ip;
     BoundSource source;
+    CheckKind check;
     bool operator==(const Key&) const = default;
   };
   struct Hash {
     size_t operator()(const Key& key) const noexcept {
       return (key.generation * 0x9e3779b97f4a7c15u) ^ (key.ip * 0xff51afd7ed558ccdu >> 7) ^
-             static_cast<size_t>(key.source);
+             (static_cast<size_t>(key.source) << 8) ^ static_cast<size_t>(key.check);
     }
   };
 
