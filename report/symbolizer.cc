@@ -14,6 +14,8 @@ constexpr size_t kMaxModules = 256;
 constexpr size_t kMaxCachedPlaces = 65'536;
 constexpr size_t kMaxBuildId = 64;  // bytes; what linkers write has 20 at most
 
+}  // namespace
+
 std::string hexadecimal(std::string_view bytes) {
   static constexpr char kDigits[] = "0123456789abcdef";
   std::string text;
@@ -23,8 +25,6 @@ std::string hexadecimal(std::string_view bytes) {
   }
   return text;
 }
-
-}  // namespace
 
 struct Symbolizer::Module {
   std::shared_ptr<const ElfFile> file;

@@ -27,6 +27,11 @@ bool fits_position(const Conditions& conditions, const SourcePosition& position)
 
 }  // namespace
 
+std::string fatal_reason(const Rule& rule) {
+  return "fatal-after=" + std::to_string(rule.limits.fatal_after) + " of the rule at " +
+         rule.place();
+}
+
 std::string_view without_parameters(std::string_view name) noexcept {
   std::string_view rest = name;
   for (bool again = true; again;) {

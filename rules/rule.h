@@ -50,6 +50,9 @@ struct Rule {
   [[nodiscard]] std::string place() const { return file + ":" + std::to_string(line); }
 };
 
+// What a report says of a process that fatal-after has ended.
+[[nodiscard]] std::string fatal_reason(const Rule& rule);
+
 // A source-level function at an address; unknown parts are empty or 0.
 struct SourcePosition {
   std::string function;  // demangled

@@ -15,6 +15,7 @@
 #include "hosts/inproc/bug_check.h"
 #include "hosts/inproc/image.h"
 #include "hosts/inproc/machine.h"
+#include "hosts/inproc/thread_state.h"
 
 namespace kebound::inproc {
 namespace {
@@ -152,6 +153,8 @@ void publish_exception(const kebound_event& event, const kebound_registers& befo
                    entry->code_size));
   entry.place(event.ip);
   entry.text(reason);
+  const ThreadState* const state = current_thread_state();
+  entry->rule = state != nullptr ? state->rule.number : 0;
 }
 
 void publish_bug_check(const BugCheck& what) noexcept {

@@ -103,7 +103,20 @@ struct Exception {
     if (settings().profile != KEBOUND_PROFILE_WINDOWS) registers = before;
   }
 
+  // As a rule that keeps quiet about what it does has it, unless something else was done.
+  [[nodiscard]] bool is_reported(unsigned disposition) const noexcept {
+    RuleNote& note = state.rule;
+    if (note.is_reported) return true;
+    if (disposition == note.wanted ||
+        (note.is_counted && disposition != KEBOUND_DISPOSITION_TERMINATED)) {
+      return false;
+    }
+    rules::report_after_all(*note.counts, note.is_counted);
+    return note.is_reported = true;
+  }
+
   void publish(unsigned disposition, const char* reason = "") const noexcept {
+    if (!is_reported(disposition)) return;
     const bool terminated = disposition == KEBOUND_DISPOSITION_TERMINATED;
     publish_exception(event, before, terminated ? before : registers, answers, disposition, reason);
   }
@@ -242,6 +255,7 @@ Next dispatch(const Trap& trap, ucontext_t& context) noexcept {
   kebound_registers before = to_public(trap.registers);
   before.ip = trap.event.ip;
   Exception exception{*state, trap, event, before, before, {}};
+  state->rule = {};
   state->asked_event = &event;
   state->asked_registers = &exception.registers;
   const DispatchOutcome outcome =

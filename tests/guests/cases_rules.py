@@ -178,3 +178,84 @@ def stripped(bench):
     words = [bench.kebound, "run", "--rules", rules_file(bench, event["suppression"]), "--", path, "--handler", "alpha"]
     result = bench.execute(words)
     expect("1 suppressed by rules" in result.err and "bound exception: " not in result.err, f"report is {result.err}")
+
+
+INPROC = ("--host", "inproc")
+
+
+@case("rules-are-the-same-in-the-program-as-in-the-supervisor")
+def same_on_both_hosts(bench):
+    offset = run(bench, "clamp", "beta").events()[0]["module_offset"]
+    ways = ("--handler", "--times", "6", "alpha", "beta", "one", "inlined", "child")
+    for text in ("clamp function=alpha\nskip function=be*\nignore",
+                 "ignore function=alpha\nclamp once function=beta\nskip sample=4 function=shared\nclamp first=2",
+                 "clamp function=innermost\nskip file=rules32.c line=30-39\nclamp quiet file=*/rules32.c",
+                 "skip function=around\nclamp module=rules32 function=shared\nclamp module=libc* function=alpha\nskip",
+                 f"clamp offset={offset}\nskip module=*/rules32 source=x86-*\n", "clamp check=assertion\nskip check=array-bounds",
+                 "clamp quiet fatal-after=14\n"):
+        rules = ("--rules", rules_file(bench, text))
+        ours = bench.run("rules32", *ways, options=(*INPROC, *rules))
+        theirs = bench.run("rules32", *ways, options=rules)
+        for what in ("status", "out"):
+            expect_equal(getattr(ours, what), getattr(theirs, what), f"{what} with {text!r}")
+        expect_equal(outcomes(ours), outcomes(theirs), f"outcomes with {text!r}")
+        expect_equal(tallies(ours), tallies(theirs), f"tallies with {text!r}")
+        mine, other = ours.events("summary")[0], theirs.events("summary")[0]
+        for member in ("exceptions", "suppressed", "limited", "handled", "propagated", "terminated"):
+            expect_equal(mine[member], other[member], f"{member} with {text!r}")
+        expect_equal([e["reason"] for e in ours.events()], [e["reason"] for e in theirs.events()], "reasons")
+
+
+@case("rules-in-the-program-by-build-id")
+def inproc_build_id(bench):
+    suggestion = None
+    path = os.path.join(bench.scratch, "stripped")
+    subprocess.run(["strip", "-o", path, bench.guest("rules32")], check=True)
+    for options in (("--on-bound=clamp", "--gen-suppressions=all"), ("--rules", "SUGGESTION", "--error-exitcode=9")):
+        report = bench.report_path()
+        words = [bench.kebound, "run", *INPROC, *[suggestion if o == "SUGGESTION" else o for o in options],
+                 "--report=jsonl", "-o", report, "--", path, "--handler", "alpha"]
+        expect_equal(bench.execute(words).status, 0, "status")
+        events = [r for r in read_records(report) if r["event"] == "bound-exception"]
+        if suggestion is None:
+            expect("build-id=" in events[0]["suppression"], f"suppression is {events[0]['suppression']}")
+            suggestion = rules_file(bench, events[0]["suppression"])
+    expect_equal(events, [], "events that are left")
+
+
+@case("rules-in-the-program-count-exactly-over-threads-and-processes")
+def inproc_counts(bench):
+    text = "clamp first=100 function=alpha\nclamp quiet function=beta"
+    result = run(bench, text, "--threads", "4", "--times", "500", "alpha", "beta", options=INPROC)
+    result.succeeded()
+    expect_equal(tallies(result), [(2000, 100, 0), (2000, 0, 2000)], "tallies")
+    expect_equal(len(result.events()), 100, "events in the report")
+    result = run(bench, "clamp once", "--threads", "4", "--times", "20", "child", options=(*INPROC, "--error-exitcode=9"))
+    expect_equal(result.status, 9, "status")
+    expect_equal((tallies(result), len(result.events())), ([(80, 1, 0)], 1), "once in eighty processes")
+
+
+@case("rules-about-callers-need-the-supervisor-and-auto-takes-it")
+def inproc_callers(bench):
+    path = rules_file(bench, "clamp\nskip caller=main")
+    words = [bench.kebound, "run", "--rules", path, "--host", "inproc", "--", bench.guest("rules32"), "alpha"]
+    result = bench.execute(words)
+    expect_equal((result.status, result.out), (125, ""), "status and output")
+    expect(re.fullmatch(rf"kebound: {re.escape(path)}:2: a rule with 'caller' needs the supervisor; use --host [^\n]*\n",
+                        result.err), f"it said {result.err!r}")
+    result = run(bench, "skip function=shared caller=one\nclamp", "one", "two", options=("--host", "auto"))
+    expect_equal(result.out, "one 12\ntwo 9\nEXIT-SUCCESS\n", "output with --host auto")
+    result = run(bench, "clamp", "alpha", options=("--host", "auto"))
+    expect("stack" not in result.events()[0], "auto did not take the host in the program")
+
+
+@case("rules-in-the-program-say-when-code-came-too-late-for-names")
+def inproc_late(bench):
+    text = "clamp function=alpha\nclamp quiet module=rules32"
+    report = bench.report_path()
+    words = [bench.kebound, "run", *INPROC, "--rules", rules_file(bench, text), "--report=jsonl", "-o", report, "--",
+             "/bin/sh", "-c", bench.guest("rules32") + " alpha beta"]
+    expect_equal(bench.execute(words).status, 0, "status")
+    records = read_records(report)
+    expect_equal([r["rule"] for r in records if r["event"] == "verifier"], ["rules-unresolved"], "verifier")
+    expect_equal([r["matched"] for r in records[-1]["rules"]], [0, 2], "matched")

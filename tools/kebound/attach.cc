@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <utility>
 
 #include "tools/kebound/command.h"
 #include "tools/kebound/exit_status.h"
+#include "tools/kebound/rules_file.h"
 #include "tools/kebound/session.h"
 
 namespace kebound::tool {
@@ -55,10 +57,12 @@ int attach_main(const std::vector<std::string>& words) {
                    "use --host supervisor, or start the program with 'kebound run'"});
     return kStatusFailure;
   }
+  std::vector<rules::Rule> rules;
+  if (!read_rules(command_line.options.rules, rules)) return kStatusFailure;
   Job job;
   job.what = "process " + text;
   job.start = [&](supervisor::Supervisor& supervisor) { return supervisor.attach(pid); };
-  return run_session(command_line.options, job);
+  return run_session(command_line.options, std::move(rules), job);
 }
 
 }  // namespace kebound::tool

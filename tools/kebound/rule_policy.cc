@@ -59,10 +59,7 @@ struct RulePolicy::Candidate final : driver::Match {
     decision.is_counted = ruling.is_counted;
     decision.rule = name;
     decision.counts = &counts;
-    if (ruling.is_fatal) {
-      decision.reason =
-          fmt::format("fatal-after={} of the rule at {}", rule.limits.fatal_after, *name);
-    }
+    if (ruling.is_fatal) decision.reason = rules::fatal_reason(rule);
     return decision;
   }
 };

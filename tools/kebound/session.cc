@@ -16,7 +16,6 @@
 #include "tools/kebound/message.h"
 #include "tools/kebound/report_file.h"
 #include "tools/kebound/rule_policy.h"
-#include "tools/kebound/rules_file.h"
 #include "tools/kebound/signals.h"
 
 namespace kebound::tool {
@@ -170,17 +169,15 @@ End trace(const TraceOptions& options, const Job& job, Supervisor& supervisor, e
 
 }  // namespace
 
-int run_session(const TraceOptions& options, const Job& job) {
-  std::vector<rules::Rule> rules;
-  if (!read_rules(options.rules, rules)) return kStatusFailure;
+int run_session(const TraceOptions& options, std::vector<rules::Rule> rules, const Job& job) {
   ReportFile file;
   if (!file.open(options.output)) return kStatusFailure;
   // Before there are threads, and with a process of its own: the tracing thread waits for its
   // answers, and must not wait for the report's.
   std::unique_ptr<RulePolicy> policy;
   if (!options.rules.empty()) {
-    policy = std::make_unique<RulePolicy>(std::move(rules),
-                                          report::make_isolated_resolver(report::Options{}.debug_path));
+    policy = std::make_unique<RulePolicy>(
+        std::move(rules), report::make_isolated_resolver(report::Options{}.debug_path));
   }
   report::Reporter reporter(make_report_options(options, file));
   nt::Facility::configure(options.profile, random_instance_tag());
