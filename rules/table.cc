@@ -130,7 +130,7 @@ TableMatch Table::find(const TablePlace& place) const noexcept {
         match.is_unresolved = true;
         continue;
       }
-      if (!has_range(it, module, place.offset)) continue;
+      if (!has_range(it, module, place.line_offset)) continue;
     }
     match.rule = i;
     break;

@@ -80,7 +80,8 @@ struct TablePlace {
   std::string_view source;
   std::string_view check;
   std::string_view module;  // path, empty: no file
-  uint64_t offset = 0;
+  uint64_t offset = 0;       // of the check
+  uint64_t line_offset = 0;  // of the code whose function and line reports show
 };
 
 inline constexpr uint32_t kNoRule = UINT32_MAX;

@@ -44,7 +44,7 @@ std::vector<Rule> parse(const std::string& text) {
 }
 
 TablePlace at(std::string_view module, uint64_t offset) {
-  return {"x86-bound", "array-bounds", module, offset};
+  return {"x86-bound", "array-bounds", module, offset, offset};
 }
 
 TEST(RuleTable, Finds_the_first_rule_by_source_check_module_and_offset) {
@@ -59,8 +59,8 @@ TEST(RuleTable, Finds_the_first_rule_by_source_check_module_and_offset) {
   EXPECT_EQ(table.find(at("/x/libz.so", 0x1f)).rule, 2U);
   EXPECT_EQ(table.find(at("/x/libz.so", 0x20)).rule, 3U);
   EXPECT_EQ(table.find(at("", 0x10)).rule, 4U);
-  EXPECT_EQ(table.find({"clang-trap", "", "", 0}).rule, 0U);
-  EXPECT_EQ(table.find({"libc++", "assertion", "", 0}).rule, 1U);
+  EXPECT_EQ(table.find({"clang-trap", "", "", 0, 0}).rule, 0U);
+  EXPECT_EQ(table.find({"libc++", "assertion", "", 0, 0}).rule, 1U);
 }
 
 TEST(RuleTable, Names_are_address_ranges_of_the_modules_that_were_known) {
@@ -80,6 +80,7 @@ TEST(RuleTable, Names_are_address_ranges_of_the_modules_that_were_known) {
   EXPECT_EQ(table.find(at("/bin/two", 0x10)).rule, kNoRule);
   EXPECT_EQ(table.find(at("/bin/two", 0x100)).rule, 1U);
   EXPECT_FALSE(table.find(at("/bin/two", 0x10)).is_unresolved);
+  EXPECT_EQ(table.find({"x86-bound", "", "/bin/one", 0x28, 0x10}).rule, 0U);
   // Of a module that came later nothing is known, and that is said.
   EXPECT_TRUE(table.find(at("/bin/late", 0x10)).is_unresolved);
   EXPECT_FALSE(table.find(at("", 0x10)).is_unresolved);

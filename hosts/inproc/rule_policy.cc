@@ -57,6 +57,7 @@ rules::TablePlace place_of(const kebound_event& event) noexcept {
   if (!image.found()) return place;
   place.module = *image.path != '\0' ? image.path : g_program;
   place.offset = event.ip - image.bias;
+  place.line_offset = (event.line_ip != 0 ? event.line_ip : event.ip) - image.bias;
   return place;
 }
 

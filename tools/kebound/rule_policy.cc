@@ -81,6 +81,10 @@ std::shared_ptr<RulePolicy::Place> RulePolicy::resolve(const driver::Sighting& s
   report::Location location;
   if (sighting.modules && resolver_) {
     location = resolver_->locate(*sighting.modules, sighting.event.ip);
+    // Rules mean the function and line that reports show.
+    if (const uint64_t line_ip = sighting.event.line_ip; line_ip != 0) {
+      location.frames = resolver_->locate(*sighting.modules, line_ip).frames;
+    }
   }
   const rules::Site site = report::site_of(sighting.event, location);
   if (by_name_.size() >= kMaxPlaces) by_name_.clear();
@@ -102,8 +106,8 @@ std::shared_ptr<RulePolicy::Place> RulePolicy::resolve(const driver::Sighting& s
 std::shared_ptr<RulePolicy::Place> RulePolicy::find_place(const driver::Sighting& sighting) {
   if (!sighting.modules) return resolve(sighting);
   if (by_address_.size() >= kMaxPlaces) by_address_.clear();
-  auto& place = by_address_[{sighting.modules->generation, sighting.event.ip, sighting.event.source,
-                             sighting.event.check}];
+  auto& place = by_address_[{sighting.modules->generation, sighting.event.ip,
+                             sighting.event.line_ip, sighting.event.source, sighting.event.check}];
   if (!place) place = resolve(sighting);
   return place;
 }

@@ -37,6 +37,7 @@ class RulePolicy final : public driver::Policy {
   struct Key {
     uint64_t generation;  // of the module map, so of one address space
     uint64_t ip;
+    uint64_t line_ip;
     BoundSource source;
     CheckKind check;
     bool operator==(const Key&) const = default;
@@ -44,7 +45,7 @@ class RulePolicy final : public driver::Policy {
   struct Hash {
     size_t operator()(const Key& key) const noexcept {
       return (key.generation * 0x9e3779b97f4a7c15u) ^ (key.ip * 0xff51afd7ed558ccdu >> 7) ^
-             (static_cast<size_t>(key.source) << 8) ^ static_cast<size_t>(key.check);
+             key.line_ip ^ (static_cast<size_t>(key.source) << 8) ^ static_cast<size_t>(key.check);
     }
   };
 

@@ -120,6 +120,12 @@ TEST_F(RulePolicyTest, A_fatal_decision_says_why) {
   EXPECT_EQ(last.reason, "fatal-after=1 of the rule at r:1");
 }
 
+TEST_F(RulePolicyTest, Names_are_those_of_the_line_and_offsets_those_of_the_check) {
+  use("skip function=f1\nclamp offset=0x1 function=f9");
+  event_.line_ip = 0x1009;
+  EXPECT_EQ(rule_of(look_up(a_map(0x1000), 0x1001)), "r:2");
+}
+
 TEST_F(RulePolicyTest, Without_modules_only_the_source_is_known) {
   use("clamp module=*\nskip source=x86-bound");
   EXPECT_EQ(rule_of(look_up(nullptr, 0x1001)), "r:2");
