@@ -148,7 +148,7 @@ Atomic<uint64_t>& Table::count_at(uint32_t rule, const TablePlace& place) const 
   for (uint32_t probe = 0; probe < kMaxProbes; ++probe) {
     TableSlot& slot = slots_[(key + probe) & (header_->slot_count - 1)];
     uint64_t found = slot.key.load(MemoryOrder::Relaxed);
-    if (found == 0 && slot.key.compare_exchange(found, key, MemoryOrder::Relaxed)) found = key;
+    if (found == 0 && slot.key.compare_exchange(found, key, MemoryOrder::Acquire)) found = key;
     if (found == key) return slot.count;
   }
   return counts_[rule].at_other_sites;
