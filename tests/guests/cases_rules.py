@@ -259,3 +259,20 @@ def inproc_late(bench):
     records = read_records(report)
     expect_equal([r["rule"] for r in records if r["event"] == "verifier"], ["rules-unresolved"], "verifier")
     expect_equal([r["matched"] for r in records[-1]["rules"]], [0, 2], "matched")
+
+
+@case("rules-about-compilers-traps-in-64-bit-programs")
+def compiler_traps(bench):
+    text = "ignore source=clang-trap check=array-bounds function=first\nclamp quiet function=second file=traps64.c\n"
+    for host in ("supervisor", "inproc"):
+        options = ("--host", host, "--error-exitcode", "9")
+        result = run(bench, text, "--handler", "first", "second", guest="traps64", options=options)
+        expect_equal((result.status, result.out), (9, "passed 3\nEXIT-SUCCESS\n"), f"status and output, {host}")
+        # No check leads to the trap, so that nothing can be clamped: said, however quiet the rule.
+        expect_equal(outcomes(result), [("second", "propagated", 2)], f"outcomes, {host}")
+        expect_equal(tallies(result), [(1, 0, 1), (1, 1, 0)], f"tallies, {host}")
+        expect("clamp-refused" in [r["rule"] for r in result.events("verifier")], f"no refusal is told, {host}")
+        result = run(bench, text, "--handler", "first", guest="traps64", options=options)
+        result.succeeded()
+        result = run(bench, "terminate source=clang-trap", "--handler", "first", guest="traps64", options=options)
+        expect_equal(outcomes(result), [("first", "terminated", 1)], f"terminate, {host}")
