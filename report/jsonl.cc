@@ -4,6 +4,7 @@
 #include "report/json_writer.h"
 #include "report/names.h"
 #include "report/phrases.h"
+#include "report/suppression.h"
 
 namespace kebound::report {
 namespace {
@@ -48,11 +49,12 @@ void module(JsonWriter& json, const Location& location) {
 }
 
 // The members that every exception at the place shares, without the comma before them.
-std::string place_members(const Location& location) {
+std::string place_members(const Location& location, const std::string& suppression) {
   std::string text;
   JsonWriter json(text);
   module(json, location);
   source(json, location.frames.empty() ? nullptr : &location.frames[0]);
+  if (!suppression.empty()) json.member("suppression").string(suppression);
   return text;
 }
 
@@ -125,7 +127,10 @@ void code(JsonWriter& json, const BoundException& exception, std::string& out) {
 void JsonlRenderer::exception(const BoundException& exception, std::string& out) {
   const auto& event = exception.event;
   Place& place = places_.find(exception);
-  if (place.json.empty()) place.json = place_members(place.location);
+  if (place.json.empty()) {
+    place.json = place_members(place.location,
+                               gen_suppressions_ ? suppression(event, place.location) : "");
+  }
   JsonWriter json(out);
   begin(json, "bound-exception", exception.time_ns);
   thread(json, exception.pid, exception.tid);
@@ -159,6 +164,7 @@ void JsonlRenderer::exception(const BoundException& exception, std::string& out)
   answers(json, exception);
   json.member("disposition").string(events::disposition_name(exception.disposition));
   json.member("reason").text_or_null(exception.reason);
+  if (exception.rule) json.member("rule").string(*exception.rule);
   if (exception.stack && exception.modules) {
     json.member("stack");
     stack(json, places_.backtrace(exception));
@@ -244,6 +250,21 @@ void JsonlRenderer::finish(const Totals& totals, int64_t time_ns, std::string& o
   json.member("verifier").number(totals.verifier);
   json.member("bug_checks").number(totals.bug_checks);
   json.member("missing").number(totals.missing);
+  if (!totals.rules.empty()) {
+    json.member("suppressed").number(totals.suppressed);
+    json.member("limited").number(totals.limited);
+    json.member("rules").open('[');
+    for (const RuleTally& rule : totals.rules) {
+      json.open('{');
+      json.member("place").string(rule.place);
+      json.member("text").string(rule.text);
+      json.member("matched").number(rule.matched);
+      json.member("reported").number(rule.reported);
+      json.member("suppressed").number(rule.suppressed);
+      json.close('}');
+    }
+    json.close(']');
+  }
   end(json, out);
 }
 

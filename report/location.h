@@ -26,6 +26,7 @@ struct Location {
   // What a trap says of itself in the debug information (clang's __builtin_verbose_trap, hardened
   // libc++): "Bounds: vector[] index out of bounds". Mostly empty.
   std::string trap_message = {};
+  std::string build_id = {};        // of the module, hexadecimal digits; empty: it has none
 };
 
 struct StackFrame {

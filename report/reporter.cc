@@ -59,11 +59,14 @@ class ScopedSignalBlock {
 }  // namespace
 
 std::unique_ptr<Renderer> make_renderer(const Options& options, Resolver& resolver) {
-  if (options.format == Format::Jsonl) return std::make_unique<JsonlRenderer>(resolver);
+  if (options.format == Format::Jsonl) {
+    return std::make_unique<JsonlRenderer>(resolver, options.gen_suppressions);
+  }
   if (options.format == Format::Sarif) return std::make_unique<SarifRenderer>(options, resolver);
   if (options.format == Format::Html) return std::make_unique<HtmlRenderer>(options, resolver);
   if (options.format == Format::Journal) return make_journal_renderer(options.verbose, resolver);
-  const TextOptions text{options.colour, options.verbose, options.intel_syntax};
+  const TextOptions text{options.colour, options.verbose, options.intel_syntax,
+                         options.gen_suppressions};
   return std::make_unique<TextRenderer>(text, resolver);
 }
 
@@ -75,6 +78,7 @@ struct Reporter::State {
   std::thread writer;
   bool finished = false;
   FinishResult result;
+  std::vector<RuleTally> rules;
 
   // Counted by the threads that bring the records, so that they are right whatever becomes of the
   // writing.
@@ -119,6 +123,11 @@ Totals Reporter::State::totals() const {
   totals.bug_checks = bug_checks;
   totals.verifier = verifier;
   totals.missing = missing;
+  totals.rules = rules;
+  for (const RuleTally& rule : rules) {
+    totals.suppressed += rule.suppressed;
+    totals.limited += rule.matched - rule.reported - rule.suppressed;
+  }
   return totals;
 }
 
@@ -186,6 +195,8 @@ bool Reporter::flush() {
   if (state_->writer.joinable()) state_->queue.wait_until_done();
   return state_->error == 0;
 }
+
+void Reporter::add_rules(std::vector<RuleTally> rules) { state_->rules = std::move(rules); }
 
 FinishResult Reporter::finish() {
   auto& state = *state_;

@@ -34,6 +34,8 @@ struct Options {
   // Text: programs that start and exit, drivers that come and go, and every repeated exception on a
   // line of its own.
   bool verbose = false;
+  // A line behind each new place, for a rules file: it keeps exceptions like that out of reports.
+  bool gen_suppressions = false;
   // Text: Intel instead of AT&T syntax for instructions.
   bool intel_syntax = false;
   // Sarif: files below this directory are named relative to it. Html: the same, to be short.
@@ -46,6 +48,16 @@ struct Options {
   size_t queue_capacity = 4096;
 };
 
+// What became of the exceptions that one rule of --rules was about.
+struct RuleTally {
+  std::string place;  // "rules.txt:12"
+  std::string text;   // as it was written
+  uint64_t matched = 0;
+  uint64_t reported = 0;
+  uint64_t suppressed =
+      0;  // by ignore and quiet; the rest of matched is beyond once, first, sample
+};
+
 // What a whole run came to; counted for every format.
 struct Totals {
   uint64_t exceptions = 0;  // handled + propagated + terminated
@@ -55,6 +67,10 @@ struct Totals {
   uint64_t bug_checks = 0;
   uint64_t verifier = 0;
   uint64_t missing = 0;  // events that happened and are not in the report
+  // Exceptions that rules kept out of it: not among those above.
+  uint64_t suppressed = 0;
+  uint64_t limited = 0;
+  std::vector<RuleTally> rules = {};  // in the order in which they are asked; used or not
 };
 
 struct FinishResult {
@@ -87,6 +103,9 @@ class Reporter final : public events::Sink {
 
   // Waits until everything accepted before the call is written; false if writing has failed.
   bool flush();
+
+  // What the rules of the run came to, for the summary. Context: once, before finish().
+  void add_rules(std::vector<RuleTally> rules);
 
   // Drains, writes the summary, ends the writer thread. Idempotent: later calls return the same
   // result.

@@ -12,6 +12,7 @@
 #include "report/escape.h"
 #include "report/names.h"
 #include "report/phrases.h"
+#include "report/suppression.h"
 
 namespace kebound::report {
 namespace {
@@ -129,6 +130,15 @@ void TextRenderer::block(const BoundException& exception, const Place& place, st
   check(exception, place, out);
   backtrace(exception, place, out);
   outcome(exception, out);
+  if (options_.gen_suppressions) suppress(exception, place, out);
+}
+
+// Without an indent, to be copied as they are; two places that one rule is about get one.
+void TextRenderer::suppress(const BoundException& exception, const Place& place, std::string& out) {
+  std::string rule = suppression(exception.event, place.location);
+  if (!suggested_.insert(rule).second) return;
+  append(out, "# {} {}\n{}\n", violation(exception.event),
+         where(place.location, exception.event.ip), rule);
 }
 
 void TextRenderer::instruction(const BoundException& exception, const Place& place,
@@ -230,6 +240,7 @@ void TextRenderer::outcome(const BoundException& exception, std::string& out) {
   }
   out += '\n';
   if (!exception.reason.empty()) append(out, "    reason: {}\n", escaped(exception.reason));
+  if (exception.rule) append(out, "    by the rule at {}\n", shared(exception.rule));
 }
 
 void TextRenderer::bug_check(const events::BugCheckRecord& record, std::string& out) {
@@ -249,8 +260,10 @@ void TextRenderer::bug_check(const events::BugCheckRecord& record, std::string& 
 }
 
 void TextRenderer::finish(const Totals& totals, int64_t, std::string& out) {
-  if (totals.exceptions == 0 && totals.bug_checks == 0 && totals.verifier == 0 && !options_.verbose)
+  if (totals.exceptions == 0 && totals.bug_checks == 0 && totals.verifier == 0 &&
+      totals.suppressed == 0 && totals.limited == 0 && !options_.verbose) {
     return;
+  }
   styled(out, Style::Bold,
          fmt::format(
              "kebound: summary: {} bound exception{}: {} handled, {} propagated, {} terminated",
@@ -259,6 +272,8 @@ void TextRenderer::finish(const Totals& totals, int64_t, std::string& out) {
   if (totals.verifier != 0) append(out, "; {} from the verifier", totals.verifier);
   if (totals.missing != 0)
     append(out, "; {} event{} missing", totals.missing, totals.missing == 1 ? "" : "s");
+  if (totals.suppressed != 0) append(out, "; {} suppressed by rules", totals.suppressed);
+  if (totals.limited != 0) append(out, "; {} more not described, by rules", totals.limited);
   if (totals.bug_checks != 0) append(out, "; ended by a bug check");
   out += '\n';
   struct Line {
@@ -286,6 +301,20 @@ void TextRenderer::finish(const Totals& totals, int64_t, std::string& out) {
     append(out, "    and {} more places\n", lines.size() - kMaxSummaryLines);
   }
   if (sites_.elsewhere() != 0) append(out, "    {:>10} x elsewhere\n", sites_.elsewhere());
+  rules(totals, out);
+}
+
+void TextRenderer::rules(const Totals& totals, std::string& out) const {
+  for (const RuleTally& rule : totals.rules) {
+    if (rule.matched == 0 && !options_.verbose) continue;
+    append(out, "    {:>10} x by {}: {}", rule.matched, escaped(rule.place), escaped(rule.text));
+    if (rule.matched == 0) {
+      out += " (never used)";
+    } else if (rule.reported != rule.matched) {
+      append(out, " ({} reported)", rule.reported);
+    }
+    out += '\n';
+  }
 }
 
 }  // namespace kebound::report

@@ -3,6 +3,7 @@
 // The report for people.
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,7 @@ struct TextOptions {
   bool colour = false;
   bool verbose = false;
   bool intel_syntax = false;
+  bool gen_suppressions = false;
 };
 
 class TextRenderer final : public Renderer {
@@ -33,11 +35,14 @@ class TextRenderer final : public Renderer {
   void check(const events::BoundException& exception, const Place& place, std::string& out);
   void backtrace(const events::BoundException& exception, const Place& place, std::string& out);
   void outcome(const events::BoundException& exception, std::string& out);
+  void suppress(const events::BoundException& exception, const Place& place, std::string& out);
+  void rules(const Totals& totals, std::string& out) const;
   void bug_check(const events::BugCheckRecord& record, std::string& out);
   void styled(std::string& out, Style style, std::string_view text) const;
 
   const TextOptions options_;
   Sites sites_;
+  std::set<std::string> suggested_;  // rules that were printed
   uint64_t blocks_ = 0;
 };
 

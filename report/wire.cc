@@ -28,6 +28,7 @@ void put(Writer& out, const std::vector<StackFrame>& frames) {
   for (const auto& frame : frames) {
     out.value(frame.pc);
     out.text(frame.location.module);
+    out.text(frame.location.build_id);
     out.value(uint8_t{frame.location.offset.has_value()});
     out.value(frame.location.offset.value_or(0));
     out.text(frame.location.trap_message);
@@ -49,6 +50,7 @@ std::vector<StackFrame> get_frames(Reader& in) {
     StackFrame frame;
     frame.pc = in.value<uint64_t>();
     frame.location.module = in.text();
+    frame.location.build_id = in.text();
     const bool has_offset = in.flag();
     const auto offset = in.value<uint64_t>();
     if (has_offset) frame.location.offset = offset;

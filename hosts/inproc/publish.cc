@@ -15,6 +15,7 @@
 #include "hosts/inproc/bug_check.h"
 #include "hosts/inproc/image.h"
 #include "hosts/inproc/machine.h"
+#include "hosts/inproc/thread_state.h"
 
 namespace kebound::inproc {
 constinit bool g_publishing = false;
@@ -157,6 +158,8 @@ void publish_exception(const kebound_event& event, const kebound_registers& befo
   entry.place(event.ip);
   entry.text(reason);
   entry.detail(detail);
+  const ThreadState* const state = current_thread_state();
+  entry->rule = state != nullptr ? state->rule.number : 0;
 }
 
 void publish_bug_check(const BugCheck& what) noexcept {

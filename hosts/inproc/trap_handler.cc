@@ -92,8 +92,20 @@ struct Exception {
 
   DispatchOutcome ask_all() noexcept { return publishing ? ask_chain<true>() : ask_chain<false>(); }
 
+  // As a rule that keeps quiet about what it does has it, unless something else was done.
+  [[nodiscard]] bool is_reported(unsigned disposition) const noexcept {
+    RuleNote& note = state.rule;
+    if (note.is_reported) return true;
+    if (disposition == note.wanted ||
+        (note.is_counted && disposition != KEBOUND_DISPOSITION_TERMINATED)) {
+      return false;
+    }
+    rules::report_after_all(*note.counts, note.is_counted);
+    return note.is_reported = true;
+  }
+
   void publish(unsigned disposition, const char* reason = "") const noexcept {
-    if (!publishing) return;
+    if (!publishing || !is_reported(disposition)) return;
     const bool terminated = disposition == KEBOUND_DISPOSITION_TERMINATED;
     publish_exception(event, before.shown, terminated ? before.shown : now.shown, answers,
                       disposition, reason, detail);
@@ -279,6 +291,7 @@ Next dispatch(const Trap& trap, const char* detail, Thread thread) noexcept {
   before.shown.ip = trap.event.ip;
   before.shown.index_corrected = 0;
   Exception exception(*state, trap, event, before, detail);
+  state->rule = {};
   state->asked_event = &event;
   state->refused = nullptr;
   state->asked_registers = &exception.now.shown;

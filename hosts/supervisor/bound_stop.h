@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "hosts/driver/policy.h"
 #include "hosts/supervisor/tracee.h"
 #include "nt/facility.h"
 #include "trap/bound_event.h"
@@ -41,6 +42,7 @@ struct BoundStop : DriverTask {
   KTRAP_FRAME frame;
   nt::AnswerLog answers;
   DispatchOutcome outcome;
+  driver::Advice advice;
   // For the record, taken while the thread stands still; null without a sink.
   std::shared_ptr<const events::ModuleMap> modules;
   std::shared_ptr<const events::StackSnapshot> stack;

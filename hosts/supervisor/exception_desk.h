@@ -60,6 +60,8 @@ class ExceptionDesk {
   [[nodiscard]] static bool prepare_resumption(BoundStop& stop, x86::Registers& after,
                                                std::string& reason);
   void capture(BoundStop& stop) const;
+  void look_up_rule(BoundStop& stop) const;
+  [[nodiscard]] bool is_reported(BoundStop& stop, events::Disposition disposition) const;
   void record(BoundStop& stop, const x86::Registers& after, events::Disposition disposition,
               std::string reason);
 

@@ -15,11 +15,17 @@
 #include "hosts/posix/launch.h"
 #include "trap/calls/call_source.h"
 
+namespace kebound::driver {
+class Policy;
+}
+
 namespace kebound::supervisor {
 
 struct Options {
   // Where records go; null: nothing is recorded (the fast path then builds no record).
   events::Sink* sink = nullptr;
+  // Rules for the built-in driver; null: there are none. Borrowed.
+  driver::Policy* policy = nullptr;
   // CONTRACT's livelock guard: exceptions in a row; 0 = never.
   uint64_t livelock_limit = 10'000;
   // Callbacks run on fibers of the tracing thread, or with N > 0 on N worker threads (for callbacks

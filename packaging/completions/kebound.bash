@@ -11,7 +11,7 @@ _kebound() {
   for ((i = 2; i < cword && program == 0; ++i)); do
     case ${words[i]} in
       --) program=$((i + 1)) ;;
-      --host | --driver | --on-bound | --profile | --report | --source-root | --format | -o | --output | --error-exitcode | \
+      --host | --driver | --on-bound | --rules | --gen-suppressions | --profile | --report | --source-root | --format | -o | --output | --error-exitcode | \
         --livelock-limit | --calls | --callback-threads | --pin | --backtraces) ((++i)) ;;
       -*) ;;
       *) program=$i ;;
@@ -33,6 +33,8 @@ _kebound() {
   fi
   case $prev in
     --driver) _filedir so; return ;;
+    --rules) _filedir; return ;;
+    --gen-suppressions) COMPREPLY=($(compgen -W 'all no' -- "$cur")); return ;;
     -o | --output) _filedir; return ;;
     --source-root) _filedir -d; return ;;
     --format) COMPREPLY=($(compgen -W 'text jsonl sarif html' -- "$cur")); return ;;
@@ -57,7 +59,7 @@ _kebound() {
     *) return ;;
   esac
   if [[ $cur == -* ]]; then
-    COMPREPLY=($(compgen -W '--host --driver --on-bound --profile --report --output --source-root --error-exitcode
+    COMPREPLY=($(compgen -W '--host --driver --on-bound --rules --gen-suppressions --profile --report --output --source-root --error-exitcode
       --livelock-limit --calls --callback-threads --pin --backtraces --verbose --help' -- "$cur"))
   elif [[ $command == run ]]; then
     _command_offset "$cword"

@@ -72,6 +72,7 @@ std::vector<events::Record> one_of_each() {
     exception.thread_name = name(text);
     exception.reason = text;
     exception.detail = text;
+    if (!text.empty()) exception.rule = name(text);
     exception.answers.push_back({name(text), name(text), 3, false});
     exception.answers.push_back({nullptr, nullptr, 0xdeadbeef, false});
     exception.event.index = INT64_MIN;

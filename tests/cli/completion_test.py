@@ -74,6 +74,8 @@ cd {self.directory}
         self.offers("kebound run --on-bound ", "propagate", "clamp", "skip", "terminate")
         self.offers("kebound run --report=", "text", "jsonl", "none")
         self.offers("kebound run --profile w", "windows")
+        self.offers("kebound run --gen-suppressions ", "all", "no")
+        self.offers("kebound run --rules n", "notes.txt")
         self.offers("kebound run --backtraces=a", "--backtraces=all")
 
     def test_drivers_are_shared_objects(self):

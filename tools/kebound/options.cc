@@ -134,6 +134,10 @@ void add_options(CLI::App& app, TraceOptions& options) {
                               {"skip", OnBound::Skip},
                               {"terminate", OnBound::Terminate}},
              options.on_bound));
+  add(app, "--rules", "FILE", "what to do about which exceptions; repeatable",
+      file_name([&](const std::string& file) { options.rules.push_back(file); }));
+  add(app, "--gen-suppressions", "WHICH", "print a rule for each new place: all or no",
+      one_of(Choices<bool>{{"all", true}, {"no", false}}, options.gen_suppressions));
   add(app, "--profile", "NAME", "default (chain of 64) or windows (one slot)",
       one_of(Choices<nt::Profile>{{"default", nt::Profile::Default},
                                   {"windows", nt::Profile::Windows}},
@@ -285,10 +289,12 @@ std::optional<Message> check_combination(const TraceOptions& options) {
   if (options.report == ReportFormat::Journal && options.output) {
     return Message{"--output", "the journal takes no file", "leave out one of the two"};
   }
-  if (options.profile == nt::Profile::Windows && !options.drivers.empty() && options.on_bound) {
-    return Message{"--on-bound",
+  const bool has_builtin = options.on_bound || !options.rules.empty();
+  if (options.profile == nt::Profile::Windows && !options.drivers.empty() && has_builtin) {
+    const std::string what = options.on_bound ? "--on-bound" : "--rules";
+    return Message{what,
                    "with --driver it needs a second callback, and the windows profile has one slot",
-                   "leave out --on-bound or use --profile default"};
+                   "leave out " + what + " or use --profile default"};
   }
   return std::nullopt;
 }

@@ -46,6 +46,8 @@ struct TraceOptions {
   supervisor::Options::Pin pin = supervisor::Options::Pin::Follow;
   int pin_cpu = 0;
   supervisor::Options::Backtraces backtraces = supervisor::Options::Backtraces::First;
+  std::vector<std::string> rules;  // files, in the order in which their rules are asked
+  bool gen_suppressions = false;
   bool verbose = false;
 };
 

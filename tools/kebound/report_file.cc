@@ -87,6 +87,7 @@ report::Options make_report_options(const TraceOptions& options, const ReportFil
   report.command = own_command_line();
   report.colour = file.wants_colour();
   report.verbose = options.verbose;
+  report.gen_suppressions = options.gen_suppressions;
   return report;
 }
 
