@@ -370,7 +370,8 @@ class Recoverer {
       return unknown(Doubt::NotABoundsCheck);
     }
     event_.confidence = confidence;
-    if (only) event_.line_ip = check.access;
+    // Where clang merges checks it gives their compares each other's lines.
+    if (only && clang && (*site_).edge_count > 1) event_.line_ip = check.access;
     decide_resumption(check, choice);
     return true;
   }
