@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "trap/x86/check_site.h"
+
+#include "trap/x86/index_use.h"
+
+namespace kebound::x86 {
+namespace {
+
+// What lies between compare and branch is executed a second time: it must not see what it did the
+// first time, and must not have changed the index.
+bool is_repeatable(const TrapEdge& edge, const FunctionCode& code) noexcept {
+  Instruction in;
+  if (!code.decode(edge.compare, in) || in.writes != 0 || in.writes_memory) return false;
+  uint32_t written = 0;
+  for (uint64_t at = edge.compare; at != edge.branch; at += in.length) {
+    if (!code.decode(at, in) || at > edge.branch) return false;
+    const bool plain = in.op == Op::Mov || in.op == Op::Movzx || in.op == Op::Movsx ||
+                       in.op == Op::Lea || in.op == Op::Cmp || in.op == Op::Test ||
+                       in.op == Op::Nop || in.op == Op::Setcc || in.op == Op::Jcc;
+    if (!plain) return false;
+    written |= in.writes;
+    if (in.writes_memory && at != edge.compare) return false;
+  }
+  for (uint64_t at = edge.compare; at != edge.branch; at += in.length) {
+    if (!code.decode(at, in) || (in.reads & written) != 0) return false;
+  }
+  return true;
+}
+
+StaticPlace static_place(Place place, const FlowState& state, const SlotTable& slots,
+                         unsigned native) noexcept {
+  StaticPlace out;
+  const Value& value = state.values[place];
+  out.rest = value.rest;
+  if (place < kFirstSlot) {
+    out.reg = place;
+    out.bits = value.bits != 0 ? value.bits : static_cast<uint8_t>(native);
+    return out;
+  }
+  const Slot& slot = slots.slots[place - kFirstSlot];
+  out.in_memory = true;
+  out.size = slot.size;
+  out.bits = value.bits != 0 ? value.bits : static_cast<uint8_t>(slot.size * 8);
+  out.reg = slot.base;
+  out.displacement = slot.displacement;
+  if (slot.base == Rsp) out.displacement -= state.rsp_offset;
+  return out;
+}
+
+// The places that have the checked value. Slots of rsp from before an unknown movement of it cannot
+// be named.
+void find_copies(Place operand, const FlowState& state, const SlotTable& slots,
+                 IndexCopies& copies) noexcept {
+  const Value& value = state.values[operand];
+  copies = {};
+  copies.places[copies.count++] = operand;
+  if (value.id == kAnonymous || value.bits == 0) return;
+  copies.value = value.id;
+  const unsigned places = kFirstSlot + slots.count;
+  for (unsigned i = 0; i < places; ++i) {
+    const Place place = static_cast<Place>(i);
+    const Value& other = state.values[i];
+    if (place == operand || other.id != value.id || other.bits == 0) continue;
+    if (place >= kFirstSlot) {
+      const Slot& slot = slots.slots[place - kFirstSlot];
+      if (slot.base == Rsp && slot.generation != state.rsp_generation) continue;
+    }
+    if (copies.count == kMaxCopies) {
+      copies.all = false;
+      return;
+    }
+    copies.places[copies.count++] = place;
+  }
+}
+
+// Which copies are to be corrected so that the program does what it would do with another index;
+// 0 and the doubt if there is no such choice. docs/recovery.md, "What is corrected".
+uint8_t choose_copies(const IndexUses& uses, const IndexCopies& copies, Doubt& doubt) noexcept {
+  const uint8_t all = static_cast<uint8_t>((1u << copies.count) - 1);
+  if (uses.lost || !copies.all) {
+    doubt = Doubt::CopiesUnknown;
+    return 0;
+  }
+  if ((uses.address & kRelated) != 0) {
+    doubt = Doubt::DerivedValues;
+    return 0;
+  }
+  uint8_t chosen = static_cast<uint8_t>(uses.address | 1u) & all;
+  // A corrected copy that is also used as a number: the others must agree with it.
+  if ((uses.value & chosen) != 0 && (uses.value & ~chosen) != 0) {
+    if ((uses.value & kRelated) != 0) {
+      doubt = Doubt::DerivedValues;
+      return 0;
+    }
+    chosen = all;
+  }
+  if ((uses.returned & chosen) != 0) {
+    doubt = Doubt::LoopCounter;
+    return 0;
+  }
+  return chosen;
+}
+
+}  // namespace
+
+void analyze_check(const TrapEdge& edge, const BoundShape& shape, const FunctionCode& code,
+                   const RecoverySource& source, CheckRoom& room, CheckSite& site) noexcept {
+  site = {};
+  site.branch = edge.branch;
+  site.compare = edge.compare;
+  site.shape = shape;
+  Instruction compare;
+  if (!code.decode(edge.compare, compare)) {
+    site.resume_doubt = Doubt::CodeUnreadable;
+    return;
+  }
+  FlowAnalysis flow(code, source, room.flow);
+  site.resume_doubt = flow.run();
+  if (site.resume_doubt != Doubt::None) return;
+
+  site.resume_doubt = Doubt::CopiesUnknown;
+  FlowState state;
+  if (!flow.state_before(edge.compare, state)) return;
+  SlotTable& slots = room.flow.slots;
+  const Place operand = place_of(compare.operands[shape.index_operand], state, slots, true);
+  if (operand == kNoPlace) return;
+  IndexCopies copies;
+  find_copies(operand, state, slots, copies);
+  flow.mark_related(copies.value);
+  IndexUses uses;
+  const Doubt doubt = IndexUse(flow, room.uses, edge, shape.index_operand).run(state, copies, uses);
+  site.proof = uses.proof;
+  site.displaced = uses.displaced;
+  site.factor = uses.factor;
+  if (doubt != Doubt::None) {
+    site.resume_doubt = doubt;
+    return;
+  }
+  const unsigned native = code.mode() == CodeMode::Bits64 ? 64 : 32;
+  const uint8_t chosen = choose_copies(uses, copies, site.resume_doubt);
+  if (chosen == 0) return;
+  uint32_t registers = 0;
+  for (unsigned i = 0; i < copies.count; ++i) {
+    if ((chosen >> i & 1) == 0) continue;
+    const StaticPlace place = static_place(copies.places[i], state, slots, native);
+    if (!place.in_memory) registers |= register_bit(place.reg);
+    site.places[site.place_count++] = place;
+  }
+  // The compare finds an operand by a register that is to be corrected, or what is corrected was
+  // overwritten before the trap.
+  const uint32_t addresses = register_bit(compare.memory.base) | register_bit(compare.memory.index);
+  const bool tangled = compare.memory.kind == OperandKind::Memory && (addresses & registers) != 0;
+  if (tangled || (edge.written & (registers | register_bit(Rsp))) != 0 ||
+      !is_repeatable(edge, code)) {
+    site.resume_doubt = Doubt::NotRepeatable;
+    return;
+  }
+  site.resume_doubt = code.has_indirect_jumps() ? Doubt::CopiesUnknown : Doubt::None;
+}
+
+}  // namespace kebound::x86

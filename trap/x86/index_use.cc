@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "trap/x86/index_use.h"
+
+namespace kebound::x86 {
+namespace {
+
+constexpr unsigned kMaxRounds = 24;
+// A displacement that is an array's address rather than the offset of a member.
+constexpr int64_t kLeastAddress = 4096;
+
+bool is_address(int64_t displacement) noexcept {
+  return displacement >= kLeastAddress || displacement <= -kLeastAddress;
+}
+
+constexpr uint8_t kProvable = static_cast<uint8_t>(~kRelated);
+
+// Still the index itself, or a multiple of it.
+bool is_index(const IndexTag& tag) noexcept {
+  return (tag.origins & kProvable) != 0 && (tag.origins & kRelated) == 0 && tag.factor != 0 &&
+         (tag.flags & (IndexTag::kShifted | IndexTag::kSpent)) == 0;
+}
+
+bool join(IndexTag& into, const IndexTag& from) noexcept {
+  if (from.origins == 0) return false;
+  if (into.origins == 0) {
+    into = from;
+    return true;
+  }
+  const IndexTag before = into;
+  into.origins |= from.origins;
+  into.flags |= from.flags;
+  if (into.factor != from.factor) into.factor = 0;
+  return into != before;
+}
+
+bool is_constant_sum(const Instruction& in) noexcept {
+  switch (in.op) {
+    case Op::Inc:
+    case Op::Dec:
+      return true;
+    case Op::Add:
+    case Op::Sub:
+      return in.operands[1].kind == OperandKind::Immediate;
+    case Op::Lea:
+      return in.operands[1].displacement != 0 && !is_address(in.operands[1].displacement);
+    default:
+      return false;
+  }
+}
+
+bool adds_unknown(const Instruction& in) noexcept {
+  if (in.op == Op::Lea) return is_address(in.operands[1].displacement);
+  return in.op == Op::Add && in.operands[1].kind == OperandKind::Memory;
+}
+
+IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& before) noexcept {
+  IndexTag tag;
+  int64_t factor = 0;
+  bool known = true;
+  bool others = adds_unknown(in);
+  for (unsigned i = 0; i < 3; ++i) {
+    if (a.sources[i] == kNoPlace) continue;
+    const IndexTag& source = before.of[a.sources[i]];
+    if (source.origins == 0) {
+      others = true;
+      continue;
+    }
+    tag.origins |= source.origins;
+    tag.flags |= source.flags;
+    known &= source.factor != 0 && a.factors[i] != 0;
+    factor += int64_t{source.factor} * a.factors[i];
+  }
+  if (tag.origins == 0) return tag;
+  tag.flags |= IndexTag::kChanged;
+  if (others) {
+    const bool sum = in.op == Op::Add || in.op == Op::Lea;
+    known &= sum;
+    tag.flags |= IndexTag::kBased;
+  } else if (is_constant_sum(in)) {
+    tag.flags |= IndexTag::kShifted;
+  }
+  known &= factor >= INT16_MIN && factor <= INT16_MAX;
+  tag.factor = static_cast<int16_t>(known ? factor : 0);
+  return tag;
+}
+
+}  // namespace
+
+uint8_t IndexUse::all_of(const IndexTags& tags, PlaceSet places) const noexcept {
+  uint8_t origins = 0;
+  for (; places != 0; places &= places - 1) {
+    origins |= tags.of[__builtin_ctzll(places)].origins;
+  }
+  return origins;
+}
+
+void IndexUse::prove(IndexProof proof, const Operand& memory, int32_t factor) noexcept {
+  if (static_cast<uint8_t>(proof) <= static_cast<uint8_t>(uses_.proof)) return;
+  uses_.proof = proof;
+  uses_.factor = factor;
+  uses_.displaced = memory.displacement != 0 && !memory.rip_relative;
+}
+
+void IndexUse::note_access(const Instruction& in, const IndexTags& tags) noexcept {
+  const Operand& memory = in.memory;
+  if (memory.kind != OperandKind::Memory || in.op == Op::Lea || in.op == Op::Nop ||
+      in.op == Op::Ud1) {
+    return;
+  }
+  const IndexTag none;
+  const bool has_base = memory.base != kNoRegister;
+  const bool has_index = memory.index != kNoRegister;
+  const IndexTag& base = has_base ? tags.of[memory.base & 15] : none;
+  const IndexTag& index = has_index ? tags.of[memory.index & 15] : none;
+  int32_t factor = 0;
+  if (is_index(index) && base.origins == 0) {
+    if (!has_base && !is_address(memory.displacement)) return;
+    factor = index.factor * memory.scale;
+  } else if (is_index(base) && index.origins == 0) {
+    if (has_index && memory.scale > 1) return prove(IndexProof::Pointer, memory, 1);
+    if (!has_index && (base.flags & IndexTag::kBased) == 0 && !is_address(memory.displacement)) {
+      return prove(IndexProof::Pointer, memory, 1);
+    }
+    factor = base.factor;
+  } else {
+    return;
+  }
+  const int32_t length = factor < 0 ? -factor : factor;
+  const int32_t bytes = memory.bits / 8;
+  if (bytes == 0) {  // not known; what is no byte is a vector register's element
+    prove(length >= 4 ? IndexProof::Element : IndexProof::Bytes, memory, factor);
+  } else {
+    prove(length == bytes  ? IndexProof::Element
+          : length > bytes ? IndexProof::Structure
+                           : IndexProof::Bytes,
+          memory, factor);
+  }
+}
+
+void IndexUse::note_address(const Instruction& in, const IndexTags& tags) noexcept {
+  const unsigned native = flow_.code().mode() == CodeMode::Bits64 ? 64 : 32;
+  if (in.op != Op::Lea || in.operands[0].bits != native) return;
+  const Operand& memory = in.operands[1];
+  if (memory.base == kNoRegister || memory.index == kNoRegister) return;
+  const IndexTag& index = tags.of[memory.index & 15];
+  if (is_index(index) && tags.of[memory.base & 15].origins == 0) {
+    prove(IndexProof::Address, memory, index.factor * memory.scale);
+  }
+}
+
+void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& before,
+                           const FlowEffect& effect, IndexTags& tags, Pending& pending) noexcept {
+  const bool own = at == edge_.compare;
+  uses_.address |= all_of(tags, effect.address_uses);
+  note_access(in, tags);
+  note_address(in, tags);
+  if (all_of(tags, effect.lost) != 0) uses_.lost = true;
+  if (effect.barrier && all_of(tags, ~PlaceSet{0}) != 0) uses_.lost = true;
+
+  if (in.op == Op::Cmp || in.op == Op::Test) {
+    pending = {};
+    pending.valid = true;
+    pending.compare = in;
+    for (unsigned i = 0; i < 2; ++i) {
+      const Place place = place_of(in.operands[i], before, flow_.room().slots, false);
+      if (place == kNoPlace) continue;
+      if (before.values[place].bits != 0) pending.ids[i] = before.values[place].id;
+      const IndexTag& tag = tags.of[place];
+      if (!own) {
+        pending.origins |= tag.origins;
+      } else if (i == index_operand_ && (tag.flags & IndexTag::kChanged) != 0) {
+        uses_.returned |= tag.origins;
+      }
+    }
+  } else {
+    uses_.value |= all_of(tags, effect.value_uses);
+    if (effect.count != 0 && in.writes_flags) pending = {};
+  }
+
+  IndexTag assigned[FlowEffect::kMax];
+  for (unsigned i = 0; i < effect.count; ++i) {
+    const Assignment& a = effect.assignments[i];
+    if (a.kind == Assignment::Kind::Derived) {
+      assigned[i] = derived(in, a, tags);
+    } else if (a.kind == Assignment::Kind::Copy) {
+      assigned[i] = tags.of[a.sources[0]];
+      if (a.value.bits == 0) assigned[i].factor = 0;
+    }
+    // Loading a slot whose value was not known gives it a name, and nothing else.
+    if (a.kind == Assignment::Kind::Derived && a.sources[0] == a.place && in.op != Op::Lea &&
+        (in.op == Op::Mov || in.op == Op::Movzx || in.op == Op::Movsx)) {
+      assigned[i] = tags.of[a.place];
+    }
+  }
+  for (PlaceSet rest = effect.clobbered; rest != 0; rest &= rest - 1) {
+    tags.of[__builtin_ctzll(rest)] = {};
+  }
+  for (unsigned i = 0; i < effect.count; ++i) tags.of[effect.assignments[i].place] = assigned[i];
+}
+
+void IndexUse::enter(uint16_t block, const IndexTags& tags, bool& changed) noexcept {
+  IndexTags& into = room_.blocks[block];
+  if (!into.reached) {
+    into.reached = true;
+    changed = true;
+  }
+  for (unsigned i = 0; i < kMaxPlaces; ++i) changed |= join(into.of[i], tags.of[i]);
+}
+
+// Follows the ways out of a block. Behind a passed check its index is in bounds: what equals it is
+// nothing to worry about any more.
+void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const FlowState& state,
+                     const Pending& pending, const IndexTags& tags, bool& changed) noexcept {
+  const FlowBlock& block = flow_.room().blocks[index];
+  if (block.leaves && all_of(tags, ~PlaceSet{0}) != 0) uses_.lost = true;
+  if (in.op == Op::JmpIndirect && all_of(tags, ~PlaceSet{0}) != 0) uses_.lost = true;
+  if (in.op != Op::Jcc) {
+    uses_.value |= pending.origins;
+    if (block.taken != kNoBlock) enter(block.taken, tags, changed);
+    if (block.passed != kNoBlock) enter(block.passed, tags, changed);
+    return;
+  }
+  const bool taken_traps = flow_.is_trap(in.target);
+  const bool passed_traps = flow_.is_trap(last + in.length);
+  const bool is_check = taken_traps != passed_traps;
+  BoundShape shape;
+  const uint8_t condition = static_cast<uint8_t>(taken_traps ? in.condition : in.condition ^ 1);
+  if (!is_check || !pending.valid || !bound_shape(pending.compare, condition, shape)) {
+    uses_.value |= pending.origins;
+    if (block.taken != kNoBlock) enter(block.taken, tags, changed);
+    if (block.passed != kNoBlock) enter(block.passed, tags, changed);
+    return;
+  }
+  const uint16_t pass = taken_traps ? block.passed : block.taken;
+  if (pass == kNoBlock) return;
+  const bool own = last == edge_.branch;
+  const ValueId checked = pending.ids[shape.index_operand];
+  IndexTags passing = tags;
+  for (unsigned i = 0; i < kMaxPlaces && checked != kAnonymous; ++i) {
+    if (state.values[i].id != checked || state.values[i].bits == 0) continue;
+    IndexTag& tag = passing.of[i];
+    tag.origins &= own ? uint8_t{0} : kProvable;
+    tag.flags |= IndexTag::kSpent;
+    if (tag.origins == 0) tag = {};
+  }
+  enter(pass, passing, changed);
+}
+
+bool IndexUse::block(uint16_t index, bool& changed) noexcept {
+  const FlowBlock& block = flow_.room().blocks[index];
+  IndexTags& in_tags = room_.blocks[index];
+  if (block.unknown_entry && room_.exceptional.reached) enter(index, room_.exceptional, changed);
+  if (!in_tags.reached || !flow_.room().states[index].reached) return true;
+  FlowState state = flow_.room().states[index];
+  IndexTags tags = in_tags;
+  Pending pending;
+  Instruction in;
+  FlowEffect effect;
+  uint16_t number = block.first_number;
+  uint64_t last = block.begin;
+  for (uint64_t at = block.begin; at < block.end; at += in.length) {
+    if (!flow_.code().decode(at, in)) return false;
+    const FlowState before = state;
+    flow_.step(in, number++, state, effect);
+    instruction(in, at, before, effect, tags, pending);
+    if (effect.calls) {
+      room_.exceptional.reached = true;
+      for (unsigned i = 0; i < kMaxPlaces; ++i) {
+        changed |= join(room_.exceptional.of[i], tags.of[i]);
+      }
+    }
+    last = at;
+  }
+  leave(index, last, in, state, pending, tags, changed);
+  return true;
+}
+
+// Executes from behind the compare to the branch, and enters the way on which the check passes.
+bool IndexUse::seed(const FlowState& at_compare, const IndexCopies& copies) noexcept {
+  const uint16_t index = flow_.block_at(edge_.branch);
+  if (index == kNoBlock) return false;
+  const FlowBlock& block = flow_.room().blocks[index];
+  IndexTags tags;
+  for (unsigned i = 0; i < kMaxPlaces; ++i) {
+    const Value& value = at_compare.values[i];
+    if (value.id != kAnonymous && flow_.is_related(value.id)) tags.of[i] = {kRelated, 0, 1};
+  }
+  for (unsigned i = 0; i < copies.count; ++i) {
+    tags.of[copies.places[i]] = {static_cast<uint8_t>(1u << i), 0, 1};
+  }
+  FlowState state = at_compare;
+  Pending pending;
+  Instruction in;
+  FlowEffect effect;
+  for (uint64_t at = edge_.compare; at != edge_.branch; at += in.length) {
+    if (!flow_.code().decode(at, in)) return false;
+    const FlowState before = state;
+    // Numbers only name what is defined here; the analysis' own were given to these instructions
+    // already, in the same order.
+    flow_.step(in, flow_.number_of(at), state, effect);
+    if (at != edge_.compare) instruction(in, at, before, effect, tags, pending);
+  }
+  if (!flow_.code().decode(edge_.branch, in) || in.op != Op::Jcc) return false;
+  const bool taken_traps = edge_.condition == in.condition;
+  const uint16_t pass = taken_traps ? block.passed : block.taken;
+  if (pass == kNoBlock) return false;
+  bool changed = false;
+  enter(pass, tags, changed);
+  return true;
+}
+
+Doubt IndexUse::run(const FlowState& at_compare, const IndexCopies& copies,
+                    IndexUses& uses) noexcept {
+  const uint16_t count = flow_.room().block_count;
+  for (uint16_t i = 0; i < count; ++i) room_.blocks[i] = {};
+  room_.exceptional = {};
+  uses_ = {};
+  if (!seed(at_compare, copies)) return Doubt::CopiesUnknown;
+  bool changed = true;
+  for (unsigned round = 0; round < kMaxRounds && changed; ++round) {
+    changed = false;
+    for (uint16_t i = 0; i < count; ++i) {
+      if (!block(i, changed)) return Doubt::CodeUnreadable;
+    }
+  }
+  uses = uses_;
+  return changed ? Doubt::FunctionTooLarge : Doubt::None;
+}
+
+}  // namespace kebound::x86
