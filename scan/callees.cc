@@ -14,14 +14,14 @@ constexpr const char* kDamaged = "the stack is damaged already";
 // UBSan's handlers by what follows "__ubsan_handle_".
 struct Handler {
   std::string_view name;
-  Kind kind;
+  CheckKind kind;
 };
 constexpr std::array kHandlers{
-    Handler{"out_of_bounds", Kind::ArrayBounds},
-    Handler{"local_out_of_bounds", Kind::ArrayBounds},
-    Handler{"pointer_overflow", Kind::PointerOverflow},
-    Handler{"type_mismatch", Kind::ObjectSize},
-    Handler{"type_mismatch_v1", Kind::ObjectSize},
+    Handler{"out_of_bounds", CheckKind::ArrayBounds},
+    Handler{"local_out_of_bounds", CheckKind::ArrayBounds},
+    Handler{"pointer_overflow", CheckKind::PointerOverflow},
+    Handler{"type_mismatch", CheckKind::ObjectSize},
+    Handler{"type_mismatch_v1", CheckKind::ObjectSize},
 };
 
 bool remove_suffix(std::string_view& text, std::string_view suffix) {
@@ -39,9 +39,10 @@ std::optional<CheckingFunction> ubsan(std::string_view symbol) {
   const bool minimal = remove_suffix(symbol, "_minimal");
   for (const Handler& handler : kHandlers) {
     if (symbol != handler.name) continue;
-    const bool indexed = handler.kind == Kind::ArrayBounds && symbol == "out_of_bounds" && !minimal;
-    return CheckingFunction{Source::Ubsan, handler.kind, indexed ? Known::Arguments : Known::No,
-                            aborts ? kNoReturn : kReturns};
+    const bool indexed =
+        handler.kind == CheckKind::ArrayBounds && symbol == "out_of_bounds" && !minimal;
+    return CheckingFunction{BoundSource::UbsanHandler, handler.kind,
+                            indexed ? Known::Arguments : Known::No, aborts ? kNoReturn : kReturns};
   }
   return std::nullopt;
 }
@@ -60,9 +61,10 @@ std::optional<CheckingFunction> fortify(std::string_view symbol) {
     return std::nullopt;
   }
   if (name == "fdelt") {  // FD_SET: an index into a set of descriptors
-    return CheckingFunction{Source::Fortify, Kind::ArrayBounds, Known::Arguments, kCallee};
+    return CheckingFunction{BoundSource::Fortify, CheckKind::ArrayBounds, Known::Arguments,
+                            kCallee};
   }
-  return CheckingFunction{Source::Fortify, Kind::Buffer, Known::Arguments, kCallee};
+  return CheckingFunction{BoundSource::Fortify, CheckKind::BufferSize, Known::Arguments, kCallee};
 }
 
 }  // namespace
@@ -71,16 +73,18 @@ std::optional<CheckingFunction> checking_function(std::string_view symbol) {
   if (auto found = ubsan(symbol)) return found;
   if (auto found = fortify(symbol)) return found;
   if (symbol == "__stack_chk_fail" || symbol == "__stack_chk_fail_local") {
-    return CheckingFunction{Source::StackProtector, Kind::Stack, Known::No, kDamaged};
+    return CheckingFunction{BoundSource::StackProtector, CheckKind::StackSmash, Known::No,
+                            kDamaged};
   }
   // std::__glibcxx_assert_fail, and what its predecessor was called.
   if (symbol.starts_with("_ZSt21__glibcxx_assert_fail") ||
       symbol.starts_with("_ZSt20__replacement_assert")) {
-    return CheckingFunction{Source::Libstdcxx, Kind::Hardening, Known::No, kNoReturn};
+    return CheckingFunction{BoundSource::LibstdcxxAssertion, CheckKind::Assertion, Known::No,
+                            kNoReturn};
   }
   // std::__1::__libcpp_verbose_abort; the inline namespace is the builder's choice.
   if (symbol.starts_with("_ZNSt") && symbol.find("22__libcpp_verbose_abort") != symbol.npos) {
-    return CheckingFunction{Source::LibcxxAbort, Kind::Hardening, Known::No, kNoReturn};
+    return CheckingFunction{BoundSource::LibcxxAbort, CheckKind::Assertion, Known::No, kNoReturn};
   }
   return std::nullopt;
 }

@@ -11,8 +11,8 @@
 namespace kebound::scan {
 
 struct CheckingFunction {
-  Source source = Source::Ubsan;
-  Kind kind = Kind::ArrayBounds;
+  BoundSource source = BoundSource::UbsanHandler;
+  CheckKind kind = CheckKind::ArrayBounds;
   Known known = Known::No;
   const char* why = "";  // a failure cannot be resumed
 };

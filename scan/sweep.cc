@@ -137,11 +137,11 @@ class Sweeper {
     x86::BoundInstruction bound;
     if (image_.mode() == CodeMode::Bits32 &&
         x86::decode_bound(code.data(), code.size(), x86::CodeSize::Bits32, bound)) {
-      out_.hardware.push_back({address, Source::X86Bound});
+      out_.hardware.push_back({address, BoundSource::X86Bound});
       return true;
     }
     if (!is_mpx_check(code)) return false;
-    out_.hardware.push_back({address, Source::X86Mpx});
+    out_.hardware.push_back({address, BoundSource::X86Mpx});
     return true;
   }
 

@@ -29,7 +29,7 @@ struct CheckCall {
 // BOUND, and MPX's checks.
 struct HardwareCheck {
   uint64_t address = 0;
-  Source source = Source::X86Bound;
+  BoundSource source = BoundSource::X86Bound;
 };
 
 struct SweptFunction {
