@@ -52,9 +52,9 @@ const char* resumption_text(Resumption resumption) noexcept {
     case Resumption::Resume:
       return "";
     case Resumption::NotResumable:
-      return "handled refused: the check cannot be executed again";
+      return "the check cannot be executed again";
     case Resumption::BehindTrap:
-      return "handled refused: there is no code to go on with behind a compiler's trap";
+      return "there is no code to go on with behind a compiler's trap";
   }
   return "";
 }
