@@ -9,6 +9,7 @@ namespace {
 constexpr const char* kReturns = "the runtime reports and returns: the program goes on by itself";
 constexpr const char* kNoReturn = "the function that is called does not return";
 constexpr const char* kCallee = "the check is made in the function that is called";
+constexpr const char* kUntold = "the function that is called is told no index";
 constexpr const char* kDamaged = "the stack is damaged already";
 
 // UBSan's handlers by what follows "__ubsan_handle_".
@@ -41,8 +42,11 @@ std::optional<CheckingFunction> ubsan(std::string_view symbol) {
     if (symbol != handler.name) continue;
     const bool indexed =
         handler.kind == CheckKind::ArrayBounds && symbol == "out_of_bounds" && !minimal;
-    return CheckingFunction{BoundSource::UbsanHandler, handler.kind,
-                            indexed ? Known::Arguments : Known::No, aborts ? kNoReturn : kReturns};
+    if (!indexed) {
+      return CheckingFunction{BoundSource::UbsanHandler, handler.kind, Known::No, kUntold};
+    }
+    return CheckingFunction{BoundSource::UbsanHandler, handler.kind, Known::Arguments,
+                            aborts ? kNoReturn : kReturns};
   }
   return std::nullopt;
 }
@@ -84,7 +88,7 @@ std::optional<CheckingFunction> checking_function(std::string_view symbol) {
   }
   // std::__1::__libcpp_verbose_abort; the inline namespace is the builder's choice.
   if (symbol.starts_with("_ZNSt") && symbol.find("22__libcpp_verbose_abort") != symbol.npos) {
-    return CheckingFunction{BoundSource::LibcxxAbort, CheckKind::Assertion, Known::No, kNoReturn};
+    return CheckingFunction{BoundSource::LibcxxAbort, CheckKind::Assertion, Known::No, kUntold};
   }
   return std::nullopt;
 }

@@ -11,8 +11,12 @@ namespace {
 
 constexpr uint64_t kPageMask = 4095;
 constexpr std::string_view kTrapMessage = "__clang_trap_msg$";
+constexpr std::string_view kFailed = " failed: ";
 
-bool is_library(const std::string& file) { return file.find("/c++/") != std::string::npos; }
+// The C++ library's headers, and the system's: FORTIFY's checks are inline functions there.
+bool is_library(const std::string& file) {
+  return file.find("/c++/") != std::string::npos || file.starts_with("/usr/include/");
+}
 
 std::string absolute(const std::string& path) {
   const std::unique_ptr<char, void (*)(void*)> full(realpath(path.c_str(), nullptr), free);
@@ -58,11 +62,16 @@ Place place_of(const std::vector<report::SourceFrame>& frames) {
 std::string hardening_message(const std::vector<report::SourceFrame>& frames) {
   for (const report::SourceFrame& frame : frames) {
     if (!frame.function.starts_with(kTrapMessage)) continue;
-    std::string text = frame.function.substr(kTrapMessage.size());
-    // "category$message"
-    const size_t separator = text.find('$');
-    if (separator != std::string::npos) text.replace(separator, 1, ": ");
-    return text;
+    std::string_view text = std::string_view(frame.function).substr(kTrapMessage.size());
+    // "category$file:line: assertion condition failed: message\n"
+    if (const size_t failed = text.find(kFailed); failed != text.npos) {
+      text.remove_prefix(failed + kFailed.size());
+    } else if (const size_t category = text.find('$'); category != text.npos) {
+      text.remove_prefix(category + 1);
+    }
+    while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
+    if (text.empty()) return "assertion";
+    return std::string(text);
   }
   return {};
 }

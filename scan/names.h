@@ -28,7 +28,8 @@ class Names {
   std::unique_ptr<report::Resolver> resolver_;
 };
 
-// The line that people look for: not one within the C++ library where code that calls it is known.
+// The line that people look for: not one within the C++ library or the system's headers where code
+// that uses them is known.
 [[nodiscard]] Place place_of(const std::vector<report::SourceFrame>& frames);
 
 // What a hardened libc++ says by the name of a function of its making; empty if the frames are

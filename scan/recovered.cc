@@ -15,15 +15,10 @@ namespace kebound::scan {
 using x86::BoundShape;
 using x86::CodePlace;
 using x86::Instruction;
-using x86::Op;
 
 struct Recoverer::Room {
-  explicit Room(const Image& scanned) : image(scanned) { find_callers(); }
+  Room(const Image& scanned, const std::vector<OutwardJump>& jumps);
 
-  // Where code jumps from one function into another: gcc moves the unlikely part of a function,
-  // and with it the traps, to a function of its own. The recovery searches the text for such
-  // jumps; here they are known.
-  void find_callers();
   [[nodiscard]] static bool find_place(void* self, uint64_t address, CodePlace& out) noexcept;
 
   [[nodiscard]] x86::RecoverySource source() {
@@ -35,32 +30,25 @@ struct Recoverer::Room {
   }
 
   const Image& image;
-  std::map<uint64_t, CodeRange> jumped_from;  // by the function's beginning
+  // gcc moves the unlikely part of a function, and with it the traps, to a function of its own. The
+  // recovery searches the text for the jumps there; here they are known: by the beginning of such
+  // a function, the code that jumps into it.
+  std::map<uint64_t, CodeRange> jumped_from;
   x86::FunctionCode code;
   x86::CheckRoom check;
   x86::TrapSite trap;
   x86::CheckSite site;
 };
 
-void Recoverer::Room::find_callers() {
-  for (const Function& function : image.functions()) {
-    const std::span<const uint8_t> bytes = image.bytes_at(function.range.begin);
-    const size_t size = std::min<uint64_t>(bytes.size(), function.range.size());
-    Instruction instruction;
-    for (size_t at = 0; at < size; at += instruction.length) {
-      if (!x86::decode_instruction(bytes.data() + at, size - at, function.range.begin + at,
-                                   image.mode(), instruction)) {
-        break;
-      }
-      if (instruction.op != Op::Jmp && instruction.op != Op::Jcc) continue;
-      if (function.range.contains(instruction.target)) continue;
-      const Function* other = image.function_at(instruction.target);
-      if (other == nullptr) continue;
-      const auto [known, is_new] = jumped_from.try_emplace(other->range.begin, function.range);
-      if (is_new) continue;
-      known->second.begin = std::min(known->second.begin, function.range.begin);
-      known->second.end = std::max(known->second.end, function.range.end);
-    }
+Recoverer::Room::Room(const Image& scanned, const std::vector<OutwardJump>& jumps)
+    : image(scanned) {
+  for (const OutwardJump& jump : jumps) {
+    const Function* other = image.function_at(jump.target);
+    if (other == nullptr) continue;
+    const auto [known, is_new] = jumped_from.try_emplace(other->range.begin, jump.from);
+    if (is_new) continue;
+    known->second.begin = std::min(known->second.begin, jump.from.begin);
+    known->second.end = std::max(known->second.end, jump.from.end);
   }
 }
 
@@ -74,7 +62,8 @@ bool Recoverer::Room::find_place(void* self, uint64_t address, CodePlace& out) n
   return true;
 }
 
-Recoverer::Recoverer(const Image& image) : room_(std::make_unique<Room>(image)) {}
+Recoverer::Recoverer(const Image& image, const std::vector<OutwardJump>& jumps)
+    : room_(std::make_unique<Room>(image, jumps)) {}
 Recoverer::~Recoverer() = default;
 
 namespace {

@@ -12,6 +12,7 @@
 
 #include "scan/check.h"
 #include "scan/image.h"
+#include "scan/sweep.h"
 
 namespace kebound::scan {
 
@@ -30,7 +31,8 @@ struct Recovered {
 // One for an image: keeps the room that the analysis needs.
 class Recoverer {
  public:
-  explicit Recoverer(const Image& image);
+  // `jumps`: those between functions.
+  Recoverer(const Image& image, const std::vector<OutwardJump>& jumps);
   Recoverer(const Recoverer&) = delete;
   Recoverer& operator=(const Recoverer&) = delete;
   ~Recoverer();

@@ -48,28 +48,28 @@ std::optional<CheckKind> kind_of_number(uint8_t number) {
 
 class Scanner {
  public:
-  Scanner(const Image& image, Names* names) : image_(image), names_(names), recoverer_(image) {}
+  Scanner(const Image& image, Names* names)
+      : image_(image), names_(names), swept_(sweep(image)), recoverer_(image, swept_.jumps) {}
 
   Result run() {
-    const Sweep swept = sweep(image_);
     ImageResult& about = out_.image;
     about.bits64 = image_.mode() == CodeMode::Bits64;
     about.position_independent = image_.is_position_independent();
     about.has_symbols = image_.has_symbols();
     about.has_unwind_table = image_.has_unwind_table();
-    about.code_bytes = swept.code_bytes;
-    about.unknown_bytes = swept.unknown_bytes;
-    about.unique_traps = are_unique(swept.traps);
-    for (const SweptFunction& function : swept.functions) {
+    about.code_bytes = swept_.code_bytes;
+    about.unknown_bytes = swept_.unknown_bytes;
+    about.unique_traps = are_unique(swept_.traps);
+    for (const SweptFunction& function : swept_.functions) {
       FunctionResult result;
       result.begin = function.range.begin;
       result.end = function.range.end;
       result.accesses = function.accesses;
       out_.functions.push_back(std::move(result));
     }
-    for (const Trap& trap : swept.traps) add_trap(trap);
-    for (const CheckCall& call : swept.calls) add_call(call);
-    for (const HardwareCheck& check : swept.hardware) add_hardware(check);
+    for (const Trap& trap : swept_.traps) add_trap(trap);
+    for (const CheckCall& call : swept_.calls) add_call(call);
+    for (const HardwareCheck& check : swept_.hardware) add_hardware(check);
     finish();
     return std::move(out_);
   }
@@ -151,6 +151,9 @@ class Scanner {
   }
 
   void add_call(const CheckCall& call) {
+    // What a checking function calls is a part of it: statically linked runtimes.
+    const Function* caller = image_.function_at(call.address);
+    if (caller != nullptr && checking_function(caller->symbol)) return;
     Check check;
     check.source = call.checking.source;
     check.kind = call.checking.kind;
@@ -212,6 +215,7 @@ class Scanner {
 
   const Image& image_;
   Names* names_;
+  const Sweep swept_;
   Recoverer recoverer_;
   Result out_;
 };

@@ -100,6 +100,12 @@ class Sweeper {
       case Op::CallIndirect:
         call(address, image_.callee_through(instruction.operands[0]));
         return;
+      case Op::Jmp:
+      case Op::Jcc:
+        if (!function_.range.contains(instruction.target)) {
+          out_.jumps.push_back({function_.range, instruction.target});
+        }
+        return;
       case Op::JmpIndirect:
         forgive_table_load(instruction);
         return;

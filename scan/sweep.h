@@ -37,11 +37,18 @@ struct SweptFunction {
   size_t accesses = 0;
 };
 
+// A jump, conditional or not, that leaves the function it is in.
+struct OutwardJump {
+  CodeRange from;  // the function
+  uint64_t target = 0;
+};
+
 struct Sweep {
   std::vector<SweptFunction> functions;  // those of the image, and code between them
   std::vector<Trap> traps;
   std::vector<CheckCall> calls;
   std::vector<HardwareCheck> hardware;
+  std::vector<OutwardJump> jumps;
   uint64_t code_bytes = 0;
   uint64_t unknown_bytes = 0;
 };

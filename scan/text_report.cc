@@ -59,7 +59,7 @@ std::string knowledge_text(const Check& check) {
 }
 
 std::string subject_text(const Check& check) {
-  if (!check.callee.empty()) return escaped(check.callee);
+  if (!check.callee.empty()) return escaped(check.callee.substr(0, check.callee.find('(')));
   if (!check.message.empty()) return escaped(check.message);
   return compare_text(check);
 }

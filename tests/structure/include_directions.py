@@ -19,6 +19,7 @@ RULES = {
     "include": ["include"],
     "nt": ["core", "trap", "nt", "include"],
     "report": ["events", "trap", "report"],
+    "scan": ["events", "trap", "report", "scan"],
     "hosts/posix": ["core", "events", "trap", "hosts/posix"],
     # It shares nothing with the hosts that run callbacks: it reads what they wrote.
     "hosts/inproc_run": ["trap", "events", "include/kebound", "hosts/posix", "hosts/inproc_run"],

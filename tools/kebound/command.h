@@ -16,6 +16,7 @@ struct Command {
 
 int run_main(const std::vector<std::string>& words);     // run.cc
 int attach_main(const std::vector<std::string>& words);  // attach.cc
+int scan_main(const std::vector<std::string>& words);    // scan.cc
 
 // Writes a help text to standard output. Returns the exit status: 0, or kStatusFailure if it cannot
 // be written.

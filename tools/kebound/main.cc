@@ -18,6 +18,7 @@ namespace {
 constexpr std::array kCommands{
     Command{"run", "run a program, ask callbacks about its bound exceptions", run_main},
     Command{"attach", "do the same with a process that is running already", attach_main},
+    Command{"scan", "list the bounds checks of a program or library", scan_main},
 };
 
 std::string usage() {
