@@ -110,9 +110,9 @@ bool fill_values(const Instruction& compare, const CheckSite& site, const Compar
   const BoundShape& shape = site.shape;
   const unsigned bits = compare.operands[0].bits;
   const Operand& index = compare.operands[shape.index_operand];
-  event.index_width = static_cast<uint8_t>(bits);
+  event.index_width = site.index_bits;
   event.index_raw = result.values[shape.index_operand];
-  event.index = sign_extend(event.index_raw, bits);
+  event.index = sign_extend(event.index_raw, site.index_bits);
   event.lower = 0;
   uint64_t greatest = shape.greatest;
   if (shape.limit == BoundShape::Limit::Operand) {
@@ -135,16 +135,24 @@ bool fill_values(const Instruction& compare, const CheckSite& site, const Compar
   return true;
 }
 
-Confidence confidence_of(const CheckSite& site, const EdgeChoice& choice) noexcept {
+// clang optimizes its checks as it optimizes code: the compare may be of k with 7 where the source
+// has k + 3 and 10, or of k with 5 where it has 2 * k. The access shows it, by a displacement or by
+// a factor that is not the size of an element; but so do members of structures. Where the compiler
+// had what it needs for that, it is not known which of both is the case.
+Confidence confidence_of(const CheckSite& site, const EdgeChoice& choice, bool clang) noexcept {
   if (choice.doubt != Doubt::None && !(choice.doubt == Doubt::SeveralCandidates && choice.agree)) {
     return Confidence::Unknown;
   }
+  const Confidence most = choice.doubt == Doubt::None ? Confidence::Certain : Confidence::Likely;
+  const bool plain = site.proof == IndexProof::Element && !site.displaced;
   switch (site.proof) {
     case IndexProof::Element:
     case IndexProof::Structure:
-      return choice.doubt == Doubt::None ? Confidence::Certain : Confidence::Likely;
+      if (site.unoptimized || site.range == IndexRange::Unknown) return most;
+      if (plain) return site.range == IndexRange::Counted ? Confidence::Likely : most;
+      return clang ? Confidence::Unknown : Confidence::Likely;
     case IndexProof::Address:
-      return Confidence::Likely;
+      return site.range != IndexRange::Unknown && clang ? Confidence::Unknown : Confidence::Likely;
     case IndexProof::None:
     case IndexProof::Pointer:
     case IndexProof::Bytes:
@@ -312,7 +320,8 @@ class Recoverer {
     if (!bound_shape(compare, edge.condition, shape)) return unknown(Doubt::NotABoundsCheck);
     if (!find_check(edge, shape)) return false;
     const CheckSite& check = *check_;
-    const Confidence confidence = confidence_of(check, choice);
+    const bool clang = event_.source == BoundSource::ClangTrap;
+    const Confidence confidence = confidence_of(check, choice, clang);
     if (confidence == Confidence::Unknown) {
       return unknown(check.proof == IndexProof::Bytes ? Doubt::Scaled
                      : check.proof == IndexProof::None && check.resume_doubt != Doubt::None

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trap/x86/check_site.h"
 
+#include "trap/x86/index_range.h"
 #include "trap/x86/index_use.h"
 
 namespace kebound::x86 {
@@ -81,7 +82,7 @@ uint8_t choose_copies(const IndexUses& uses, const IndexCopies& copies, Doubt& d
     doubt = Doubt::CopiesUnknown;
     return 0;
   }
-  if ((uses.address & kRelated) != 0) {
+  if (((uses.address | uses.value) & kStale) != 0 || (uses.address & kRelated) != 0) {
     doubt = Doubt::DerivedValues;
     return 0;
   }
@@ -99,6 +100,19 @@ uint8_t choose_copies(const IndexUses& uses, const IndexCopies& copies, Doubt& d
     return 0;
   }
   return chosen;
+}
+
+// Without optimization, clang keeps the index in a variable of its own over the check and reads it
+// from there, though the compared register still has it.
+bool is_unoptimized(Place operand, const IndexCopies& copies, const IndexUses& uses,
+                    const SlotTable& slots) noexcept {
+  if (operand >= kFirstSlot || uses.address == 0) return false;
+  for (unsigned i = 0; i < copies.count; ++i) {
+    if ((uses.address >> i & 1) == 0) continue;
+    const Place place = copies.places[i];
+    if (place < kFirstSlot || slots.slots[place - kFirstSlot].base != Rbp) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -124,6 +138,13 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
   SlotTable& slots = room.flow.slots;
   const Place operand = place_of(compare.operands[shape.index_operand], state, slots, true);
   if (operand == kNoPlace) return;
+  // An int that is known to be compared with a positive number only may be zero-extended: what was
+  // -1 is compared as 4294967295.
+  site.index_bits = compare.operands[0].bits;
+  const Value& compared = state.values[operand];
+  if (site.index_bits == 64 && compared.bits == 32 && compared.rest == Rest::Zero) {
+    site.index_bits = 32;
+  }
   IndexCopies copies;
   find_copies(operand, state, slots, copies);
   flow.mark_related(copies.value);
@@ -131,6 +152,8 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
   const Doubt doubt = IndexUse(flow, room.uses, edge, shape.index_operand).run(state, copies, uses);
   site.proof = uses.proof;
   site.displaced = uses.displaced;
+  site.range = index_range(flow, edge.compare, state, operand);
+  site.unoptimized = is_unoptimized(operand, copies, uses, slots);
   site.factor = uses.factor;
   if (doubt != Doubt::None) {
     site.resume_doubt = doubt;

@@ -24,6 +24,14 @@ enum class IndexProof : uint8_t {
   Structure,  // it addresses memory, with a greater factor
 };
 
+// What a compiler may know about the number beside the check. With that it may have made another
+// check of the one in the source: "k + 3 < 10" becomes "k < 7" where k + 3 does not overflow.
+enum class IndexRange : uint8_t {
+  Unknown,  // nothing
+  Known,    // something
+  Counted,  // it counts a loop, or is one of several numbers
+};
+
 // A place that holds the index when the check fails.
 struct StaticPlace {
   bool in_memory = false;
@@ -38,18 +46,25 @@ struct CheckSite {
   uint64_t branch = 0;
   uint64_t compare = 0;
   BoundShape shape;
+  // Fewer than the compare has where the rest is known to be zero.
+  uint8_t index_bits = 0;
   IndexProof proof = IndexProof::None;
-  bool displaced = false;            // the proving access has a displacement: index + k is possible
-  int32_t factor = 0;                // bytes between elements, as the proving access has it
-  Doubt resume_doubt = Doubt::None;  // None: the check may be executed again
+  // The proving access has a displacement: index + k is possible.
+  bool displaced = false;
+  IndexRange range = IndexRange::Unknown;
+  bool unoptimized = false;  // made without optimization, by the looks of it
+  int32_t factor = 0;        // bytes between elements, as the proving access has it
+  // None: the check may be executed again.
+  Doubt resume_doubt = Doubt::None;
   uint8_t place_count = 0;
   StaticPlace places[kMaxIndexPlaces];
 };
 
+struct CheckRoom;  // the room for the analysis, in index_use.h
+
 // Analyses the check of `edge`, in the function that `code` has been loaded with. `shape` is that
 // of the edge's compare. Context: anywhere.
-void analyze_check(const TrapEdge& edge, const BoundShape& shape, const TrapEntries& entries,
-                   const FunctionCode& code, const RecoverySource& source, FlowRoom& room,
-                   CheckSite& site) noexcept;
+void analyze_check(const TrapEdge& edge, const BoundShape& shape, const FunctionCode& code,
+                   const RecoverySource& source, CheckRoom& room, CheckSite& site) noexcept;
 
 }  // namespace kebound::x86

@@ -7,8 +7,6 @@ namespace kebound::x86 {
 namespace {
 
 constexpr unsigned kMaxRounds = 24;
-constexpr ValueId kFirstPhi =
-    static_cast<ValueId>(kFirstDefined + kMaxFlowInstructions * kDefinitionsEach);
 // The owner of what comes together where exceptions are caught.
 constexpr uint16_t kExceptionBlock = 0xfffe;
 
@@ -189,6 +187,7 @@ void FlowAnalysis::note_origins(const FlowEffect& effect, const FlowState& befor
     if (a.kind != Assignment::Kind::Derived) continue;
     Origin& origin = room_.origins[a.value.id];
     origin = {};
+    origin.loaded = a.loaded;
     for (unsigned j = 0; j < 3; ++j) {
       if (a.sources[j] == kNoPlace) continue;
       const Value& source = before.values[a.sources[j]];
@@ -292,39 +291,6 @@ bool FlowAnalysis::state_before(uint64_t address, FlowState& state) noexcept {
     step(instruction, number++, state, effect);
   }
   return true;
-}
-
-void FlowAnalysis::mark_related(ValueId value) noexcept {
-  for (uint64_t& word : room_.related) word = 0;
-  const auto mark = [this](ValueId id) { room_.related[id / 64] |= uint64_t{1} << (id % 64); };
-  // Up: what the value is one to one with.
-  for (unsigned i = 0; i < kMaxFlowInstructions && value != kAnonymous && !is_related(value); ++i) {
-    mark(value);
-    const Origin& origin = room_.origins[value];
-    ValueId only = kAnonymous;
-    unsigned count = 0;
-    for (unsigned j = 0; j < 3; ++j) {
-      if (origin.from[j] == kAnonymous) continue;
-      ++count;
-      if (origin.factors[j] != 0) only = origin.from[j];
-    }
-    if (value >= kFirstPhi || count != 1) break;
-    value = only;
-  }
-  // Down: all that has one of them in it.
-  const unsigned end = kFirstPhi + room_.phi_count;
-  for (bool changed = true; changed;) {
-    changed = false;
-    for (unsigned id = kFirstDefined; id < end; ++id) {
-      if (is_related(static_cast<ValueId>(id))) continue;
-      const Origin& origin = room_.origins[id];
-      bool related = origin.more;
-      for (const ValueId from : origin.from) related |= from != kAnonymous && is_related(from);
-      if (!related) continue;
-      mark(static_cast<ValueId>(id));
-      changed = true;
-    }
-  }
 }
 
 }  // namespace kebound::x86

@@ -11,14 +11,16 @@
 #include "trap/x86/check_recovery.h"
 #include "trap/x86/flow_state.h"
 #include "trap/x86/function_code.h"
+#include "trap/x86/trap_site.h"
 
 namespace kebound::x86 {
 
 inline constexpr size_t kMaxFlowBlocks = 512;
 inline constexpr size_t kMaxFlowInstructions = 4096;
 inline constexpr size_t kMaxPhis = 4096;
-inline constexpr size_t kMaxValues =
-    kFirstDefined + kMaxFlowInstructions * kDefinitionsEach + kMaxPhis;
+inline constexpr ValueId kFirstPhi =
+    static_cast<ValueId>(kFirstDefined + kMaxFlowInstructions * kDefinitionsEach);
+inline constexpr size_t kMaxValues = kFirstPhi + kMaxPhis;
 
 inline constexpr uint16_t kNoBlock = 0xffff;
 
@@ -37,7 +39,8 @@ struct FlowBlock {
 struct Origin {
   ValueId from[3] = {};
   int16_t factors[3] = {};
-  bool more = false;  // than fit
+  uint8_t loaded = 0;  // as in Assignment
+  bool more = false;   // than fit
 };
 
 // The room; large.
@@ -52,6 +55,7 @@ struct FlowRoom {
   uint16_t phi_block[kMaxPhis];
   Place phi_place[kMaxPhis];
   uint64_t related[(kMaxValues + 63) / 64];  // see mark_related
+  uint64_t stale[(kMaxValues + 63) / 64];
 };
 
 class FlowAnalysis {
@@ -76,8 +80,12 @@ class FlowAnalysis {
   void step(const Instruction& instruction, uint16_t number, FlowState& state,
             FlowEffect& effect) noexcept;
 
-  // Marks all that was, or may have been, calculated from the same variable as `value`.
+  // Marks all that was, or may have been, calculated from the same variable as `value`; and as
+  // stale what was read from memory by it without a check of it before.
   void mark_related(ValueId value) noexcept;
+  [[nodiscard]] bool is_stale(ValueId value) const noexcept {
+    return (room_.stale[value / 64] >> (value % 64) & 1) != 0;
+  }
   [[nodiscard]] bool is_related(ValueId value) const noexcept {
     return (room_.related[value / 64] >> (value % 64) & 1) != 0;
   }
@@ -94,6 +102,9 @@ class FlowAnalysis {
   bool is_own_phi(ValueId value, uint16_t block, Place place) const noexcept;
   void add_origin(ValueId value, ValueId from) noexcept;
   void note_origins(const FlowEffect& effect, const FlowState& before) noexcept;
+  void mark_stale(ValueId value) noexcept;
+  [[nodiscard]] bool is_guarded(ValueId loaded, ValueId by) noexcept;
+  [[nodiscard]] uint16_t only_predecessor(uint16_t block) const noexcept;
   [[nodiscard]] bool ends_elsewhere(uint64_t target) const noexcept;
 
   const FunctionCode& code_;

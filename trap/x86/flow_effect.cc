@@ -225,8 +225,14 @@ class Builder {
     const Operand& source = in_.operands[1];
     const Place from = place(1, false);
     if (from == kNoPlace || source.high_byte || target.high_byte) {
-      if (source.kind == OperandKind::Register) return derive(0, from, 0);
-      return overwrite(0, fresh(0, target.bits));
+      if (source.kind == OperandKind::Immediate) return overwrite(0, fresh(0, target.bits));
+      Assignment& a = store(0, Assignment::Kind::Derived, fresh(0, target.bits));
+      if (source.kind == OperandKind::Register) {
+        a.sources[0] = source.reg & 15;
+      } else {
+        add_load(a);
+      }
+      return;
     }
     Value value = held(from);
     // What a slot holds is known by this load from now on.
@@ -306,12 +312,20 @@ class Builder {
     store(operand, Assignment::Kind::Fresh, value);
   }
 
-  // Operand 0 becomes something calculated from `from`, and from itself where `factor_self` is not
-  // negative.
-  void derive(unsigned operand, Place from, int32_t factor) noexcept {
-    Assignment& a = store(operand, Assignment::Kind::Derived, fresh(0, in_.operands[operand].bits));
-    a.sources[0] = from;
-    a.factors[0] = factor;
+  // What is read from memory depends on the registers of its address.
+  void add_load(Assignment& a) noexcept {
+    const Operand& memory = in_.memory;
+    if (memory.kind != OperandKind::Memory || !in_.reads_memory) return;
+    const uint8_t registers[2] = {memory.base, memory.index};
+    for (const uint8_t reg : registers) {
+      if (reg == kNoRegister || reg == Rsp) continue;
+      for (unsigned i = 0; i < 3; ++i) {
+        if (a.sources[i] != kNoPlace) continue;
+        a.sources[i] = reg;
+        a.loaded |= static_cast<uint8_t>(1u << i);
+        break;
+      }
+    }
   }
 
   // Operand 0 becomes a function of all operands; `factor` is its own, the others' are not known.
@@ -321,6 +335,7 @@ class Builder {
     a.sources[0] = place(0, false);
     a.factors[0] = factor;
     if (in_.operand_count > 1) a.sources[1] = place(1, false);
+    add_load(a);
   }
 
   void sum() noexcept {
@@ -331,6 +346,7 @@ class Builder {
     a.factors[0] = 1;
     a.sources[1] = place(1, false);
     a.factors[1] = in_.op == Op::Add ? 1 : -1;
+    add_load(a);
   }
 
   void multiply() noexcept {
@@ -346,6 +362,7 @@ class Builder {
     a.sources[0] = place(first, false);
     a.factors[0] = factor;
     if (last.kind != OperandKind::Immediate) a.sources[1] = place(count - 1, false);
+    add_load(a);
   }
 
   void load_address() noexcept {
@@ -464,17 +481,42 @@ class Builder {
       }
       Assignment& a = assign(reg, Assignment::Kind::Derived, fresh(which++, native_));
       for (unsigned i = 0; i < 3; ++i) a.sources[i] = sources[i];
+      add_load(a);
     }
-    if (in_.writes_memory) other_store(memory);
+    if (in_.writes_memory) {
+      other_store(memory);
+    } else if (which == 0 && in_.reads_memory) {
+      vector_load(memory);
+    } else if (which == 0) {
+      out_.value_uses |= place_bit(kVectors);
+    }
+  }
+
+  void vector_load(const Operand& memory) noexcept {
+    Slot slot;
+    Assignment& a = assign(kVectors, Assignment::Kind::Derived, fresh(0, 0));
+    a.sources[0] = kVectors;
+    if (memory.kind == OperandKind::Memory && slot_of(memory, 64, state_, slot) && on_stack(slot)) {
+      a.sources[1] = find_slot(slots_, slot, false);
+    }
+    add_load(a);
   }
 
   void other_store(const Operand& memory) noexcept {
     Slot slot;
-    if (memory.kind == OperandKind::Memory && slot_of(memory, 64, state_, slot) && on_stack(slot)) {
-      slot.size = 64;  // no store is longer
-      damage_overlapping(slot, kNoPlace);
+    if (memory.kind != OperandKind::Memory || !slot_of(memory, 64, state_, slot) ||
+        !on_stack(slot)) {
+      out_.value_uses |= place_bit(kVectors);
+      return pointer_store();
+    }
+    Place to = find_slot(slots_, slot, true);
+    if (to == kNoPlace) to = make_slot(slots_, slot);
+    slot.size = 64;  // no store is longer
+    damage_overlapping(slot, to);
+    if (to == kNoPlace) {
+      out_.lost |= place_bit(kVectors);
     } else {
-      pointer_store();
+      assign(to, Assignment::Kind::Derived, fresh(0, 64)).sources[0] = kVectors;
     }
   }
 

@@ -18,7 +18,9 @@ using Place = uint8_t;
 using PlaceSet = uint64_t;  // a bit each
 inline constexpr size_t kMaxPlaces = 64;
 inline constexpr size_t kFirstSlot = 16;
-inline constexpr size_t kMaxSlots = kMaxPlaces - kFirstSlot;
+// All vector and x87 registers together.
+inline constexpr Place kVectors = kMaxPlaces - 1;
+inline constexpr size_t kMaxSlots = kVectors - kFirstSlot;
 inline constexpr Place kNoPlace = 0xff;
 
 [[nodiscard]] constexpr PlaceSet place_bit(Place place) noexcept {
@@ -91,6 +93,7 @@ struct Assignment {
   Place sources[3] = {kNoPlace, kNoPlace, kNoPlace};
   // Derived: place = sum of sources[i] * factors[i] and something that is in no source. 0: not so.
   int32_t factors[3] = {};
+  uint8_t loaded = 0;  // bit i: sources[i] is in the address of memory that was read, no more
 };
 
 struct FlowEffect {

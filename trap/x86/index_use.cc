@@ -12,11 +12,11 @@ bool is_address(int64_t displacement) noexcept {
   return displacement >= kLeastAddress || displacement <= -kLeastAddress;
 }
 
-constexpr uint8_t kProvable = static_cast<uint8_t>(~kRelated);
+constexpr uint8_t kCopies = kRelated - 1;
 
 // Still the index itself, or a multiple of it.
 bool is_index(const IndexTag& tag) noexcept {
-  return (tag.origins & kProvable) != 0 && (tag.origins & kRelated) == 0 && tag.factor != 0 &&
+  return (tag.origins & kCopies) != 0 && (tag.origins & ~kCopies) == 0 && tag.factor != 0 &&
          (tag.flags & (IndexTag::kShifted | IndexTag::kSpent)) == 0;
 }
 
@@ -59,7 +59,7 @@ IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& be
   bool known = true;
   bool others = adds_unknown(in);
   for (unsigned i = 0; i < 3; ++i) {
-    if (a.sources[i] == kNoPlace) continue;
+    if (a.sources[i] == kNoPlace || (a.loaded >> i & 1) != 0) continue;
     const IndexTag& source = before.of[a.sources[i]];
     if (source.origins == 0) {
       others = true;
@@ -95,10 +95,13 @@ uint8_t IndexUse::all_of(const IndexTags& tags, PlaceSet places) const noexcept 
 }
 
 void IndexUse::prove(IndexProof proof, const Operand& memory, int32_t factor) noexcept {
-  if (static_cast<uint8_t>(proof) <= static_cast<uint8_t>(uses_.proof)) return;
+  const bool displaced = memory.displacement != 0 && !memory.rip_relative;
+  const bool better = static_cast<uint8_t>(proof) > static_cast<uint8_t>(uses_.proof) ||
+                      (proof == uses_.proof && uses_.displaced && !displaced);
+  if (!better) return;
   uses_.proof = proof;
   uses_.factor = factor;
-  uses_.displaced = memory.displacement != 0 && !memory.rip_relative;
+  uses_.displaced = displaced;
 }
 
 void IndexUse::note_access(const Instruction& in, const IndexTags& tags) noexcept {
@@ -182,6 +185,12 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
     const Assignment& a = effect.assignments[i];
     if (a.kind == Assignment::Kind::Derived) {
       assigned[i] = derived(in, a, tags);
+      // An address, for an access here or in whatever it is passed to.
+      const unsigned native = flow_.code().mode() == CodeMode::Bits64 ? 64 : 32;
+      const bool sum = in.op == Op::Lea || in.op == Op::Add;
+      if (sum && in.operands[0].bits == native && (assigned[i].flags & IndexTag::kBased) != 0) {
+        uses_.address |= assigned[i].origins;
+      }
     } else if (a.kind == Assignment::Kind::Copy) {
       assigned[i] = tags.of[a.sources[0]];
       if (a.value.bits == 0) assigned[i].factor = 0;
@@ -239,7 +248,7 @@ void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const
   for (unsigned i = 0; i < kMaxPlaces && checked != kAnonymous; ++i) {
     if (state.values[i].id != checked || state.values[i].bits == 0) continue;
     IndexTag& tag = passing.of[i];
-    tag.origins &= own ? uint8_t{0} : kProvable;
+    tag.origins &= own ? uint8_t{0} : kCopies;
     tag.flags |= IndexTag::kSpent;
     if (tag.origins == 0) tag = {};
   }
@@ -283,7 +292,9 @@ bool IndexUse::seed(const FlowState& at_compare, const IndexCopies& copies) noex
   IndexTags tags;
   for (unsigned i = 0; i < kMaxPlaces; ++i) {
     const Value& value = at_compare.values[i];
-    if (value.id != kAnonymous && flow_.is_related(value.id)) tags.of[i] = {kRelated, 0, 1};
+    if (value.id == kAnonymous) continue;
+    if (flow_.is_related(value.id)) tags.of[i] = {kRelated, 0, 1};
+    if (flow_.is_stale(value.id)) tags.of[i] = {kStale, 0, 0};
   }
   for (unsigned i = 0; i < copies.count; ++i) {
     tags.of[copies.places[i]] = {static_cast<uint8_t>(1u << i), 0, 1};

@@ -24,8 +24,9 @@ struct IndexTag {
   bool operator==(const IndexTag&) const = default;
 };
 
-inline constexpr unsigned kMaxCopies = 7;
+inline constexpr unsigned kMaxCopies = 6;
 inline constexpr uint8_t kRelated = 1u << kMaxCopies;
+inline constexpr uint8_t kStale = kRelated << 1;  // read from memory by the unchecked index
 
 struct IndexTags {
   bool reached = false;
