@@ -84,7 +84,7 @@ std::optional<CheckingFunction> checking_function(std::string_view symbol) {
   if (symbol.starts_with("_ZSt21__glibcxx_assert_fail") ||
       symbol.starts_with("_ZSt20__replacement_assert")) {
     return CheckingFunction{BoundSource::LibstdcxxAssertion, CheckKind::Assertion, Known::No,
-                            kNoReturn};
+                            kUntold};
   }
   // std::__1::__libcpp_verbose_abort; the inline namespace is the builder's choice.
   if (symbol.starts_with("_ZNSt") && symbol.find("22__libcpp_verbose_abort") != symbol.npos) {

@@ -175,7 +175,7 @@ bool Image::load(Refusal& refusal) {
   }
   read_regions();
   if (regions_.empty()) {
-    refusal = {false, "it has no code", "give an x86 program or shared library"};
+    refusal = {false, "it has no code; a separate debug file has none", "give the program itself"};
     return false;
   }
   elf::ProgramHeaders headers;

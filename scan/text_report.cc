@@ -59,9 +59,16 @@ std::string knowledge_text(const Check& check) {
 }
 
 std::string subject_text(const Check& check) {
-  if (!check.callee.empty()) return escaped(check.callee.substr(0, check.callee.find('(')));
-  if (!check.message.empty()) return escaped(check.message);
-  return compare_text(check);
+  const std::string compare = compare_text(check);
+  std::string text;
+  if (!check.callee.empty()) {
+    text = escaped(check.callee.substr(0, check.callee.find('(')));
+  } else if (!check.message.empty()) {
+    text = "\"" + escaped(check.message) + "\"";
+  }
+  if (!text.empty() && !compare.empty()) text += ", ";
+  text += compare;
+  return text.empty() ? text : text + ": ";
 }
 
 class Text {
@@ -120,10 +127,9 @@ class Text {
             plural(list.size(), "check"));
       for (const Check* check : list) {
         const std::string line = place_text(check->place);
-        print("  {:<20} {:<16} {:<16} {:<24} {}\n",
-              line.empty() ? fmt::format("{:#x}", check->address) : line,
-              check_kind_name(check->kind), source_name(check->source), subject_text(*check),
-              knowledge_text(*check));
+        print("  {:<20} {:<30} {}{}\n", line.empty() ? fmt::format("{:#x}", check->address) : line,
+              fmt::format("{} ({})", check_kind_name(check->kind), source_name(check->source)),
+              subject_text(*check), knowledge_text(*check));
       }
     }
   }
@@ -186,9 +192,7 @@ class Text {
       const FunctionResult& function = result_.functions[index];
       const std::string place = place_text(function.place);
       print("  {}{}: {}\n", function_text(function), place.empty() ? "" : " (" + place + ")",
-            plural(function.accesses, "access") == "1 access"
-                ? "1 access"
-                : fmt::format("{} accesses", function.accesses));
+            fmt::format("{} access{}", function.accesses, function.accesses == 1 ? "" : "es"));
     }
   }
 
