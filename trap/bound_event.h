@@ -184,6 +184,9 @@ struct BoundEvent {
   int64_t upper = 0;
   uint64_t index_raw = 0;       // the index' bits at index_width
   uint64_t index_address = 0;   // where it is in memory, 0: in index_register
+  // An instruction that has the source line of the check, where compilers give that of the compare
+  // itself to a neighbour: the access that the check guards. 0: ip has it, as far as is known.
+  uint64_t line_ip = 0;
   uint64_t bounds_address = 0;  // where the pair of bounds was read, 0 if nowhere
 
   bool operator==(const BoundEvent&) const = default;
