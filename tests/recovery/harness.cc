@@ -42,7 +42,7 @@ struct Outside {
 };
 std::vector<Outside> notes;
 
-constexpr unsigned kMaxEvents = 64;
+constexpr unsigned kMaxEvents = 1000;
 constexpr int kRefused = 1;
 constexpr int kEndless = 2;
 constexpr int kCrashed = 3;  // gcc reads the old value of a[i] += x before it checks i

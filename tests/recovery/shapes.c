@@ -67,7 +67,7 @@ SHAPE two_dimensions(long i, long j) { int k = (int)i, l = (int)j; return AT(ROW
 SHAPE member(long i, long j) { int k = (int)i; struct Record* r = &record; (void)j; HIDE(r); return ATV(r->list, k); }
 SHAPE member_text(long i, long j) { int k = (int)i; struct Record* r = &record; (void)j; HIDE(r); return ATV(r->text, k); }
 SHAPE member_points(long i, long j) { int k = (int)i; (void)j; return AT(record.points, k).y; }
-SHAPE array_of_structures(long i, long j) { int k = (int)i; int l = (int)j; return AT(ROW(records, k).list, l) + records[1].a; }
+SHAPE array_of_structures(long i, long j) { int k = (int)i; int l = (int)j; return AT(AT(records, k).list, l) + records[1].a; }
 SHAPE plus_constant(long i, long j) { int k = (int)i; (void)j; return AT(table, k + 3); }
 SHAPE minus_constant(long i, long j) { int k = (int)i; (void)j; return AT(table, k - 1); }
 SHAPE plus_variable(long i, long j) { int k = (int)i, l = (int)j; return AT(table, k + l); }
@@ -89,7 +89,7 @@ SHAPE long_doubling_loop(long i, long j) { long s = 0; (void)j; for (int k = 0; 
 SHAPE from_offset_loop(long i, long j) { long s = 0; for (int k = (int)j; k < (int)i && k < 400; ++k) { s += AT(large, k - 2); UNKNOWN(large); } return s; }
 SHAPE long_limited_plus(long i, long j) { unsigned long k = (unsigned long)i; (void)j; if (k > 1000) return 5; return AT(table, k + 3); }
 SHAPE long_limited_twice(long i, long j) { unsigned long k = (unsigned long)i; (void)j; if (k > 1000) return 5; return AT(table, k * 2); }
-SHAPE checked_then_plus(long i, long j) { int k = (int)i; long v = AT(table, k); (void)j; UNKNOWN(table); return v + AT(sixteen, k + 9); }
+SHAPE checked_then_plus(long i, long j) { int k = (int)i; long v = ATV(table, k); (void)j; UNKNOWN(table); return v + AT(sixteen, k + 9); }
 SHAPE divided(long i, long j) { unsigned k = (unsigned)i; (void)j; return AT(table, k / 3); }
 SHAPE remainder_index(long i, long j) { unsigned k = (unsigned)i; (void)j; return AT(table, k % 13); }
 SHAPE ushort_minus(long i, long j) { unsigned short k = (unsigned short)i; (void)j; return AT(table, k - 2); }
@@ -180,7 +180,11 @@ SHAPE many(long i, long j) {
     s -= AT(bytes, p);
     HIDE(p);
   }
-  for (int n = 0; n < 3; ++n) s += AT(large, n + p) * AT(ROW(matrix, n), n);
+  for (int n = 0; n < 3; ++n) {
+    int q = p;
+    HIDE(q);
+    s += AT(large, n + q) * AT(ROW(matrix, n), n);
+  }
   HIDE(o);
   s += AT(record.list, o);
   HIDE(m);

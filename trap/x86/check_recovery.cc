@@ -323,7 +323,7 @@ class Recoverer {
     const bool clang = event_.source == BoundSource::ClangTrap;
     const Confidence confidence = confidence_of(check, choice, clang);
     if (confidence == Confidence::Unknown) {
-      return unknown(check.proof == IndexProof::Bytes ? Doubt::Scaled
+      return unknown(check.proof > IndexProof::Pointer ? Doubt::Scaled
                      : check.proof == IndexProof::None && check.resume_doubt != Doubt::None
                          ? check.resume_doubt
                          : Doubt::NotABoundsCheck);

@@ -76,17 +76,18 @@ void find_copies(Place operand, const FlowState& state, const SlotTable& slots,
 
 // Which copies are to be corrected so that the program does what it would do with another index;
 // 0 and the doubt if there is no such choice. docs/recovery.md, "What is corrected".
-uint8_t choose_copies(const IndexUses& uses, const IndexCopies& copies, Doubt& doubt) noexcept {
-  const uint8_t all = static_cast<uint8_t>((1u << copies.count) - 1);
+uint16_t choose_copies(const IndexUses& uses, const IndexCopies& copies, Doubt& doubt) noexcept {
+  const uint16_t all = static_cast<uint16_t>((1u << copies.count) - 1);
   if (uses.lost || !copies.all) {
     doubt = Doubt::CopiesUnknown;
     return 0;
   }
-  if (((uses.address | uses.value) & kStale) != 0 || (uses.address & kRelated) != 0) {
+  if (uses.stale_store || ((uses.address | uses.value) & kStale) != 0 ||
+      (uses.address & kRelated) != 0) {
     doubt = Doubt::DerivedValues;
     return 0;
   }
-  uint8_t chosen = static_cast<uint8_t>(uses.address | 1u) & all;
+  uint16_t chosen = static_cast<uint16_t>(uses.address | 1u) & all;
   // A corrected copy that is also used as a number: the others must agree with it.
   if ((uses.value & chosen) != 0 && (uses.value & ~chosen) != 0) {
     if ((uses.value & kRelated) != 0) {
@@ -148,6 +149,7 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
   IndexCopies copies;
   find_copies(operand, state, slots, copies);
   flow.mark_related(copies.value);
+  flow.mark_suspect(edge.compare);
   IndexUses uses;
   const Doubt doubt = IndexUse(flow, room.uses, edge, shape.index_operand).run(state, copies, uses);
   site.proof = uses.proof;
@@ -160,8 +162,12 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
     return;
   }
   const unsigned native = code.mode() == CodeMode::Bits64 ? 64 : 32;
-  const uint8_t chosen = choose_copies(uses, copies, site.resume_doubt);
+  const uint16_t chosen = choose_copies(uses, copies, site.resume_doubt);
   if (chosen == 0) return;
+  if (__builtin_popcount(chosen) > static_cast<int>(kMaxIndexPlaces)) {
+    site.resume_doubt = Doubt::CopiesUnknown;
+    return;
+  }
   uint32_t registers = 0;
   for (unsigned i = 0; i < copies.count; ++i) {
     if ((chosen >> i & 1) == 0) continue;

@@ -20,8 +20,8 @@ enum class IndexProof : uint8_t {
   Pointer,    // it is an address itself
   Bytes,      // it is the offset of an access in bytes, of elements that are longer
   Address,    // an address is calculated from it, no access was seen
+  Structure,  // it addresses memory, with a factor greater than the size of the access
   Element,    // it addresses memory, with a factor that is the size of the access
-  Structure,  // it addresses memory, with a greater factor
 };
 
 // What a compiler may know about the number beside the check. With that it may have made another

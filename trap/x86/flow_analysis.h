@@ -56,6 +56,7 @@ struct FlowRoom {
   Place phi_place[kMaxPhis];
   uint64_t related[(kMaxValues + 63) / 64];  // see mark_related
   uint64_t stale[(kMaxValues + 63) / 64];
+  uint64_t suspect[(kMaxValues + 63) / 64];  // see mark_suspect
 };
 
 class FlowAnalysis {
@@ -90,6 +91,12 @@ class FlowAnalysis {
     return (room_.related[value / 64] >> (value % 64) & 1) != 0;
   }
 
+  // Marks what was read from arrays shortly before `compare` without a check.
+  void mark_suspect(uint64_t compare) noexcept;
+  [[nodiscard]] bool is_suspect(ValueId value) const noexcept {
+    return (room_.suspect[value / 64] >> (value % 64) & 1) != 0;
+  }
+
   // Code that raises a compiler's trap begins there, in this function or another.
   [[nodiscard]] bool is_trap(uint64_t address) const noexcept;
 
@@ -103,6 +110,8 @@ class FlowAnalysis {
   void add_origin(ValueId value, ValueId from) noexcept;
   void note_origins(const FlowEffect& effect, const FlowState& before) noexcept;
   void mark_stale(ValueId value) noexcept;
+  void mark_descendants(uint64_t* marked) noexcept;
+  void mark_suspects_of(uint16_t block, uint64_t end) noexcept;
   [[nodiscard]] bool is_guarded(ValueId loaded, ValueId by) noexcept;
   [[nodiscard]] uint16_t only_predecessor(uint16_t block) const noexcept;
   [[nodiscard]] bool ends_elsewhere(uint64_t target) const noexcept;

@@ -6,6 +6,8 @@ namespace kebound::x86 {
 namespace {
 
 // What a function may change and what it may be passed, by the System V ABIs.
+// gcc knows what a function that it has compiled leaves alone (-fipa-ra): of direct calls, only the
+// register of the result is sure to be overwritten.
 constexpr uint32_t kCallClobbers64 = 1u << Rax | 1u << Rcx | 1u << Rdx | 1u << Rsi | 1u << Rdi |
                                      1u << R8 | 1u << R9 | 1u << R10 | 1u << R11;
 constexpr uint32_t kCallClobbers32 = 1u << Rax | 1u << Rcx | 1u << Rdx;
@@ -444,7 +446,10 @@ class Builder {
   void call() noexcept {
     const bool wide = native_ == 64;
     out_.calls = true;
-    out_.clobbered |= wide ? kCallClobbers64 : kCallClobbers32;
+    const uint32_t clobbered = wide ? kCallClobbers64 : kCallClobbers32;
+    const uint32_t result = in_.op == Op::Call ? register_bit(Rax) : clobbered;
+    out_.clobbered |= result;
+    out_.damaged |= clobbered & ~result;
     out_.value_uses |= wide ? kArguments64 : kArguments32;
     for (unsigned i = 0; i < slots_.count; ++i) {
       const Slot& slot = slots_.slots[i];

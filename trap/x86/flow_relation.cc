@@ -9,6 +9,9 @@ namespace {
 
 constexpr unsigned kMaxChain = 16;  // blocks that are looked at before a load
 
+bool has_bit(const uint64_t* words, ValueId id) noexcept {
+  return (words[id / 64] >> (id % 64) & 1) != 0;
+}
 void set_bit(uint64_t* words, ValueId id) noexcept { words[id / 64] |= uint64_t{1} << (id % 64); }
 
 }  // namespace
@@ -32,21 +35,10 @@ void FlowAnalysis::mark_related(ValueId value) noexcept {
   }
   // Down: all that has one of them in it.
   const unsigned end = kFirstPhi + room_.phi_count;
-  for (bool changed = true; changed;) {
-    changed = false;
-    for (unsigned id = kFirstDefined; id < end; ++id) {
-      if (is_related(static_cast<ValueId>(id))) continue;
-      const Origin& origin = room_.origins[id];
-      bool related = origin.more;
-      for (unsigned j = 0; j < 3; ++j) {
-        related |= origin.from[j] != kAnonymous && (origin.loaded >> j & 1) == 0 &&
-                   is_related(origin.from[j]);
-      }
-      if (!related) continue;
-      set_bit(room_.related, static_cast<ValueId>(id));
-      changed = true;
-    }
+  for (unsigned id = kFirstDefined; id < end; ++id) {
+    if (room_.origins[id].more) set_bit(room_.related, static_cast<ValueId>(id));
   }
+  mark_descendants(room_.related);
   mark_stale(index);
 }
 
@@ -54,7 +46,6 @@ void FlowAnalysis::mark_related(ValueId value) noexcept {
 // index would have given.
 void FlowAnalysis::mark_stale(ValueId index) noexcept {
   for (uint64_t& word : room_.stale) word = 0;
-  const unsigned end = kFirstPhi + room_.phi_count;
   bool any = false;
   for (unsigned id = kFirstDefined; id < kFirstPhi; ++id) {
     const Origin& origin = room_.origins[id];
@@ -66,20 +57,64 @@ void FlowAnalysis::mark_stale(ValueId index) noexcept {
     set_bit(room_.stale, static_cast<ValueId>(id));
     any = true;
   }
-  for (bool changed = any; changed;) {
+  if (any) mark_descendants(room_.stale);
+}
+
+// Adds what was calculated from what is marked.
+void FlowAnalysis::mark_descendants(uint64_t* marked) noexcept {
+  const unsigned end = kFirstPhi + room_.phi_count;
+  for (bool changed = true; changed;) {
     changed = false;
     for (unsigned id = kFirstDefined; id < end; ++id) {
-      if (is_stale(static_cast<ValueId>(id))) continue;
+      if (has_bit(marked, static_cast<ValueId>(id))) continue;
       const Origin& origin = room_.origins[id];
-      bool stale = false;
+      bool related = false;
       for (unsigned j = 0; j < 3; ++j) {
-        stale |= origin.from[j] != kAnonymous && (origin.loaded >> j & 1) == 0 &&
-                 is_stale(origin.from[j]);
+        related |= origin.from[j] != kAnonymous && (origin.loaded >> j & 1) == 0 &&
+                   has_bit(marked, origin.from[j]);
       }
-      if (!stale) continue;
-      set_bit(room_.stale, static_cast<ValueId>(id));
+      if (!related) continue;
+      set_bit(marked, static_cast<ValueId>(id));
       changed = true;
     }
+  }
+}
+
+// The index of the read may have been calculated anew for the check, so that it does not look like
+// the checked one. What was read that way matters where the checked access stores it.
+void FlowAnalysis::mark_suspect(uint64_t compare) noexcept {
+  for (uint64_t& word : room_.suspect) word = 0;
+  uint16_t block = block_at(compare);
+  for (unsigned i = 0; i < kMaxChain && block != kNoBlock; ++i) {
+    mark_suspects_of(block, compare);
+    block = only_predecessor(block);
+  }
+  mark_descendants(room_.suspect);
+}
+
+void FlowAnalysis::mark_suspects_of(uint16_t block, uint64_t end) noexcept {
+  FlowState state = room_.states[block];
+  Instruction in;
+  FlowEffect effect;
+  uint16_t number = room_.blocks[block].first_number;
+  for (uint64_t at = room_.blocks[block].begin; at < room_.blocks[block].end && at != end;
+       at += in.length) {
+    if (!code_.decode(at, in)) return;
+    const Operand& memory = in.memory;
+    // In an array: there is an index, or the address was calculated.
+    Place place = kNoPlace;
+    if (memory.kind == OperandKind::Memory && in.reads_memory && in.op != Op::Lea) {
+      if (memory.index != kNoRegister) {
+        place = memory.index;
+      } else if (memory.base < kFirstSlot && memory.base != Rbp && memory.base != Rsp) {
+        const ValueId base = state.values[memory.base].id;
+        if (base >= kFirstDefined && room_.origins[base].from[1] != kAnonymous) place = memory.base;
+      }
+    }
+    const ValueId index = place == kNoPlace ? kAnonymous : state.values[place].id;
+    const ValueId loaded = defined_value(number, 0);
+    step(in, number++, state, effect);
+    if (place != kNoPlace && !is_guarded(loaded, index)) set_bit(room_.suspect, loaded);
   }
 }
 

@@ -12,7 +12,8 @@ bool is_address(int64_t displacement) noexcept {
   return displacement >= kLeastAddress || displacement <= -kLeastAddress;
 }
 
-constexpr uint8_t kCopies = kRelated - 1;
+constexpr uint16_t kCopies = kRelated - 1;
+constexpr uint16_t kAllButSuspect = static_cast<uint16_t>(~kSuspect);
 
 // Still the index itself, or a multiple of it.
 bool is_index(const IndexTag& tag) noexcept {
@@ -27,10 +28,19 @@ bool join(IndexTag& into, const IndexTag& from) noexcept {
     return true;
   }
   const IndexTag before = into;
+  const uint8_t spent = into.flags & from.flags & IndexTag::kSpent;
   into.origins |= from.origins;
-  into.flags |= from.flags;
+  into.flags = static_cast<uint8_t>(((into.flags | from.flags) & ~IndexTag::kSpent) | spent);
   if (into.factor != from.factor) into.factor = 0;
   return into != before;
+}
+
+// 0: not known.
+int32_t accessed_bits(const Instruction& in) noexcept {
+  for (unsigned i = 0; i < in.operand_count; ++i) {
+    if (in.operands[i].kind == OperandKind::Memory) return in.operands[i].bits;
+  }
+  return 0;
 }
 
 bool is_constant_sum(const Instruction& in) noexcept {
@@ -86,16 +96,25 @@ IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& be
 
 }  // namespace
 
-uint8_t IndexUse::all_of(const IndexTags& tags, PlaceSet places) const noexcept {
-  uint8_t origins = 0;
+uint16_t IndexUse::all_of(const IndexTags& tags, PlaceSet places) const noexcept {
+  uint16_t origins = 0;
   for (; places != 0; places &= places - 1) {
     origins |= tags.of[__builtin_ctzll(places)].origins;
   }
-  return origins;
+  return origins & kAllButSuspect;
 }
 
-void IndexUse::prove(IndexProof proof, const Operand& memory, int32_t factor) noexcept {
-  const bool displaced = memory.displacement != 0 && !memory.rip_relative;
+// As addresses: what another check has let pass is that check's matter.
+uint16_t IndexUse::addresses_of(const IndexTags& tags, PlaceSet places) const noexcept {
+  uint16_t origins = 0;
+  for (; places != 0; places &= places - 1) {
+    const IndexTag& tag = tags.of[__builtin_ctzll(places)];
+    if ((tag.flags & IndexTag::kSpent) == 0) origins |= tag.origins;
+  }
+  return origins & kAllButSuspect;
+}
+
+void IndexUse::prove(IndexProof proof, bool displaced, int32_t factor) noexcept {
   const bool better = static_cast<uint8_t>(proof) > static_cast<uint8_t>(uses_.proof) ||
                       (proof == uses_.proof && uses_.displaced && !displaced);
   if (!better) return;
@@ -115,48 +134,66 @@ void IndexUse::note_access(const Instruction& in, const IndexTags& tags) noexcep
   const bool has_index = memory.index != kNoRegister;
   const IndexTag& base = has_base ? tags.of[memory.base & 15] : none;
   const IndexTag& index = has_index ? tags.of[memory.index & 15] : none;
+  const bool displaced = memory.displacement != 0 && !memory.rip_relative;
   int32_t factor = 0;
   if (is_index(index) && base.origins == 0) {
     if (!has_base && !is_address(memory.displacement)) return;
     factor = index.factor * memory.scale;
   } else if (is_index(base) && index.origins == 0) {
-    if (has_index && memory.scale > 1) return prove(IndexProof::Pointer, memory, 1);
+    if (has_index && memory.scale > 1 && (base.flags & IndexTag::kBased) == 0) {
+      return prove(IndexProof::Pointer, displaced, 1);
+    }
     if (!has_index && (base.flags & IndexTag::kBased) == 0 && !is_address(memory.displacement)) {
-      return prove(IndexProof::Pointer, memory, 1);
+      return prove(IndexProof::Pointer, displaced, 1);
     }
     factor = base.factor;
   } else {
     return;
   }
   const int32_t length = factor < 0 ? -factor : factor;
-  const int32_t bytes = memory.bits / 8;
+  const int32_t bytes = accessed_bits(in) / 8;
   if (bytes == 0) {  // not known; what is no byte is a vector register's element
-    prove(length >= 4 ? IndexProof::Element : IndexProof::Bytes, memory, factor);
+    prove(length == 4 || length == 8 ? IndexProof::Element
+          : length >= 4              ? IndexProof::Structure
+                                     : IndexProof::Bytes,
+          displaced, factor);
   } else {
     prove(length == bytes  ? IndexProof::Element
           : length > bytes ? IndexProof::Structure
                            : IndexProof::Bytes,
-          memory, factor);
+          displaced, factor);
   }
 }
 
-void IndexUse::note_address(const Instruction& in, const IndexTags& tags) noexcept {
-  const unsigned native = flow_.code().mode() == CodeMode::Bits64 ? 64 : 32;
-  if (in.op != Op::Lea || in.operands[0].bits != native) return;
-  const Operand& memory = in.operands[1];
-  if (memory.base == kNoRegister || memory.index == kNoRegister) return;
-  const IndexTag& index = tags.of[memory.index & 15];
-  if (is_index(index) && tags.of[memory.base & 15].origins == 0) {
-    prove(IndexProof::Address, memory, index.factor * memory.scale);
+// a[i] += x, where the index was calculated twice: once to read a[i], and once more for the check.
+void IndexUse::note_store(const Instruction& in, const FlowState& before, const FlowEffect& effect,
+                          const IndexTags& tags) noexcept {
+  if (!in.writes_memory || (addresses_of(tags, effect.address_uses) & kCopies) == 0) return;
+  uint16_t stored = in.op == Op::Other ? tags.of[kVectors].origins : uint16_t{0};
+  for (unsigned i = 0; i < in.operand_count; ++i) {
+    const Place place = place_of(in.operands[i], before, flow_.room().slots, false);
+    if (place != kNoPlace) stored |= tags.of[place].origins;
   }
+  if ((stored & kSuspect) != 0) uses_.stale_store = true;
+}
+
+// `sum`: what an instruction adds up, the index and something unrelated: an address.
+void IndexUse::note_address(const Instruction& in, const IndexTag& sum) noexcept {
+  const unsigned native = flow_.code().mode() == CodeMode::Bits64 ? 64 : 32;
+  const bool adds = in.op == Op::Lea || in.op == Op::Add;
+  if (!adds || in.operands[0].bits != native || (sum.flags & IndexTag::kBased) == 0) return;
+  if ((sum.flags & IndexTag::kSpent) == 0) uses_.address |= sum.origins & kAllButSuspect;
+  if (!is_index(sum)) return;
+  const bool displaced = in.op == Op::Lea && in.operands[1].displacement != 0;
+  prove(IndexProof::Address, displaced, sum.factor);
 }
 
 void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& before,
                            const FlowEffect& effect, IndexTags& tags, Pending& pending) noexcept {
   const bool own = at == edge_.compare;
-  uses_.address |= all_of(tags, effect.address_uses);
+  uses_.address |= addresses_of(tags, effect.address_uses);
+  note_store(in, before, effect, tags);
   note_access(in, tags);
-  note_address(in, tags);
   if (all_of(tags, effect.lost) != 0) uses_.lost = true;
   if (effect.barrier && all_of(tags, ~PlaceSet{0}) != 0) uses_.lost = true;
 
@@ -185,12 +222,7 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
     const Assignment& a = effect.assignments[i];
     if (a.kind == Assignment::Kind::Derived) {
       assigned[i] = derived(in, a, tags);
-      // An address, for an access here or in whatever it is passed to.
-      const unsigned native = flow_.code().mode() == CodeMode::Bits64 ? 64 : 32;
-      const bool sum = in.op == Op::Lea || in.op == Op::Add;
-      if (sum && in.operands[0].bits == native && (assigned[i].flags & IndexTag::kBased) != 0) {
-        uses_.address |= assigned[i].origins;
-      }
+      note_address(in, assigned[i]);
     } else if (a.kind == Assignment::Kind::Copy) {
       assigned[i] = tags.of[a.sources[0]];
       if (a.value.bits == 0) assigned[i].factor = 0;
@@ -248,7 +280,7 @@ void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const
   for (unsigned i = 0; i < kMaxPlaces && checked != kAnonymous; ++i) {
     if (state.values[i].id != checked || state.values[i].bits == 0) continue;
     IndexTag& tag = passing.of[i];
-    tag.origins &= own ? uint8_t{0} : kCopies;
+    tag.origins &= own ? uint16_t{0} : kCopies;
     tag.flags |= IndexTag::kSpent;
     if (tag.origins == 0) tag = {};
   }
@@ -293,11 +325,12 @@ bool IndexUse::seed(const FlowState& at_compare, const IndexCopies& copies) noex
   for (unsigned i = 0; i < kMaxPlaces; ++i) {
     const Value& value = at_compare.values[i];
     if (value.id == kAnonymous) continue;
-    if (flow_.is_related(value.id)) tags.of[i] = {kRelated, 0, 1};
+    if (flow_.is_related(value.id)) tags.of[i] = {kRelated, 1, 0};
     if (flow_.is_stale(value.id)) tags.of[i] = {kStale, 0, 0};
+    if (flow_.is_suspect(value.id) && tags.of[i].origins == 0) tags.of[i] = {kSuspect, 0, 0};
   }
   for (unsigned i = 0; i < copies.count; ++i) {
-    tags.of[copies.places[i]] = {static_cast<uint8_t>(1u << i), 0, 1};
+    tags.of[copies.places[i]] = {static_cast<uint16_t>(1u << i), 1, 0};
   }
   FlowState state = at_compare;
   Pending pending;

@@ -17,16 +17,18 @@ struct IndexTag {
   static constexpr uint8_t kShifted = 2;  // a constant was added
   static constexpr uint8_t kBased = 4;  // something unrelated was added: the beginning of an array
   static constexpr uint8_t kSpent = 8;  // it has passed another check
-  uint8_t origins = 0;  // a bit for each copy at the check; kRelated: others that depend on it
+  uint16_t origins = 0;  // a bit for each copy at the check; kRelated: others that depend on it
+  int16_t factor = 0;    // index * factor; 0: not known
   uint8_t flags = 0;
-  int16_t factor = 0;  // index * factor; 0: not known
 
   bool operator==(const IndexTag&) const = default;
 };
 
-inline constexpr unsigned kMaxCopies = 6;
-inline constexpr uint8_t kRelated = 1u << kMaxCopies;
-inline constexpr uint8_t kStale = kRelated << 1;  // read from memory by the unchecked index
+inline constexpr unsigned kMaxCopies = 12;
+inline constexpr uint16_t kRelated = 1u << kMaxCopies;
+inline constexpr uint16_t kStale = kRelated << 1;  // read from memory by the unchecked index
+inline constexpr uint16_t kSuspect = kStale
+                                     << 1;  // perhaps so, by an index that looks like another
 
 struct IndexTags {
   bool reached = false;
@@ -45,10 +47,11 @@ struct CheckRoom {
 
 // Sets of copies, as in IndexTag::origins.
 struct IndexUses {
-  uint8_t address = 0;   // they or what was calculated from them addresses memory
-  uint8_t value = 0;     // used in another way: compared, stored, passed to a function
-  uint8_t returned = 0;  // comes back to the check, changed
-  bool lost = false;     // goes where it is not followed
+  uint16_t address = 0;      // they or what was calculated from them addresses memory
+  uint16_t value = 0;        // used in another way: compared, stored, passed to a function
+  uint16_t returned = 0;     // comes back to the check, changed
+  bool lost = false;         // goes where it is not followed
+  bool stale_store = false;  // what the checked access stores was made of what is suspect
   IndexProof proof = IndexProof::None;
   bool displaced = false;
   int32_t factor = 0;
@@ -76,7 +79,7 @@ class IndexUse {
     bool valid = false;
     Instruction compare;
     ValueId ids[2] = {};
-    uint8_t origins = 0;
+    uint16_t origins = 0;
   };
 
   bool seed(const FlowState& at_compare, const IndexCopies& copies) noexcept;
@@ -84,12 +87,15 @@ class IndexUse {
   void instruction(const Instruction& in, uint64_t at, const FlowState& before,
                    const FlowEffect& effect, IndexTags& tags, Pending& pending) noexcept;
   void note_access(const Instruction& in, const IndexTags& tags) noexcept;
-  void note_address(const Instruction& in, const IndexTags& tags) noexcept;
-  void prove(IndexProof proof, const Operand& memory, int32_t factor) noexcept;
+  void note_store(const Instruction& in, const FlowState& before, const FlowEffect& effect,
+                  const IndexTags& tags) noexcept;
+  void note_address(const Instruction& in, const IndexTag& sum) noexcept;
+  void prove(IndexProof proof, bool displaced, int32_t factor) noexcept;
   void leave(uint16_t index, uint64_t last, const Instruction& in, const FlowState& state,
              const Pending& pending, const IndexTags& tags, bool& changed) noexcept;
   void enter(uint16_t block, const IndexTags& tags, bool& changed) noexcept;
-  [[nodiscard]] uint8_t all_of(const IndexTags& tags, PlaceSet places) const noexcept;
+  [[nodiscard]] uint16_t all_of(const IndexTags& tags, PlaceSet places) const noexcept;
+  [[nodiscard]] uint16_t addresses_of(const IndexTags& tags, PlaceSet places) const noexcept;
 
   FlowAnalysis& flow_;
   UseRoom& room_;
