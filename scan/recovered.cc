@@ -16,24 +16,29 @@ using x86::BoundShape;
 using x86::CodePlace;
 using x86::Instruction;
 
+namespace {
+
+// Longer reads are of whole functions, or of the text that is searched for jumps.
+constexpr size_t kShortRead = 64;
+
+}  // namespace
+
+// gcc moves the unlikely part of a function, and with it the traps, to a function of its own, and
+// the recovery then searches the whole text for jumps there. Here all jumps between functions are
+// known: the search is shown nothing but the functions that jump to the one with the trap.
 struct Recoverer::Room {
   Room(const Image& scanned, const std::vector<OutwardJump>& jumps);
 
-  [[nodiscard]] static bool find_place(void* self, uint64_t address, CodePlace& out) noexcept;
-
-  [[nodiscard]] x86::RecoverySource source() {
-    x86::RecoverySource out;
-    out.mode = image.mode();
-    out.memory = image.reader();
-    out.functions = {this, find_place};
-    return out;
-  }
+  [[nodiscard]] x86::RecoverySource source(uint64_t trap);
+  [[nodiscard]] bool shows(CodeRange read) const;
+  static bool find_place(void* self, uint64_t address, CodePlace& out) noexcept;
+  static size_t read_some(void* self, uint64_t address, void* buffer, size_t size) noexcept;
 
   const Image& image;
-  // gcc moves the unlikely part of a function, and with it the traps, to a function of its own. The
-  // recovery searches the text for the jumps there; here they are known: by the beginning of such
-  // a function, the code that jumps into it.
-  std::map<uint64_t, CodeRange> jumped_from;
+  // By the beginning of a function, the functions that jump into it.
+  std::map<uint64_t, std::vector<CodeRange>> jumped_from;
+  std::vector<CodeRange> shown;
+  CodeRange text;  // around all of `shown`
   x86::FunctionCode code;
   x86::CheckRoom check;
   x86::TrapSite trap;
@@ -45,11 +50,34 @@ Recoverer::Room::Room(const Image& scanned, const std::vector<OutwardJump>& jump
   for (const OutwardJump& jump : jumps) {
     const Function* other = image.function_at(jump.target);
     if (other == nullptr) continue;
-    const auto [known, is_new] = jumped_from.try_emplace(other->range.begin, jump.from);
-    if (is_new) continue;
-    known->second.begin = std::min(known->second.begin, jump.from.begin);
-    known->second.end = std::max(known->second.end, jump.from.end);
+    std::vector<CodeRange>& from = jumped_from[other->range.begin];
+    if (from.empty() || from.back() != jump.from) from.push_back(jump.from);
   }
+}
+
+x86::RecoverySource Recoverer::Room::source(uint64_t trap_address) {
+  shown.clear();
+  if (const Function* function = image.function_at(trap_address)) {
+    const auto callers = jumped_from.find(function->range.begin);
+    if (callers != jumped_from.end()) shown = callers->second;
+    shown.push_back(function->range);
+    text = function->range;
+  }
+  for (const CodeRange& range : shown) {
+    text.begin = std::min(text.begin, range.begin);
+    text.end = std::max(text.end, range.end);
+  }
+  x86::RecoverySource out;
+  out.mode = image.mode();
+  out.memory = {this, read_some};
+  out.functions = {this, find_place};
+  return out;
+}
+
+bool Recoverer::Room::shows(CodeRange read) const {
+  return std::any_of(shown.begin(), shown.end(), [&](const CodeRange& range) {
+    return read.begin < range.end && range.begin < read.end;
+  });
 }
 
 bool Recoverer::Room::find_place(void* self, uint64_t address, CodePlace& out) noexcept {
@@ -57,9 +85,16 @@ bool Recoverer::Room::find_place(void* self, uint64_t address, CodePlace& out) n
   const Function* function = room.image.function_at(address);
   if (function == nullptr) return false;
   out.function = function->range;
-  const auto callers = room.jumped_from.find(function->range.begin);
-  out.text = callers != room.jumped_from.end() ? callers->second : CodeRange{};
+  out.text = room.text;
   return true;
+}
+
+size_t Recoverer::Room::read_some(void* self, uint64_t address, void* buffer,
+                                  size_t size) noexcept {
+  const Room& room = *static_cast<const Room*>(self);
+  if (size > kShortRead && !room.shows({address, address + size})) return 0;
+  const MemoryReader memory = room.image.reader();
+  return memory.read_some(memory.self, address, buffer, size);
 }
 
 Recoverer::Recoverer(const Image& image, const std::vector<OutwardJump>& jumps)
@@ -68,23 +103,30 @@ Recoverer::~Recoverer() = default;
 
 namespace {
 
-Known known_of(x86::IndexProof proof) {
-  switch (proof) {
-    case x86::IndexProof::Element:
-    case x86::IndexProof::Structure:
-      return Known::Certain;
-    case x86::IndexProof::Address:
-      return Known::Likely;
-    case x86::IndexProof::None:
-    case x86::IndexProof::Pointer:
-    case x86::IndexProof::Bytes:
+// What the engine would say with registers that leave no choice.
+Known known_of(const x86::CheckSite& site, bool clang) {
+  using x86::IndexProof;
+  using x86::IndexRange;
+  switch (site.proof) {
+    case IndexProof::Element:
+    case IndexProof::Structure:
+      if (site.unoptimized || site.range == IndexRange::Unknown) return Known::Certain;
+      if (site.proof == IndexProof::Element && !site.displaced) {
+        return site.range == IndexRange::Counted ? Known::Likely : Known::Certain;
+      }
+      return clang ? Known::No : Known::Likely;
+    case IndexProof::Address:
+      return site.range != IndexRange::Unknown && clang ? Known::No : Known::Likely;
+    case IndexProof::None:
+    case IndexProof::Pointer:
+    case IndexProof::Bytes:
       break;
   }
   return Known::No;
 }
 
 Doubt doubt_of(const x86::CheckSite& site) {
-  if (site.proof == x86::IndexProof::Bytes) return Doubt::Scaled;
+  if (site.proof > x86::IndexProof::Pointer) return Doubt::Scaled;
   if (site.proof == x86::IndexProof::None && site.resume_doubt != Doubt::None) {
     return site.resume_doubt;
   }
@@ -112,7 +154,7 @@ void describe_limit(const Instruction& compare, const BoundShape& shape, Recover
 
 std::vector<Recovered> Recoverer::checks_of(uint64_t address, Doubt& doubt) {
   Room& room = *room_;
-  const x86::RecoverySource source = room.source();
+  const x86::RecoverySource source = room.source(address);
   x86::TrapEntries entries;
   x86::find_trap_edges(address, source, room.code, entries, room.trap);
   doubt = room.trap.doubt;
@@ -138,7 +180,7 @@ std::vector<Recovered> Recoverer::checks_of(uint64_t address, Doubt& doubt) {
       continue;
     }
     x86::analyze_check(edge, shape, room.code, source, room.check, room.site);
-    out.known = known_of(room.site.proof);
+    out.known = known_of(room.site, room.trap.trap.kind == x86::CompilerTrapKind::UbsanUd1);
     if (out.known == Known::No) {
       out.doubt = doubt_of(room.site);
       continue;

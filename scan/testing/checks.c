@@ -12,6 +12,8 @@ struct record {
 int table[10];
 int bytes[100];
 int matrix[3][4];
+int one;
+int two;
 
 __attribute__((noinline)) int pick(int index) { return table[index]; }
 __attribute__((noinline)) int pick_byte(unsigned char index) { return bytes[index]; }
@@ -30,17 +32,17 @@ __attribute__((noinline)) int unchecked(int* pointer, long index) { return point
 __attribute__((noinline)) int choose(int way) {
   switch (way) {
     case 0:
-      return table[0];
+      return one;
     case 1:
-      return bytes[3] * 5;
+      return two * 5;
     case 2:
-      return table[1] - 3;
+      return one - 3;
     case 3:
-      return bytes[1] ^ 77;
+      return two ^ 77;
     case 4:
-      return table[2] << 2;
+      return one << 2;
     case 5:
-      return bytes[2] / 9;
+      return two / 9;
     default:
       return 1;
   }
