@@ -98,7 +98,7 @@ size_t Recoverer::Room::read_some(void* self, uint64_t address, void* buffer,
 }
 
 Recoverer::Recoverer(const Image& image, const std::vector<OutwardJump>& jumps)
-    : room_(std::make_unique<Room>(image, jumps)) {}
+    : image_(image), jumps_(jumps) {}
 Recoverer::~Recoverer() = default;
 
 namespace {
@@ -153,6 +153,7 @@ void describe_limit(const Instruction& compare, const BoundShape& shape, Recover
 }  // namespace
 
 std::vector<Recovered> Recoverer::checks_of(uint64_t address, Doubt& doubt) {
+  if (!room_) room_ = std::make_unique<Room>(image_, jumps_);
   Room& room = *room_;
   const x86::RecoverySource source = room.source(address);
   x86::TrapEntries entries;

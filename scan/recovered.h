@@ -31,7 +31,7 @@ struct Recovered {
 // One for an image: keeps the room that the analysis needs.
 class Recoverer {
  public:
-  // `jumps`: those between functions.
+  // `jumps`: those between functions. Both have to outlive this object.
   Recoverer(const Image& image, const std::vector<OutwardJump>& jumps);
   Recoverer(const Recoverer&) = delete;
   Recoverer& operator=(const Recoverer&) = delete;
@@ -42,7 +42,9 @@ class Recoverer {
 
  private:
   struct Room;
-  std::unique_ptr<Room> room_;
+  const Image& image_;
+  const std::vector<OutwardJump>& jumps_;
+  std::unique_ptr<Room> room_;  // large: made when the first trap is met
 };
 
 }  // namespace kebound::scan
