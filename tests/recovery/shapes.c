@@ -48,107 +48,107 @@ static void fill_arrays(void) {
   UNKNOWN(matrix); UNKNOWN(record); UNKNOWN(records); UNKNOWN(sixteen); UNKNOWN(large); UNKNOWN(permutation);
 }
 
-SHAPE read_int(long i, long j) { int k = (int)i; (void)j; return ATV(table, k); }
-SHAPE read_long_index(long i, long j) { (void)j; return ATV(table, i); }
-SHAPE read_unsigned(long i, long j) { unsigned k = (unsigned)i; (void)j; return AT(table, k); }
-SHAPE read_uchar_index(long i, long j) { unsigned char k = (unsigned char)i; (void)j; return ATV(large, k) + AT(table, k); }
-SHAPE read_short_index(long i, long j) { short k = (short)i; (void)j; return ATV(table, k); }
-SHAPE read_schar_index(long i, long j) { signed char k = (signed char)i; (void)j; return ATV(table, k); }
-SHAPE read_char(long i, long j) { int k = (int)i; (void)j; return ATV(bytes, k); }
-SHAPE read_short(long i, long j) { int k = (int)i; (void)j; return ATV(halves, k); }
-SHAPE read_wide(long i, long j) { int k = (int)i; (void)j; return (long)ATV(wide, k); }
-SHAPE read_real(long i, long j) { int k = (int)i; (void)j; return (long)ATV(reals, k); }
-SHAPE read_one(long i, long j) { int k = (int)i; (void)j; return AT(one, k); }
-SHAPE read_sixteen(long i, long j) { int k = (int)i; (void)j; return ATV(sixteen, k); }
-SHAPE write_int(long i, long j) { int k = (int)i; ATV(table, k) = (int)j; return table[9] + table[0]; }
-SHAPE write_index(long i, long j) { int k = (int)i; (void)j; STORE(table, k, k); return table[9] * 3 + table[0]; }
-SHAPE increment(long i, long j) { int k = (int)i; ATV(table, k) += (int)j; return table[9] + table[0] * 2; }
-SHAPE two_dimensions(long i, long j) { int k = (int)i, l = (int)j; return AT(ROW(matrix, k), l); }
-SHAPE member(long i, long j) { int k = (int)i; struct Record* r = &record; (void)j; HIDE(r); return ATV(r->list, k); }
-SHAPE member_text(long i, long j) { int k = (int)i; struct Record* r = &record; (void)j; HIDE(r); return ATV(r->text, k); }
-SHAPE member_points(long i, long j) { int k = (int)i; (void)j; return AT(record.points, k).y; }
-SHAPE array_of_structures(long i, long j) { int k = (int)i; int l = (int)j; return AT(AT(records, k).list, l) + records[1].a; }
-SHAPE plus_constant(long i, long j) { int k = (int)i; (void)j; return AT(table, k + 3); }
-SHAPE minus_constant(long i, long j) { int k = (int)i; (void)j; return AT(table, k - 1); }
-SHAPE plus_variable(long i, long j) { int k = (int)i, l = (int)j; return AT(table, k + l); }
-SHAPE twice(long i, long j) { int k = (int)i; (void)j; return AT(sixteen, 2 * k); }
-SHAPE shifted(long i, long j) { unsigned k = (unsigned)i; (void)j; return AT(table, k >> 2); }
-SHAPE masked(long i, long j) { unsigned k = (unsigned)i; (void)j; return AT(table, k & 15); }
-SHAPE uchar_plus(long i, long j) { unsigned char k = (unsigned char)i; (void)j; return AT(table, k + 3); }
-SHAPE uchar_twice(long i, long j) { unsigned char k = (unsigned char)i; (void)j; return AT(table, 2 * k); }
-SHAPE masked_plus(long i, long j) { unsigned k = (unsigned)i & 7; (void)j; return AT(table, k + 5); }
-SHAPE masked_twice(long i, long j) { unsigned k = (unsigned)i & 15; (void)j; return AT(sixteen, k * 2); }
-SHAPE tested_plus(long i, long j) { int k = (int)i; (void)j; if (k < 0) return 5; return AT(table, k + 3); }
-SHAPE tested_twice(long i, long j) { int k = (int)i; (void)j; if (k < 0 || k > 1000) return 5; return AT(table, k * 2); }
-SHAPE limited_plus(long i, long j) { unsigned k = (unsigned)i; (void)j; if (k > 1000) return 5; return AT(table, k + 3); }
-SHAPE limited_twice(long i, long j) { unsigned k = (unsigned)i; (void)j; if (k > 1000) return 5; return AT(table, k * 2); }
-SHAPE offset_loop(long i, long j) { long s = 0; (void)j; for (int k = 0; k < (int)i && k < 50; ++k) { s += AT(table, k + 3); UNKNOWN(table); } return s; }
-SHAPE doubling_loop(long i, long j) { long s = 0; (void)j; for (int k = 0; k < (int)i && k < 50; ++k) { s += AT(table, k * 2); UNKNOWN(table); } return s; }
-SHAPE long_offset_loop(long i, long j) { long s = 0; (void)j; for (int k = 0; k < (int)i && k < 400; ++k) { s += AT(large, k + 3); UNKNOWN(large); } return s; }
-SHAPE long_doubling_loop(long i, long j) { long s = 0; (void)j; for (int k = 0; k < (int)i && k < 400; ++k) { s += AT(large, k * 2); UNKNOWN(large); } return s; }
-SHAPE from_offset_loop(long i, long j) { long s = 0; for (int k = (int)j; k < (int)i && k < 400; ++k) { s += AT(large, k - 2); UNKNOWN(large); } return s; }
-SHAPE long_limited_plus(long i, long j) { unsigned long k = (unsigned long)i; (void)j; if (k > 1000) return 5; return AT(table, k + 3); }
-SHAPE long_limited_twice(long i, long j) { unsigned long k = (unsigned long)i; (void)j; if (k > 1000) return 5; return AT(table, k * 2); }
-SHAPE checked_then_plus(long i, long j) { int k = (int)i; long v = ATV(table, k); (void)j; UNKNOWN(table); return v + AT(sixteen, k + 9); }
-SHAPE divided(long i, long j) { unsigned k = (unsigned)i; (void)j; return AT(table, k / 3); }
-SHAPE remainder_index(long i, long j) { unsigned k = (unsigned)i; (void)j; return AT(table, k % 13); }
-SHAPE ushort_minus(long i, long j) { unsigned short k = (unsigned short)i; (void)j; return AT(table, k - 2); }
-SHAPE on_stack(long i, long j) {
+SHAPE read_int(int i, int j) { int k = i; (void)j; return ATV(table, k); }
+SHAPE read_long_index(int i, int j) { long k = i; HIDE(k); (void)j; return ATV(table, k); }
+SHAPE read_unsigned(int i, int j) { unsigned k = (unsigned)i; (void)j; return AT(table, k); }
+SHAPE read_uchar_index(int i, int j) { unsigned char k = (unsigned char)i; (void)j; return ATV(large, k) + AT(table, k); }
+SHAPE read_short_index(int i, int j) { short k = (short)i; (void)j; return ATV(table, k); }
+SHAPE read_schar_index(int i, int j) { signed char k = (signed char)i; (void)j; return ATV(table, k); }
+SHAPE read_char(int i, int j) { int k = i; (void)j; return ATV(bytes, k); }
+SHAPE read_short(int i, int j) { int k = i; (void)j; return ATV(halves, k); }
+SHAPE read_wide(int i, int j) { int k = i; (void)j; return (long)ATV(wide, k); }
+SHAPE read_real(int i, int j) { int k = i; (void)j; return (long)ATV(reals, k); }
+SHAPE read_one(int i, int j) { int k = i; (void)j; return AT(one, k); }
+SHAPE read_sixteen(int i, int j) { int k = i; (void)j; return ATV(sixteen, k); }
+SHAPE write_int(int i, int j) { int k = i; ATV(table, k) = j; return table[9] + table[0]; }
+SHAPE write_index(int i, int j) { int k = i; (void)j; STORE(table, k, k); return table[9] * 3 + table[0]; }
+SHAPE increment(int i, int j) { int k = i; ATV(table, k) += j; return table[9] + table[0] * 2; }
+SHAPE two_dimensions(int i, int j) { int k = i, l = j; return AT(ROW(matrix, k), l); }
+SHAPE member(int i, int j) { int k = i; struct Record* r = &record; (void)j; HIDE(r); return ATV(r->list, k); }
+SHAPE member_text(int i, int j) { int k = i; struct Record* r = &record; (void)j; HIDE(r); return ATV(r->text, k); }
+SHAPE member_points(int i, int j) { int k = i; (void)j; return AT(record.points, k).y; }
+SHAPE array_of_structures(int i, int j) { int k = i; int l = j; return AT(AT(records, k).list, l) + records[1].a; }
+SHAPE plus_constant(int i, int j) { int k = i; (void)j; return AT(table, k + 3); }
+SHAPE minus_constant(int i, int j) { int k = i; (void)j; return AT(table, k - 1); }
+SHAPE plus_variable(int i, int j) { int k = i, l = j; return AT(table, k + l); }
+SHAPE twice(int i, int j) { int k = i; (void)j; return AT(sixteen, 2 * k); }
+SHAPE shifted(int i, int j) { unsigned k = (unsigned)i; (void)j; return AT(table, k >> 2); }
+SHAPE masked(int i, int j) { unsigned k = (unsigned)i; (void)j; return AT(table, k & 15); }
+SHAPE uchar_plus(int i, int j) { unsigned char k = (unsigned char)i; (void)j; return AT(table, k + 3); }
+SHAPE uchar_twice(int i, int j) { unsigned char k = (unsigned char)i; (void)j; return AT(table, 2 * k); }
+SHAPE masked_plus(int i, int j) { unsigned k = (unsigned)i & 7; (void)j; return AT(table, k + 5); }
+SHAPE masked_twice(int i, int j) { unsigned k = (unsigned)i & 15; (void)j; return AT(sixteen, k * 2); }
+SHAPE tested_plus(int i, int j) { int k = i; (void)j; if (k < 0) return 5; return AT(table, k + 3); }
+SHAPE tested_twice(int i, int j) { int k = i; (void)j; if (k < 0 || k > 1000) return 5; return AT(table, k * 2); }
+SHAPE limited_plus(int i, int j) { unsigned k = (unsigned)i; (void)j; if (k > 1000) return 5; return AT(table, k + 3); }
+SHAPE limited_twice(int i, int j) { unsigned k = (unsigned)i; (void)j; if (k > 1000) return 5; return AT(table, k * 2); }
+SHAPE offset_loop(int i, int j) { long s = 0; (void)j; for (int k = 0; k < i && k < 50; ++k) { s += AT(table, k + 3); UNKNOWN(table); } return s; }
+SHAPE doubling_loop(int i, int j) { long s = 0; (void)j; for (int k = 0; k < i && k < 50; ++k) { s += AT(table, k * 2); UNKNOWN(table); } return s; }
+SHAPE long_offset_loop(int i, int j) { long s = 0; (void)j; for (int k = 0; k < i && k < 400; ++k) { s += AT(large, k + 3); UNKNOWN(large); } return s; }
+SHAPE long_doubling_loop(int i, int j) { long s = 0; (void)j; for (int k = 0; k < i && k < 400; ++k) { s += AT(large, k * 2); UNKNOWN(large); } return s; }
+SHAPE from_offset_loop(int i, int j) { long s = 0; for (int k = j; k < i && k < 400; ++k) { s += AT(large, k - 2); UNKNOWN(large); } return s; }
+SHAPE long_limited_plus(int i, int j) { unsigned long k = (unsigned long)(long)i; HIDE(k); (void)j; if (k > 1000) return 5; return AT(table, k + 3); }
+SHAPE long_limited_twice(int i, int j) { unsigned long k = (unsigned long)(long)i; HIDE(k); (void)j; if (k > 1000) return 5; return AT(table, k * 2); }
+SHAPE checked_then_plus(int i, int j) { int k = i; long v = ATV(table, k); (void)j; UNKNOWN(table); return v + AT(sixteen, k + 9); }
+SHAPE divided(int i, int j) { unsigned k = (unsigned)i; (void)j; return AT(table, k / 3); }
+SHAPE remainder_index(int i, int j) { unsigned k = (unsigned)i; (void)j; return AT(table, k % 13); }
+SHAPE ushort_minus(int i, int j) { unsigned short k = (unsigned short)i; (void)j; return AT(table, k - 2); }
+SHAPE on_stack(int i, int j) {
   int local[6];
-  int k = (int)i;
-  for (int n = 0; n < 6; ++n) local[n] = n * 3 + (int)j;
+  int k = i;
+  for (int n = 0; n < 6; ++n) local[n] = n * 3 + j;
   UNKNOWN(local);
   return ATV(local, k);
 }
-SHAPE on_stack_write(long i, long j) {
+SHAPE on_stack_write(int i, int j) {
   int local[6] = {0};
-  int k = (int)i;
+  int k = i;
   UNKNOWN(local);
-  ATV(local, k) = (int)j;
+  ATV(local, k) = j;
   UNKNOWN(local);
   return local[0] + 2 * local[5];
 }
-SHAPE chars_on_stack(long i, long j) {
+SHAPE chars_on_stack(int i, int j) {
   char local[24];
-  int k = (int)i;
+  int k = i;
   for (int n = 0; n < 24; ++n) local[n] = (char)(n + j);
   UNKNOWN(local);
   return ATV(local, k);
 }
-SHAPE variable_length(long i, long j) {
+SHAPE variable_length(int i, int j) {
   int n = 4 + (int)(j & 3);
   int local[n];
-  int k = (int)i;
+  int k = i;
   for (int m = 0; m < n; ++m) local[m] = m * m;
   UNKNOWN(local);
   return AT(local, k);
 }
-SHAPE pointer_to_array(long i, long j) { int (*p)[10] = &table; int k = (int)i; (void)j; HIDE(p); return ATV(*p, k); }
-SHAPE from_memory(long i, long j) { (void)j; cursor = (int)i; UNKNOWN(cursor); return ATV(table, cursor); }
-SHAPE from_structure(long i, long j) { struct Record* r = &record; (void)j; HIDE(r); r->a = (int)i; UNKNOWN(*r); return AT(table, r->a) + (r->a == 4711); }
-SHAPE from_array(long i, long j) { int k = (int)(i & 255); (void)j; return AT(table, AT(permutation, k)); }
-SHAPE merged(long i, long j) { int k = (int)i, l = (int)j; return AT(table, k) + AT(halves, l) * AT(table, l) + AT(sixteen, k); }
-SHAPE twice_used(long i, long j) { int k = (int)i; ATV(table, k) = (int)j; return ATV(table, k) * 2 + ATV(sixteen, k); }
-SHAPE used_as_number(long i, long j) { int k = (int)i; long v = ATV(table, k); (void)j; return v * 1000 + k; }
-SHAPE used_in_condition(long i, long j) { int k = (int)i; long v = ATV(table, k); if (k > 12) v += j; return v; }
-SHAPE used_again_later(long i, long j) { int k = (int)i; long v = ATV(table, k); UNKNOWN(table); v += ATV(sixteen, k); UNKNOWN(table); if (j) v += ATV(table, k) * 3; return v; }
-SHAPE sum_loop(long i, long j) { long s = 0; (void)j; for (int k = 0; k < (int)i; ++k) { s += AT(table, k); if (k > 40) break; } return s; }
-SHAPE write_loop(long i, long j) { int n = (int)i; if (n > 40) n = 40; for (int k = 0; k <= n; ++k) AT(table, k) = (int)j + k; return table[3] + table[9]; }
-SHAPE down_loop(long i, long j) { long s = 0; int n = (int)j; if (n > 9) n = 9; for (int k = n; k >= (int)i && k > -20; --k) s += AT(table, k); return s; }
-SHAPE search_loop(long i, long j) { int k = 0; (void)j; while (AT(table, k) != (int)i && k < 30) ++k; return k; }
-SHAPE strided_loop(long i, long j) { long s = 0; (void)j; for (int k = 0; k < (int)i && k < 50; k += 2) s += AT(large, k * 10); return s; }
-SHAPE copy_loop(long i, long j) { char out[12] = {0}; int n = 0; (void)j; for (int k = 0; k < (int)i && k < 15; ++k) { AT(out, n) = bytes[k]; ++n; } UNKNOWN(out); return out[0] + n; }
-SHAPE invariant_in_loop(long i, long j) { long s = 0; int k = (int)i; for (int n = 0; n < (int)(j & 7); ++n) { s += ATV(table, k) * n; UNKNOWN(table); } return s; }
-SHAPE histogram(long i, long j) { int counts[8] = {0}; for (int n = 0; n < 4; ++n) AT(counts, ((int)i >> n) & 15) += 1; UNKNOWN(counts); (void)j; return counts[0] + 2 * counts[7] + 3 * counts[1]; }
-SHAPE hash_probe(long i, long j) { unsigned h = (unsigned)i; (void)j; for (int n = 0; n < 3; ++n) { if (AT(sixteen, h % 20) == 4711) break; h = h * 5 + 1; } return (long)(h & 1); }
+SHAPE pointer_to_array(int i, int j) { int (*p)[10] = &table; int k = i; (void)j; HIDE(p); return ATV(*p, k); }
+SHAPE from_memory(int i, int j) { (void)j; cursor = i; UNKNOWN(cursor); return ATV(table, cursor); }
+SHAPE from_structure(int i, int j) { struct Record* r = &record; (void)j; HIDE(r); r->a = i; UNKNOWN(*r); return AT(table, r->a) + (r->a == 4711); }
+SHAPE from_array(int i, int j) { int k = (int)(i & 255); (void)j; return AT(table, AT(permutation, k)); }
+SHAPE merged(int i, int j) { int k = i, l = j; return AT(table, k) + AT(halves, l) * AT(table, l) + AT(sixteen, k); }
+SHAPE twice_used(int i, int j) { int k = i; ATV(table, k) = j; return ATV(table, k) * 2 + ATV(sixteen, k); }
+SHAPE used_as_number(int i, int j) { int k = i; long v = ATV(table, k); (void)j; return v * 1000 + k; }
+SHAPE used_in_condition(int i, int j) { int k = i; long v = ATV(table, k); if (k > 12) v += j; return v; }
+SHAPE used_again_later(int i, int j) { int k = i; long v = ATV(table, k); UNKNOWN(table); v += ATV(sixteen, k); UNKNOWN(table); if (j) v += ATV(table, k) * 3; return v; }
+SHAPE sum_loop(int i, int j) { long s = 0; (void)j; for (int k = 0; k < i; ++k) { s += AT(table, k); if (k > 40) break; } return s; }
+SHAPE write_loop(int i, int j) { int n = i; if (n > 40) n = 40; for (int k = 0; k <= n; ++k) AT(table, k) = j + k; return table[3] + table[9]; }
+SHAPE down_loop(int i, int j) { long s = 0; int n = j; if (n > 9) n = 9; for (int k = n; k >= i && k > -20; --k) s += AT(table, k); return s; }
+SHAPE search_loop(int i, int j) { int k = 0; (void)j; while (AT(table, k) != i && k < 30) ++k; return k; }
+SHAPE strided_loop(int i, int j) { long s = 0; (void)j; for (int k = 0; k < i && k < 50; k += 2) s += AT(large, k * 10); return s; }
+SHAPE copy_loop(int i, int j) { char out[12] = {0}; int n = 0; (void)j; for (int k = 0; k < i && k < 15; ++k) { AT(out, n) = bytes[k]; ++n; } UNKNOWN(out); return out[0] + n; }
+SHAPE invariant_in_loop(int i, int j) { long s = 0; int k = i; for (int n = 0; n < (int)(j & 7); ++n) { s += ATV(table, k) * n; UNKNOWN(table); } return s; }
+SHAPE histogram(int i, int j) { int counts[8] = {0}; for (int n = 0; n < 4; ++n) AT(counts, (i >> n) & 15) += 1; UNKNOWN(counts); (void)j; return counts[0] + 2 * counts[7] + 3 * counts[1]; }
+SHAPE hash_probe(int i, int j) { unsigned h = (unsigned)i; (void)j; for (int n = 0; n < 3; ++n) { if (AT(sixteen, h % 20) == 4711) break; h = h * 5 + 1; } return (long)(h & 1); }
 static __attribute__((noinline)) long use_pointer(int* p) { return *p + 1; }
-SHAPE address_passed(long i, long j) { int k = (int)i; (void)j; return use_pointer(&END(table, k)); }
+SHAPE address_passed(int i, int j) { int k = i; (void)j; return use_pointer(&END(table, k)); }
 static __attribute__((noinline)) long use_number(int v, int w) { return v * 5L + w; }
-SHAPE call_argument(long i, long j) { int k = (int)i; return use_number(ATV(table, k), (int)j); }
-SHAPE call_between(long i, long j) { int k = (int)i; long v = ATV(table, k); v += use_number((int)j, 1); v += ATV(halves, k); return v; }
-SHAPE index_of_call(long i, long j) { return AT(table, use_number((int)i, 0) / 5) + j; }
-SHAPE in_switch(long i, long j) {
-  int k = (int)i;
+SHAPE call_argument(int i, int j) { int k = i; return use_number(ATV(table, k), j); }
+SHAPE call_between(int i, int j) { int k = i; long v = ATV(table, k); v += use_number(j, 1); v += ATV(halves, k); return v; }
+SHAPE index_of_call(int i, int j) { return AT(table, use_number(i, 0) / 5) + j; }
+SHAPE in_switch(int i, int j) {
+  int k = i;
   switch (j & 7) {
     case 0: return AT(table, k);
     case 1: return AT(halves, k) + 1;
@@ -159,17 +159,17 @@ SHAPE in_switch(long i, long j) {
     default: return k;
   }
 }
-SHAPE after_test(long i, long j) { int k = (int)i; (void)j; if (k < 0) return -1; return ATV(table, k); }
-SHAPE after_upper_test(long i, long j) { int k = (int)i; (void)j; if (k > 9) return -1; return AT(table, k); }
-SHAPE conditional(long i, long j) { int k = (int)i, l = (int)j; int* p = k < l ? &END(table, k) : &END(sixteen, l); return *p; }
-SHAPE selected(long i, long j) { int k = (int)i; return AT(table, (j & 1) ? k : 2); }
-SHAPE truth(long i, long j) { int k = i > 9; (void)j; return AT(one, k); }
-SHAPE shorted(long i, long j) { int k = (int)i; return (j & 1) && AT(table, k) > 3 ? 1 : 2; }
-SHAPE compound(long i, long j) { int k = (int)i; AT(table, k) ^= (int)j; AT(table, k) <<= 1; return table[0] + table[9]; }
-SHAPE long_long_index(long i, long j) { long long k = i; (void)j; return AT(table, k); }
-SHAPE volatile_index(long i, long j) { cursor_volatile = (int)i; (void)j; return table[2] + AT(table, cursor_volatile); }
-SHAPE many(long i, long j) {
-  int k = (int)i, l = (int)j, m = k, o = l, p = k + l;
+SHAPE after_test(int i, int j) { int k = i; (void)j; if (k < 0) return -1; return ATV(table, k); }
+SHAPE after_upper_test(int i, int j) { int k = i; (void)j; if (k > 9) return -1; return AT(table, k); }
+SHAPE conditional(int i, int j) { int k = i, l = j; int* p = k < l ? &END(table, k) : &END(sixteen, l); return *p; }
+SHAPE selected(int i, int j) { int k = i; return AT(table, (j & 1) ? k : 2); }
+SHAPE truth(int i, int j) { int k = i > 9; (void)j; return AT(one, k); }
+SHAPE shorted(int i, int j) { int k = i; return (j & 1) && AT(table, k) > 3 ? 1 : 2; }
+SHAPE compound(int i, int j) { int k = i; AT(table, k) ^= j; AT(table, k) <<= 1; return table[0] + table[9]; }
+SHAPE long_long_index(int i, int j) { long long k = i; (void)j; return AT(table, k); }
+SHAPE volatile_index(int i, int j) { cursor_volatile = i; (void)j; return table[2] + AT(table, cursor_volatile); }
+SHAPE many(int i, int j) {
+  int k = i, l = j, m = k, o = l, p = k + l;
   HIDE(m);
   HIDE(o);
   HIDE(p);
@@ -183,7 +183,7 @@ SHAPE many(long i, long j) {
   for (int n = 0; n < 3; ++n) {
     int q = p;
     HIDE(q);
-    s += AT(large, n + q) * AT(ROW(matrix, n), n);
+    s += AT(large, q) * AT(ROW(matrix, n), n);
   }
   HIDE(o);
   s += AT(record.list, o);
@@ -191,8 +191,8 @@ SHAPE many(long i, long j) {
   s += AT(records, m).a;
   return s;
 }
-SHAPE two_indices_compared(long i, long j) { int k = (int)i, l = (int)j; if (AT(table, k) > AT(table, l)) { int t = AT(table, k); AT(table, k) = AT(table, l); AT(table, l) = t; } return table[0] + 3 * table[9]; }
-SHAPE bubble(long i, long j) { int n = (int)i; (void)j; if (n > 14) n = 14; for (int k = 0; k < n - 1; ++k) if (AT(table, k) < AT(table, k + 1)) { int t = AT(table, k); AT(table, k) = AT(table, k + 1); AT(table, k + 1) = t; } return table[0]; }
+SHAPE two_indices_compared(int i, int j) { int k = i, l = j; if (AT(table, k) > AT(table, l)) { int t = AT(table, k); AT(table, k) = AT(table, l); AT(table, l) = t; } return table[0] + 3 * table[9]; }
+SHAPE bubble(int i, int j) { int n = i; (void)j; if (n > 14) n = 14; for (int k = 0; k < n - 1; ++k) if (AT(table, k) < AT(table, k + 1)) { int t = AT(table, k); AT(table, k) = AT(table, k + 1); AT(table, k + 1) = t; } return table[0]; }
 
 #if defined(REFERENCE)
 #if defined(CLAMP_VARIABLE)

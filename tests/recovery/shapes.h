@@ -8,7 +8,7 @@
 
 typedef struct Shape {
   const char* name;
-  long (*run)(long i, long j);
+  long (*run)(int i, int j);
 } Shape;
 
 #ifdef __cplusplus

@@ -33,8 +33,12 @@ class Cached {
   Cached() noexcept = default;
   Cached(const Cached&) = delete;
   Cached& operator=(const Cached&) = delete;
-  ~Cached() {
+  ~Cached() { reset(); }
+
+  void reset() noexcept {
     if (slot_ != nullptr) slot_->release();
+    slot_ = nullptr;
+    value_ = nullptr;
   }
 
   template <class Table>
@@ -105,7 +109,7 @@ bool meaning_of(const CompilerTrap& trap, const TrapEvidence& evidence,
 
 // Index and limits, as the compare had them.
 bool fill_values(const Instruction& compare, const CheckSite& site, const CompareResult& result,
-                 const RecoverySource& source, const Registers& registers,
+                 const RecoverySource& source, const Registers& registers, bool clang,
                  BoundEvent& event) noexcept {
   const BoundShape& shape = site.shape;
   const unsigned bits = compare.operands[0].bits;
@@ -114,6 +118,10 @@ bool fill_values(const Instruction& compare, const CheckSite& site, const Compar
   event.index_raw = result.values[shape.index_operand];
   event.index = sign_extend(event.index_raw, site.index_bits);
   event.lower = 0;
+  if (site.index_bits < 32 && site.read_unsigned && !clang) {
+    event.index_width = 32;  // which makes it positive
+    event.index = static_cast<int64_t>(event.index_raw);
+  }
   uint64_t greatest = shape.greatest;
   if (shape.limit == BoundShape::Limit::Operand) {
     const uint64_t limit = result.values[shape.limit_operand];
@@ -135,30 +143,11 @@ bool fill_values(const Instruction& compare, const CheckSite& site, const Compar
   return true;
 }
 
-// clang optimizes its checks as it optimizes code: the compare may be of k with 7 where the source
-// has k + 3 and 10, or of k with 5 where it has 2 * k. The access shows it, by a displacement or by
-// a factor that is not the size of an element; but so do members of structures. Where the compiler
-// had what it needs for that, it is not known which of both is the case.
 Confidence confidence_of(const CheckSite& site, const EdgeChoice& choice, bool clang) noexcept {
-  if (choice.doubt != Doubt::None && !(choice.doubt == Doubt::SeveralCandidates && choice.agree)) {
-    return Confidence::Unknown;
-  }
-  const Confidence most = choice.doubt == Doubt::None ? Confidence::Certain : Confidence::Likely;
-  const bool plain = site.proof == IndexProof::Element && !site.displaced;
-  switch (site.proof) {
-    case IndexProof::Element:
-    case IndexProof::Structure:
-      if (site.unoptimized || site.range == IndexRange::Unknown) return most;
-      if (plain) return site.range == IndexRange::Counted ? Confidence::Likely : most;
-      return clang ? Confidence::Unknown : Confidence::Likely;
-    case IndexProof::Address:
-      return site.range != IndexRange::Unknown && clang ? Confidence::Unknown : Confidence::Likely;
-    case IndexProof::None:
-    case IndexProof::Pointer:
-    case IndexProof::Bytes:
-      break;
-  }
-  return Confidence::Unknown;
+  const Confidence most = static_confidence(site, clang);
+  if (choice.doubt == Doubt::None) return most;
+  const bool agree = choice.doubt == Doubt::SeveralCandidates && choice.agree;
+  return agree && most != Confidence::Unknown ? Confidence::Likely : Confidence::Unknown;
 }
 
 IndexPlace::Extension extension_of(const StaticPlace& place, uint64_t held,
@@ -274,6 +263,46 @@ class Recoverer {
     return false;
   }
 
+  // The code may be another one by now: an image that was unloaded, a compiler at run time.
+  [[nodiscard]] bool is_still_there(const TrapEdge& edge) const noexcept {
+    uint8_t now[kMaxInstructionLength];
+    const size_t size =
+        source_.memory.read_some(source_.memory.self, edge.compare, now, edge.length);
+    bool same = size == edge.length;
+    for (size_t i = 0; i < size; ++i) same &= now[i] == edge.bytes[i];
+    return same;
+  }
+  [[nodiscard]] bool is_still_there(const CheckSite& check) const noexcept {
+    uint8_t now[kMaxFingerprint];
+    const size_t size = check.fingerprint_size;
+    return source_.memory.read(check.fingerprint_begin, now, size) &&
+           fingerprint(now, size) == check.fingerprint;
+  }
+
+  // What is cached about the code as it was; the analysis starts again.
+  void forget(const TrapSite& site) noexcept {
+    CodeRange ranges[kMaxEdges];
+    const unsigned count = site.edge_count;
+    for (unsigned i = 0; i < count; ++i) {
+      ranges[i] = {site.edges[i].branch, site.edges[i].branch + 1};
+    }
+    const uint64_t ip = site.trap_ip;
+    site_.reset();
+    check_.reset();
+    for (unsigned i = 0; i < count; ++i) cache_.checks.forget(ranges[i]);
+    cache_.traps.forget({ip, ip + 1});
+  }
+
+  bool recover(uint64_t ip) noexcept {
+    for (unsigned attempt = 0; attempt < 2; ++attempt) {
+      changed_ = false;
+      const bool found = try_recover(ip);
+      if (!changed_) return found;
+      forget(*site_);
+    }
+    return unknown(Doubt::CodeUnreadable);
+  }
+
   bool find_site(uint64_t ip) noexcept {
     if (site_.find(cache_.traps, ip)) return true;
     RecoveryRoom* room = lease_.get();
@@ -299,12 +328,19 @@ class Recoverer {
   }
 
   // True if the trap's branch is a bounds check's, with index and limits.
-  bool recover(uint64_t ip) noexcept {
+  bool try_recover(uint64_t ip) noexcept {
     if (!find_site(ip)) return false;
     EdgeChoice choice;
     choose(choice);
-    if (!choice.found) return unknown(choice.doubt);
+    if (!choice.found) {
+      for (unsigned i = 0; i < (*site_).edge_count; ++i) {
+        changed_ |= !is_still_there((*site_).edges[i]);
+      }
+      return unknown(choice.doubt);
+    }
     const TrapEdge& edge = (*site_).edges[choice.edge];
+    changed_ = !is_still_there(edge);
+    if (changed_) return false;
     const bool only = choice.doubt == Doubt::None;
     if (!only && !choice.agree) return unknown(choice.doubt);
 
@@ -320,18 +356,18 @@ class Recoverer {
     if (!bound_shape(compare, edge.condition, shape)) return unknown(Doubt::NotABoundsCheck);
     if (!find_check(edge, shape)) return false;
     const CheckSite& check = *check_;
+    changed_ = !is_still_there(check);
+    if (changed_) return false;
     const bool clang = event_.source == BoundSource::ClangTrap;
     const Confidence confidence = confidence_of(check, choice, clang);
     if (confidence == Confidence::Unknown) {
-      return unknown(check.proof > IndexProof::Pointer ? Doubt::Scaled
-                     : check.proof == IndexProof::None && check.resume_doubt != Doubt::None
-                         ? check.resume_doubt
-                         : Doubt::NotABoundsCheck);
+      return unknown(static_doubt(check));
     }
-    if (!fill_values(compare, check, choice.result, source_, registers_, event_)) {
+    if (!fill_values(compare, check, choice.result, source_, registers_, clang, event_)) {
       return unknown(Doubt::NotABoundsCheck);
     }
     event_.confidence = confidence;
+    event_.line_ip = check.access;
     event_.ip = edge.compare;
     event_.instruction_length = compare.length;
     decide_resumption(check, choice);
@@ -367,6 +403,7 @@ class Recoverer {
   Recovery& recovery_;
   Cached<TrapSite> site_;
   Cached<CheckSite> check_;
+  bool changed_ = false;
 };
 
 }  // namespace

@@ -116,7 +116,54 @@ bool is_unoptimized(Place operand, const IndexCopies& copies, const IndexUses& u
   return true;
 }
 
+void take_fingerprint(const FunctionCode& code, CheckSite& site) noexcept {
+  const CodeRange range = code.range();
+  constexpr uint64_t kBefore = kMaxFingerprint / 4;
+  const uint64_t before = site.compare - range.begin;
+  site.fingerprint_begin = site.compare - (before < kBefore ? before : kBefore);
+  const uint64_t room = range.end - site.fingerprint_begin;
+  site.fingerprint_size = static_cast<uint8_t>(room < kMaxFingerprint ? room : kMaxFingerprint);
+  uint8_t bytes[kMaxFingerprint];
+  code.copy(site.fingerprint_begin, bytes, site.fingerprint_size);
+  site.fingerprint = fingerprint(bytes, site.fingerprint_size);
+}
+
 }  // namespace
+
+// clang optimizes its checks as it optimizes code: the compare may be of k with 7 where the source
+// has k + 3 and 10, or of k with 5 where it has 2 * k. The access shows it, by a displacement or by
+// a factor that is not the size of an element; but so do members of structures. Where the compiler
+// had what it needs for that, it is not known which of both is the case.
+Confidence static_confidence(const CheckSite& site, bool clang) noexcept {
+  switch (site.proof) {
+    case IndexProof::Element:
+    case IndexProof::Structure:
+      if (site.unoptimized || site.range == IndexRange::Unknown) return Confidence::Certain;
+      if (site.proof == IndexProof::Element && !site.displaced) {
+        return site.range == IndexRange::Counted ? Confidence::Likely : Confidence::Certain;
+      }
+      return clang ? Confidence::Unknown : Confidence::Likely;
+    case IndexProof::Address:
+      return site.range != IndexRange::Unknown && clang ? Confidence::Unknown : Confidence::Likely;
+    case IndexProof::None:
+    case IndexProof::Pointer:
+    case IndexProof::Bytes:
+      break;
+  }
+  return Confidence::Unknown;
+}
+
+Doubt static_doubt(const CheckSite& site) noexcept {
+  if (site.proof != IndexProof::None && site.proof != IndexProof::Pointer) return Doubt::Scaled;
+  if (site.proof == IndexProof::None && site.resume_doubt != Doubt::None) return site.resume_doubt;
+  return Doubt::NotABoundsCheck;
+}
+
+uint64_t fingerprint(const uint8_t* bytes, size_t size) noexcept {
+  uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a
+  for (size_t i = 0; i < size; ++i) hash = (hash ^ bytes[i]) * 0x100000001b3u;
+  return hash;
+}
 
 void analyze_check(const TrapEdge& edge, const BoundShape& shape, const FunctionCode& code,
                    const RecoverySource& source, CheckRoom& room, CheckSite& site) noexcept {
@@ -124,6 +171,7 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
   site.branch = edge.branch;
   site.compare = edge.compare;
   site.shape = shape;
+  take_fingerprint(code, site);
   Instruction compare;
   if (!code.decode(edge.compare, compare)) {
     site.resume_doubt = Doubt::CodeUnreadable;
@@ -154,6 +202,8 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
   const Doubt doubt = IndexUse(flow, room.uses, edge, shape.index_operand).run(state, copies, uses);
   site.proof = uses.proof;
   site.displaced = uses.displaced;
+  site.access = uses.access;
+  site.read_unsigned = uses.read_unsigned && !uses.read_signed;
   site.range = index_range(flow, edge.compare, state, operand);
   site.unoptimized = is_unoptimized(operand, copies, uses, slots);
   site.factor = uses.factor;

@@ -42,6 +42,10 @@ struct StaticPlace {
   int64_t displacement = 0;     // in_memory
 };
 
+// The code around a check, to notice that it is another one.
+inline constexpr size_t kMaxFingerprint = 128;
+[[nodiscard]] uint64_t fingerprint(const uint8_t* bytes, size_t size) noexcept;
+
 struct CheckSite {
   uint64_t branch = 0;
   uint64_t compare = 0;
@@ -52,13 +56,24 @@ struct CheckSite {
   // The proving access has a displacement: index + k is possible.
   bool displaced = false;
   IndexRange range = IndexRange::Unknown;
-  bool unoptimized = false;  // made without optimization, by the looks of it
-  int32_t factor = 0;        // bytes between elements, as the proving access has it
+  uint64_t access = 0;         // the access that the check guards, 0 if none is known
+  bool read_unsigned = false;  // the program zero-extends the index behind the check
+  bool unoptimized = false;    // made without optimization, by the looks of it
+  int32_t factor = 0;          // bytes between elements, as the proving access has it
   // None: the check may be executed again.
   Doubt resume_doubt = Doubt::None;
+  uint64_t fingerprint_begin = 0;
+  uint64_t fingerprint = 0;
+  uint8_t fingerprint_size = 0;
   uint8_t place_count = 0;
   StaticPlace places[kMaxIndexPlaces];
 };
+
+// How sure index and limits are that `site` gives, if the branch was certainly that one: what the
+// code alone decides. `clang`: the trap is a ud1, so that the compiler is known.
+[[nodiscard]] Confidence static_confidence(const CheckSite& site, bool clang) noexcept;
+// Why not more, where that is Unknown.
+[[nodiscard]] Doubt static_doubt(const CheckSite& site) noexcept;
 
 struct CheckRoom;  // the room for the analysis, in index_use.h
 

@@ -121,6 +121,18 @@ void IndexUse::prove(IndexProof proof, bool displaced, int32_t factor) noexcept 
   uses_.proof = proof;
   uses_.factor = factor;
   uses_.displaced = displaced;
+  uses_.access = at_;
+}
+
+// How the program reads a narrow index shows whether it is signed.
+void IndexUse::note_extension(const Instruction& in, const IndexTags& tags) noexcept {
+  if (in.op != Op::Movzx && in.op != Op::Movsx) return;
+  const Operand& source = in.operands[1];
+  if (source.kind != OperandKind::Register || source.high_byte) return;
+  const IndexTag& tag = tags.of[source.reg & 15];
+  if (!is_index(tag) || (tag.flags & IndexTag::kChanged) != 0) return;
+  if (in.op == Op::Movzx) uses_.read_unsigned = true;
+  if (in.op == Op::Movsx) uses_.read_signed = true;
 }
 
 void IndexUse::note_access(const Instruction& in, const IndexTags& tags) noexcept {
@@ -191,9 +203,11 @@ void IndexUse::note_address(const Instruction& in, const IndexTag& sum) noexcept
 void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& before,
                            const FlowEffect& effect, IndexTags& tags, Pending& pending) noexcept {
   const bool own = at == edge_.compare;
+  at_ = at;
   uses_.address |= addresses_of(tags, effect.address_uses);
   note_store(in, before, effect, tags);
   note_access(in, tags);
+  note_extension(in, tags);
   if (all_of(tags, effect.lost) != 0) uses_.lost = true;
   if (effect.barrier && all_of(tags, ~PlaceSet{0}) != 0) uses_.lost = true;
 
@@ -251,7 +265,8 @@ void IndexUse::enter(uint16_t block, const IndexTags& tags, bool& changed) noexc
 // Follows the ways out of a block. Behind a passed check its index is in bounds: what equals it is
 // nothing to worry about any more.
 void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const FlowState& state,
-                     const Pending& pending, const IndexTags& tags, bool& changed) noexcept {
+                     const Pending& pending, const IndexTags& tags, bool quiet,
+                     bool& changed) noexcept {
   const FlowBlock& block = flow_.room().blocks[index];
   if (block.leaves && all_of(tags, ~PlaceSet{0}) != 0) uses_.lost = true;
   if (in.op == Op::JmpIndirect && all_of(tags, ~PlaceSet{0}) != 0) uses_.lost = true;
@@ -275,6 +290,9 @@ void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const
   const uint16_t pass = taken_traps ? block.passed : block.taken;
   if (pass == kNoBlock) return;
   const bool own = last == edge_.branch;
+  // clang's -fsanitize=bounds checks twice, one right behind the other: the accesses are guarded by
+  // both.
+  if (quiet && index == first_block_) return enter(pass, tags, changed);
   const ValueId checked = pending.ids[shape.index_operand];
   IndexTags passing = tags;
   for (unsigned i = 0; i < kMaxPlaces && checked != kAnonymous; ++i) {
@@ -299,6 +317,7 @@ bool IndexUse::block(uint16_t index, bool& changed) noexcept {
   FlowEffect effect;
   uint16_t number = block.first_number;
   uint64_t last = block.begin;
+  bool quiet = true;
   for (uint64_t at = block.begin; at < block.end; at += in.length) {
     if (!flow_.code().decode(at, in)) return false;
     const FlowState before = state;
@@ -310,9 +329,10 @@ bool IndexUse::block(uint16_t index, bool& changed) noexcept {
         changed |= join(room_.exceptional.of[i], tags.of[i]);
       }
     }
+    quiet &= !in.reads_memory && !in.writes_memory && !effect.calls;
     last = at;
   }
-  leave(index, last, in, state, pending, tags, changed);
+  leave(index, last, in, state, pending, tags, quiet, changed);
   return true;
 }
 
@@ -349,6 +369,7 @@ bool IndexUse::seed(const FlowState& at_compare, const IndexCopies& copies) noex
   const uint16_t pass = taken_traps ? block.passed : block.taken;
   if (pass == kNoBlock) return false;
   bool changed = false;
+  first_block_ = pass;
   enter(pass, tags, changed);
   return true;
 }

@@ -55,6 +55,9 @@ struct IndexUses {
   IndexProof proof = IndexProof::None;
   bool displaced = false;
   int32_t factor = 0;
+  uint64_t access = 0;         // the instruction that proves it
+  bool read_unsigned = false;  // zero-extended
+  bool read_signed = false;    // sign-extended
 };
 
 // The index at the compare, and its copies there; the first is the compared operand.
@@ -91,8 +94,9 @@ class IndexUse {
                   const IndexTags& tags) noexcept;
   void note_address(const Instruction& in, const IndexTag& sum) noexcept;
   void prove(IndexProof proof, bool displaced, int32_t factor) noexcept;
+  void note_extension(const Instruction& in, const IndexTags& tags) noexcept;
   void leave(uint16_t index, uint64_t last, const Instruction& in, const FlowState& state,
-             const Pending& pending, const IndexTags& tags, bool& changed) noexcept;
+             const Pending& pending, const IndexTags& tags, bool quiet, bool& changed) noexcept;
   void enter(uint16_t block, const IndexTags& tags, bool& changed) noexcept;
   [[nodiscard]] uint16_t all_of(const IndexTags& tags, PlaceSet places) const noexcept;
   [[nodiscard]] uint16_t addresses_of(const IndexTags& tags, PlaceSet places) const noexcept;
@@ -102,6 +106,8 @@ class IndexUse {
   const TrapEdge& edge_;
   const unsigned index_operand_;
   IndexUses uses_;
+  uint16_t first_block_ = kNoBlock;  // behind the check
+  uint64_t at_ = 0;                  // the instruction that is looked at
 };
 
 }  // namespace kebound::x86

@@ -210,6 +210,7 @@ void find_branch_compare(const FunctionCode& code, TrapEdge& edge) noexcept {
       // A call writes them, in what it calls.
       if (instruction.op == Op::Call || instruction.op == Op::CallIndirect) return;
       edge.compare = at;
+      edge.length = instruction.length;
       code.copy(at, edge.bytes, sizeof edge.bytes);
       if (instruction.op == Op::Sub) edge.written |= registers_of(instruction.writes);
       return;

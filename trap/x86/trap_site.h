@@ -21,6 +21,7 @@ struct TrapEdge {
   uint8_t condition = 0;        // of the flags, under which the way leads to the trap
   bool memory_written = false;  // between compare and trap
   uint16_t written = 0;         // registers written between compare and trap, a bit each
+  uint8_t length = 0;           // of the compare
   uint8_t bytes[kMaxInstructionLength] = {};  // the compare
 };
 
