@@ -103,34 +103,16 @@ Recoverer::~Recoverer() = default;
 
 namespace {
 
-// What the engine would say with registers that leave no choice.
-Known known_of(const x86::CheckSite& site, bool clang) {
-  using x86::IndexProof;
-  using x86::IndexRange;
-  switch (site.proof) {
-    case IndexProof::Element:
-    case IndexProof::Structure:
-      if (site.unoptimized || site.range == IndexRange::Unknown) return Known::Certain;
-      if (site.proof == IndexProof::Element && !site.displaced) {
-        return site.range == IndexRange::Counted ? Known::Likely : Known::Certain;
-      }
-      return clang ? Known::No : Known::Likely;
-    case IndexProof::Address:
-      return site.range != IndexRange::Unknown && clang ? Known::No : Known::Likely;
-    case IndexProof::None:
-    case IndexProof::Pointer:
-    case IndexProof::Bytes:
+Known known_of(Confidence confidence) {
+  switch (confidence) {
+    case Confidence::Certain:
+      return Known::Certain;
+    case Confidence::Likely:
+      return Known::Likely;
+    case Confidence::Unknown:
       break;
   }
   return Known::No;
-}
-
-Doubt doubt_of(const x86::CheckSite& site) {
-  if (site.proof > x86::IndexProof::Pointer) return Doubt::Scaled;
-  if (site.proof == x86::IndexProof::None && site.resume_doubt != Doubt::None) {
-    return site.resume_doubt;
-  }
-  return Doubt::NotABoundsCheck;
 }
 
 void describe_limit(const Instruction& compare, const BoundShape& shape, Recovered& out) {
@@ -181,9 +163,10 @@ std::vector<Recovered> Recoverer::checks_of(uint64_t address, Doubt& doubt) {
       continue;
     }
     x86::analyze_check(edge, shape, room.code, source, room.check, room.site);
-    out.known = known_of(room.site, room.trap.trap.kind == x86::CompilerTrapKind::UbsanUd1);
+    const bool clang = room.trap.trap.kind == x86::CompilerTrapKind::UbsanUd1;
+    out.known = known_of(x86::static_confidence(room.site, clang));
     if (out.known == Known::No) {
-      out.doubt = doubt_of(room.site);
+      out.doubt = x86::static_doubt(room.site);
       continue;
     }
     out.width = compare.operands[0].bits;
