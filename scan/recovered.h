@@ -6,7 +6,6 @@
 
 #include <stdint.h>
 
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -28,23 +27,13 @@ struct Recovered {
   unsigned width = 0;
 };
 
-// One for an image: keeps the room that the analysis needs.
-class Recoverer {
- public:
-  // `jumps`: those between functions. Both have to outlive this object.
-  Recoverer(const Image& image, const std::vector<OutwardJump>& jumps);
-  Recoverer(const Recoverer&) = delete;
-  Recoverer& operator=(const Recoverer&) = delete;
-  ~Recoverer();
-
-  // The branches that lead to the trap at `address`. `doubt` says why some may be missing.
-  [[nodiscard]] std::vector<Recovered> checks_of(uint64_t address, Doubt& doubt);
-
- private:
-  struct Room;
-  const Image& image_;
-  const std::vector<OutwardJump>& jumps_;
-  std::unique_ptr<Room> room_;  // large: made when the first trap is met
+// All that leads to one trap.
+struct RecoveredTrap {
+  std::vector<Recovered> checks;
+  Doubt doubt = Doubt::None;  // why some may be missing
 };
+
+// The branches that lead to each trap of `swept`, in the same order. Uses all processors.
+[[nodiscard]] std::vector<RecoveredTrap> recover_all(const Image& image, const Sweep& swept);
 
 }  // namespace kebound::scan

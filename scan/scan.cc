@@ -48,8 +48,7 @@ std::optional<CheckKind> kind_of_number(uint8_t number) {
 
 class Scanner {
  public:
-  Scanner(const Image& image, Names* names)
-      : image_(image), names_(names), swept_(sweep(image)), recoverer_(image, swept_.jumps) {}
+  Scanner(const Image& image, Names* names) : image_(image), names_(names), swept_(sweep(image)) {}
 
   Result run() {
     ImageResult& about = out_.image;
@@ -67,7 +66,8 @@ class Scanner {
       result.accesses = function.accesses;
       out_.functions.push_back(std::move(result));
     }
-    for (const Trap& trap : swept_.traps) add_trap(trap);
+    const std::vector<RecoveredTrap> recovered = recover_all(image_, swept_);
+    for (size_t i = 0; i < recovered.size(); ++i) add_trap(swept_.traps[i], recovered[i]);
     for (const CheckCall& call : swept_.calls) add_call(call);
     for (const HardwareCheck& check : swept_.hardware) add_hardware(check);
     finish();
@@ -79,7 +79,7 @@ class Scanner {
     return names_ != nullptr ? names_->frames_at(address) : std::vector<report::SourceFrame>();
   }
 
-  void add_trap(const Trap& trap) {
+  void add_trap(const Trap& trap, const RecoveredTrap& recovered) {
     Check check;
     check.failure = check.address = trap.address;
     if (trap.numbered && !out_.image.unique_traps) {
@@ -90,7 +90,7 @@ class Scanner {
       }
       check.source = BoundSource::ClangTrap;
       check.kind = *kind;
-      add_edges(trap, check, true);
+      add_edges(recovered, check, true);
       return;
     }
     if (trap.numbered) {
@@ -100,20 +100,18 @@ class Scanner {
       if (!check.message.empty()) {
         check.source = BoundSource::LibcxxHardening;
         check.kind = CheckKind::Assertion;
-        add_edges(trap, check, true);
+        add_edges(recovered, check, true);
         return;
       }
     }
-    add_edges(trap, check, false);
+    add_edges(recovered, check, false);
   }
 
   // A check for each branch that leads to the trap. `is_bounds`: it is one of bounds in any case;
   // else only where an index is compared.
-  void add_edges(const Trap& trap, const Check& prototype, bool is_bounds) {
-    Doubt doubt = Doubt::None;
-    const std::vector<Recovered> edges = recoverer_.checks_of(trap.address, doubt);
+  void add_edges(const RecoveredTrap& recovered, const Check& prototype, bool is_bounds) {
     size_t added = 0;
-    for (const Recovered& edge : edges) {
+    for (const Recovered& edge : recovered.checks) {
       if (!is_bounds && edge.known == Known::No) continue;
       ++added;
       Check check = prototype;
@@ -145,8 +143,8 @@ class Scanner {
       return;
     }
     Check check = prototype;
-    check.why = doubt_text(doubt == Doubt::None ? Doubt::NoBranch : doubt);
-    check.place = place_of(frames_at(trap.address));
+    check.why = doubt_text(recovered.doubt == Doubt::None ? Doubt::NoBranch : recovered.doubt);
+    check.place = place_of(frames_at(check.failure));
     add(std::move(check));
   }
 
@@ -216,7 +214,6 @@ class Scanner {
   const Image& image_;
   Names* names_;
   const Sweep swept_;
-  Recoverer recoverer_;
   Result out_;
 };
 
