@@ -45,6 +45,7 @@ install: all
 bench: all
 	@cmake --build $(RELEASE) --target bench-core bench-inproc
 	@bench/supervisor/run --build $(RELEASE)
+	@bench/scan/run --build $(RELEASE)
 
 fuzz: packages
 	@scripts/fuzz.sh $(FUZZ_SECONDS) $(JOBS)

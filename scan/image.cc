@@ -106,6 +106,10 @@ std::vector<Region> code_sections(const std::vector<uint8_t>& bytes) {
   return regions;
 }
 
+bool has_section_of_lines(const report::ElfFile& file) {
+  return !file.section(".debug_info").empty() || !file.section(".zdebug_info").empty();
+}
+
 }  // namespace
 
 std::unique_ptr<Image> Image::open(const std::string& path, Refusal& refusal) {
@@ -134,19 +138,20 @@ std::unique_ptr<Image> Image::open(const std::string& path, Refusal& refusal) {
     return nullptr;
   }
   auto image = from_bytes(std::move(*bytes), refusal);
-  if (image) {
-    image->path_ = path;
-    // Names that were split off: the debug file has them.
-    if (!image->has_symbols_) {
-      const auto debug = report::find_debug_file(*image->file_, path, path, "/usr/lib/debug");
-      if (debug) {
-        image->read_symbol_table(*debug, debug->section(".symtab"), debug->section(".strtab"));
-        image->functions_.clear();
-        image->find_functions();
-      }
-    }
-  }
+  if (image) image->read_debug_file(path);
   return image;
+}
+
+// What was split off.
+void Image::read_debug_file(const std::string& path) {
+  if (has_symbols_ && has_debug_info_) return;
+  const auto debug = report::find_debug_file(*file_, path, path, "/usr/lib/debug");
+  if (!debug) return;
+  has_debug_info_ |= has_section_of_lines(*debug);
+  if (has_symbols_) return;
+  read_symbol_table(*debug, debug->section(".symtab"), debug->section(".strtab"));
+  functions_.clear();
+  find_functions();
 }
 
 std::unique_ptr<Image> Image::from_bytes(std::vector<uint8_t> bytes, Refusal& refusal) {
@@ -187,6 +192,7 @@ bool Image::load(Refusal& refusal) {
     headers.bias = 0;
     if (!elf::read_image(headers, reader(), unwind_)) unwind_ = {};
   }
+  has_debug_info_ = has_section_of_lines(*file_);
   read_symbols();
   read_imports();
   find_functions();

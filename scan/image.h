@@ -55,6 +55,8 @@ class Image {
   [[nodiscard]] bool is_position_independent() const { return position_independent_; }
   [[nodiscard]] bool has_unwind_table() const { return unwind_.function_count > 0; }
   [[nodiscard]] bool has_symbols() const { return has_symbols_; }
+  // Its own, or that of a separate debug file.
+  [[nodiscard]] bool has_debug_info() const { return has_debug_info_; }
   [[nodiscard]] const report::ElfFile& file() const { return *file_; }
   [[nodiscard]] const std::vector<Region>& regions() const { return regions_; }
   // In the order of their addresses, without overlap.
@@ -77,6 +79,7 @@ class Image {
  private:
   Image() = default;
   bool load(Refusal& refusal);
+  void read_debug_file(const std::string& path);
   void read_regions();
   void read_symbols();
   void read_symbol_table(const report::ElfFile& file, std::string_view symbols,
@@ -99,10 +102,10 @@ class Image {
   };
 
   std::shared_ptr<const report::ElfFile> file_;
-  std::string path_;
   CodeMode mode_ = CodeMode::Bits64;
   bool position_independent_ = false;
   bool has_symbols_ = false;
+  bool has_debug_info_ = false;
   elf::Image unwind_;
   std::vector<Region> regions_;
   std::vector<Function> functions_;

@@ -118,7 +118,9 @@ int scan_main(const std::vector<std::string>& words) {
   if (!output.open(options.output.value_or("-"))) return kStatusFailure;
 
   std::unique_ptr<scan::Names> names;
-  if (!options.no_debug_info) names = std::make_unique<scan::Names>(*image, file);
+  if (!options.no_debug_info && image->has_debug_info()) {
+    names = std::make_unique<scan::Names>(*image, file);
+  }
   scan::Result result = scan::scan_image(*image, names.get());
   result.image.path = file;
   const std::string report =
