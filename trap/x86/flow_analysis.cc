@@ -274,8 +274,9 @@ uint16_t FlowAnalysis::number_of(uint64_t address) const noexcept {
   if (index == kNoBlock) return 0;
   const FlowBlock& block = room_.blocks[index];
   uint16_t number = block.first_number;
-  for (uint64_t at = block.begin + 1; at <= address; ++at)
+  for (uint64_t at = block.begin + 1; at <= address; ++at) {
     if (code_.begins(at)) ++number;
+  }
   return number;
 }
 

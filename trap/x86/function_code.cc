@@ -19,7 +19,7 @@ FunctionCode::Load FunctionCode::load(CodeRange range, CodeMode mode,
   range_ = {};
   if (range.end <= range.begin) return Load::Unreadable;
   if (range.size() > kMaxFunctionBytes) return Load::TooLarge;
-  if (!memory.read(range.begin, bytes_, range.size())) return Load::Unreadable;
+  if (!memory.read(range.begin, bytes_, static_cast<size_t>(range.size()))) return Load::Unreadable;
   range_ = range;
   mode_ = mode;
   if (sweep()) return Load::Done;
@@ -29,8 +29,8 @@ FunctionCode::Load FunctionCode::load(CodeRange range, CodeMode mode,
 
 bool FunctionCode::decode_anywhere(uint64_t address, Instruction& out) const noexcept {
   if (!contains(address)) return false;
-  return decode_instruction(bytes_ + (address - range_.begin), range_.end - address, address, mode_,
-                            out);
+  return decode_instruction(bytes_ + offset(address), static_cast<size_t>(range_.end - address),
+                            address, mode_, out);
 }
 
 bool FunctionCode::decode(uint64_t address, Instruction& out) const noexcept {
@@ -39,7 +39,7 @@ bool FunctionCode::decode(uint64_t address, Instruction& out) const noexcept {
 
 void FunctionCode::copy(uint64_t address, uint8_t* out, size_t size) const noexcept {
   for (size_t i = 0; i < size; ++i) {
-    out[i] = contains(address + i) ? bytes_[address + i - range_.begin] : 0;
+    out[i] = contains(address + i) ? bytes_[offset(address + i)] : 0;
   }
 }
 
@@ -51,13 +51,13 @@ bool FunctionCode::sweep() noexcept {
   Instruction instruction;
   for (uint64_t at = range_.begin; at < range_.end; at += instruction.length) {
     if (!decode_anywhere(at, instruction)) return false;
-    begins_.set(at - range_.begin);
+    begins_.set(offset(at));
     switch (instruction.op) {
       case Op::Jcc:
       case Op::Jmp:
       case Op::Loop:
       case Op::Call:  // of the function itself, and the call that only reads the ip (-m32 -fPIC)
-        if (contains(instruction.target)) targets_.set(instruction.target - range_.begin);
+        if (contains(instruction.target)) targets_.set(offset(instruction.target));
         break;
       case Op::JmpIndirect:
         indirect_jumps_ = true;
@@ -74,7 +74,7 @@ bool FunctionCode::sweep() noexcept {
     if (is_target(at)) {
       reached = true;
     } else if (!reached && !padding) {
-      unknown_entries_.set(at - range_.begin);
+      unknown_entries_.set(offset(at));
       reached = true;
     }
     if (!instruction.falls_through) reached = false;

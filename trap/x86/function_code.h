@@ -51,24 +51,27 @@ class FunctionCode {
   void copy(uint64_t address, uint8_t* out, size_t size) const noexcept;
 
   [[nodiscard]] bool begins(uint64_t address) const noexcept {
-    return contains(address) && begins_.test(address - range_.begin);
+    return contains(address) && begins_.test(offset(address));
   }
   // A direct jump, conditional or not, leads there.
   [[nodiscard]] bool is_target(uint64_t address) const noexcept {
-    return contains(address) && targets_.test(address - range_.begin);
+    return contains(address) && targets_.test(offset(address));
   }
   // Reached in a way that is not seen: by a table of jumps, or as a landing pad of an exception.
   // What comes behind a jump, return or trap, and is no target.
   [[nodiscard]] bool is_unknown_entry(uint64_t address) const noexcept {
-    return contains(address) && unknown_entries_.test(address - range_.begin);
+    return contains(address) && unknown_entries_.test(offset(address));
   }
   // The instruction before, or `address` itself at the function's beginning.
   [[nodiscard]] uint64_t previous(uint64_t address) const noexcept {
-    return range_.begin + begins_.previous(address - range_.begin);
+    return range_.begin + begins_.previous(offset(address));
   }
   [[nodiscard]] bool has_indirect_jumps() const noexcept { return indirect_jumps_; }
 
  private:
+  [[nodiscard]] size_t offset(uint64_t address) const noexcept {
+    return static_cast<size_t>(address - range_.begin);
+  }
   bool sweep() noexcept;
 
   CodeRange range_;
