@@ -14,6 +14,7 @@ set(KEBOUND_TRAP_SOURCES
   x86/flow_analysis.cc
   x86/flow_effect.cc
   x86/flow_relation.cc
+  x86/flow_stores.cc
   x86/function_code.cc
   x86/index_range.cc
   x86/index_use.cc
