@@ -46,6 +46,7 @@ bench: all
 	@cmake --build $(RELEASE) --target bench-core bench-inproc bench-report
 	@bench/supervisor/run --build $(RELEASE)
 	@bench/supervisor/rules --build $(RELEASE)
+	@bench/scan/run --build $(RELEASE)
 
 fuzz: packages
 	@scripts/fuzz.sh $(FUZZ_SECONDS) $(JOBS)

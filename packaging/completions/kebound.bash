@@ -1,6 +1,21 @@
 # bash completion for kebound                              -*- shell-script -*-
 # SPDX-License-Identifier: Apache-2.0
 
+_kebound_scan() {
+  if [[ $cur == --*=* ]]; then
+    prev=${cur%%=*}
+    cur=${cur#*=}
+  fi
+  case $prev in
+    --report) COMPREPLY=($(compgen -W 'text json' -- "$cur")); return ;;
+  esac
+  if [[ $cur == -* && $prev != -o && $prev != --output ]]; then
+    COMPREPLY=($(compgen -W '--report --output --all --no-debug-info --help' -- "$cur"))
+  else
+    _filedir
+  fi
+}
+
 _kebound() {
   local cur prev words cword
   _init_completion -n = || return
@@ -19,7 +34,11 @@ _kebound() {
   done
 
   if ((cword == 1)); then
-    COMPREPLY=($(compgen -W 'run attach report replay --help --version' -- "$cur"))
+    COMPREPLY=($(compgen -W 'run attach report replay scan --help --version' -- "$cur"))
+    return
+  fi
+  if [[ $command == scan ]]; then
+    _kebound_scan
     return
   fi
   if ((program > 0 && cword >= program)) && [[ $command == run || $command == attach ]]; then

@@ -21,6 +21,7 @@ RULES = {
     # Also a part of the in-process host, so it leans on nothing hosted where that uses it.
     "rules": ["core", "trap", "rules"],
     "report": ["events", "trap", "rules", "report"],
+    "scan": ["events", "trap", "report", "scan"],
     "hosts/posix": ["core", "events", "trap", "hosts/posix"],
     # It shares nothing with the hosts that run callbacks: it reads what they wrote.
     "hosts/inproc_run": ["trap", "events", "rules", "include/kebound", "hosts/posix", "hosts/inproc_run"],

@@ -20,6 +20,7 @@ constexpr std::array kCommands{
     Command{"attach", "do the same with a process that is running already", attach_main},
     Command{"report", "render recorded events: text, jsonl, sarif, html", report_main},
     Command{"replay", "put recorded exceptions before changed drivers", replay_main},
+    Command{"scan", "list the bounds checks of a program or library", scan_main},
 };
 
 std::string usage() {
