@@ -74,12 +74,13 @@ struct BoundException {
   SharedName program;      // path of the executable
   SharedName thread_name;  // comm
   BoundEvent event;
-  x86::Registers before;  // at the fault
+  x86::Registers before;  // at the check, as callbacks see them
   x86::Registers after;   // as resumed; equal to before unless Handled
   uint8_t code[15] = {};
   uint8_t code_size = 0;
   std::vector<Answer> answers;
   Disposition disposition = Disposition::Propagated;
+  std::string detail;  // what the check says of itself: an assertion's text, "memcpy"; mostly empty
   std::string reason;  // why not otherwise: "livelock: ...", "clamp refused: bounds are reversed"; mostly empty
   std::shared_ptr<const ModuleMap> modules;
   std::shared_ptr<const StackSnapshot> stack;  // null where the same place was captured before

@@ -118,6 +118,7 @@ DispatchOutcome Facility::dispatch(Thread& thread, const BoundEvent& event, KTRA
   --kthread.KernelApcDisable;
   const ULONG apc_inside = kthread.CombinedApcDisable;
   thread.event = &event;
+  thread.corrected_index.reset();
   if (log != nullptr) log->count = 0;
 
   const auto ask = [&](const Registration& registration) -> RawAnswer {
@@ -127,7 +128,8 @@ DispatchOutcome Facility::dispatch(Thread& thread, const BoundEvent& event, KTRA
       const ScopedInside inside(thread, image);
       answer = static_cast<RawAnswer>(reinterpret_cast<PBOUND_CALLBACK>(registration.routine)());
     }
-    const bool edited = memcmp(&frame, &original, sizeof frame) != 0;
+    const bool edited =
+        memcmp(&frame, &original, sizeof frame) != 0 || thread.corrected_index.has_value();
     if (log != nullptr && log->count < kMaxRegistrations) {
       log->entries[log->count++] = {image, registration.routine, answer, edited};
     }
@@ -142,6 +144,7 @@ DispatchOutcome Facility::dispatch(Thread& thread, const BoundEvent& event, KTRA
     if (edited && answer == kAnswerContinueSearch) [[unlikely]] {
       report_edit(registration);
       if (g_profile == Profile::Default) frame = original;
+      thread.corrected_index.reset();
     }
     return answer;
   };

@@ -83,7 +83,7 @@ class Facility {
 
   // Asks the callbacks on `thread` about `event`; the frame is at thread.kthread.TrapFrame
   // meanwhile and holds the applied edits only when the verdict is Handled (windows profile: edits
-  // leak). Raises the thread's critical region and restores it; checks IRQL and critical region on
+  // leak); so is thread.corrected_index, which the caller reads before the next dispatch. Raises the thread's critical region and restores it; checks IRQL and critical region on
   // the callback's return. An invalid answer and a thread that is already inside a callback are bug
   // checks (do not return). `log` may be null. Allocates nothing. Context: the thread that was
   // enter_thread()ed.

@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#include <optional>
+
 #include "core/atomic.h"
 #include "core/registry.h"
 #include "include/nt/wdm.h"
@@ -39,6 +41,9 @@ struct Thread {
   bool is_system_thread = false;  // made by PsCreateSystemThread
   // Of the exception that this thread handles, null outside a callback.
   const BoundEvent* event = nullptr;
+  // What the callback wants the index of `event` to be where the frame has no place for it: in
+  // R12..R15 or in memory. An edit like one of the frame.
+  std::optional<int64_t> corrected_index;
   uint64_t client_pid = 0;  // what PsGetCurrentProcessId/ThreadId answer
   uint64_t client_tid = 0;
   KIRQL irql = 0;

@@ -50,15 +50,15 @@ Cost summary(std::vector<double>& rounds) {
 
 void bare_clamp(int, siginfo_t*, void* context) { kebound::testing::set_ax(context, 9); }
 void bare_skip(int, siginfo_t*, void* context) {
-  constexpr unsigned kLength = sizeof(void*) == 8 ? 5 : 4;
-  kebound::testing::set_ip(context, kebound::testing::ip_of(context) + kLength);
+  kebound::testing::set_ip(context,
+                           kebound::testing::ip_of(context) + kebound::testing::kArrayTrapToSafety);
 }
 
 kebound_answer clamp(const kebound_event* event, kebound_registers* registers, void*) {
   if (event->source == KEBOUND_SOURCE_X86_BOUND) {
     registers->gpr[KEBOUND_RAX] = 9;
   } else {
-    registers->ip += event->instruction_length;
+    registers->ip += kebound::testing::kArrayTrapToSafety;
   }
   return KEBOUND_HANDLED;
 }

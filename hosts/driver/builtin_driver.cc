@@ -79,20 +79,34 @@ void refuse(const char* rule, std::string message) {
   nt::host().violation(violation);
 }
 
-[[nodiscard]] BOUND_CALLBACK_STATUS clamp(const BoundEvent& event, KTRAP_FRAME& frame) {
+[[nodiscard]] BOUND_CALLBACK_STATUS clamp(nt::Thread& thread) {
+  const BoundEvent& event = *thread.event;
+  KTRAP_FRAME& frame = *thread.kthread.TrapFrame;
   if (event.lower > event.upper) {
     refuse("clamp-refused",
            "clamp refused: bounds are reversed (lower " + std::to_string(event.lower) + ", upper " +
                std::to_string(event.upper) + ") at " + nt::hex(event.ip) + ", so no index passes");
     return BoundExceptionContinueSearch;
   }
-  ULONG64* index = frame_register(frame, event.index_register);
-  if (event.confidence != Confidence::Certain || index == nullptr) {
-    refuse("clamp-refused", "clamp refused: the index register at " + nt::hex(event.ip) +
-                                " is not known for certain");
+  if (event.confidence != Confidence::Certain || !event.resumable) {
+    const std::string why =
+        event.doubt == Doubt::None ? "" : std::string(": ") + doubt_text(event.doubt);
+    refuse("clamp-refused", event.confidence != Confidence::Certain
+                                ? "clamp refused: the index at " + nt::hex(event.ip) +
+                                      " is not known for certain" + why
+                                : "clamp refused: the check at " + nt::hex(event.ip) +
+                                      " cannot be executed again" + why);
     return BoundExceptionContinueSearch;
   }
-  write_register(*index, event.index < event.lower ? event.lower : event.upper, event.index_width);
+  const int64_t nearest = event.index < event.lower ? event.lower : event.upper;
+  ULONG64* const index =
+      event.index_address == 0 ? frame_register(frame, event.index_register) : nullptr;
+  // BOUND's index is always in the frame. Elsewhere the host knows all the places it is in.
+  if (event.source == BoundSource::X86Bound && index != nullptr) {
+    write_register(*index, nearest, event.index_width);
+  } else {
+    thread.corrected_index = nearest;
+  }
   return BoundExceptionHandled;
 }
 
@@ -107,14 +121,12 @@ void refuse(const char* rule, std::string message) {
 
 // The event is the facility's own description of what this thread is in; drivers have to decode for
 // themselves.
-[[nodiscard]] const nt::Thread& self() noexcept { return *nt::current_thread(); }
+[[nodiscard]] nt::Thread& self() noexcept { return *nt::current_thread(); }
 
 KEBOUND_BUILTIN_CODE BOUND_CALLBACK_STATUS on_bound_propagate() {
   return BoundExceptionContinueSearch;
 }
-KEBOUND_BUILTIN_CODE BOUND_CALLBACK_STATUS on_bound_clamp() {
-  return clamp(*self().event, *self().kthread.TrapFrame);
-}
+KEBOUND_BUILTIN_CODE BOUND_CALLBACK_STATUS on_bound_clamp() { return clamp(self()); }
 KEBOUND_BUILTIN_CODE BOUND_CALLBACK_STATUS on_bound_skip() {
   return skip(*self().event, *self().kthread.TrapFrame);
 }

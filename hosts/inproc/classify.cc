@@ -37,10 +37,11 @@ struct OwnMemory {
 // The processor has raised #BR. Only that a stale trap number may say so too, where the kernel
 // raises a signal by itself (a stack that has no room for a handler's frame), makes a look at the
 // instruction necessary.
-bool read_bound(const ucontext_t& context, x86::Registers& registers, BoundEvent& event) noexcept {
+bool read_bound(const ucontext_t& context, Trap& trap) noexcept {
+  auto& [registers, event, recovery] = trap;
   read_registers(context, registers);
-  event = BoundEvent{};
   event.ip = registers.rip;
+  event.trap_ip = registers.rip;
   if ((registers.cs & kLdtBit) != 0) return true;  // code of a segment that we know nothing about
   uint8_t code[x86::kMaxInstructionLength];
   const size_t size = kebound_copy(code, pointer_to(registers.rip), sizeof code);
@@ -62,8 +63,7 @@ bool read_bound(const ucontext_t& context, x86::Registers& registers, BoundEvent
   return true;
 }
 
-bool read_compiler_trap(const ucontext_t& context, x86::Registers& registers,
-                        BoundEvent& event) noexcept {
+bool read_compiler_trap(const ucontext_t& context, Trap& found) noexcept {
   const uint64_t ip = instruction_pointer(context);
   uint8_t code[x86::kMaxInstructionLength];
   // Not over the end of the page at first: a fault there kills a thread that has SIGSEGV blocked.
@@ -76,26 +76,28 @@ bool read_compiler_trap(const ucontext_t& context, x86::Registers& registers,
     decoded = x86::decode_compiler_trap(code, size, trap);
   }
   if (!decoded || !x86::is_array_bounds_check(trap)) return false;
-  read_registers(context, registers);
-  event = BoundEvent{};
+  read_registers(context, found.registers);
+  BoundEvent& event = found.event;
   event.source = BoundSource::ClangTrap;
   event.instruction_length = trap.length;
   event.ip = ip;
+  event.trap_ip = ip;
+  event.resumable = false;
+  event.doubt = Doubt::NoBranch;
   return true;
 }
 
 }  // namespace
 
 bool is_bound_exception(int signal, const siginfo_t& info, const ucontext_t& context,
-                        x86::Registers& registers, BoundEvent& event) noexcept {
+                        Trap& trap) noexcept {
   // The codes come first: a signal that somebody sent shows the trap number of some earlier trap.
   if (signal == SIGSEGV) {
     return info.si_code == SI_KERNEL && trap_number(context) == kTrapBoundRange &&
-           read_bound(context, registers, event);
+           read_bound(context, trap);
   }
   return signal == SIGILL && info.si_code == ILL_ILLOPN &&
-         trap_number(context) == kTrapInvalidOpcode &&
-         read_compiler_trap(context, registers, event);
+         trap_number(context) == kTrapInvalidOpcode && read_compiler_trap(context, trap);
 }
 
 bool resume_copy(ucontext_t& context) noexcept {

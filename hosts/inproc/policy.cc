@@ -6,23 +6,28 @@
 namespace kebound::inproc {
 namespace {
 
+void report_refusal(const char* rule, const kebound_event* event) noexcept {
+  const char* const why = kebound_doubt_text(event->doubt);
+  report_violation(rule, *why != '\0' ? why : "the index is not known", event->ip);
+}
+
 kebound_answer clamp(const kebound_event* event, kebound_registers* registers, void*) {
-  // A compiler's trap tells no index, and its code may not go on behind it.
-  if (event->confidence == KEBOUND_CONFIDENCE_UNKNOWN) return KEBOUND_CONTINUE_SEARCH;
+  if (event->confidence == KEBOUND_CONFIDENCE_UNKNOWN || !event->resumable) {
+    report_refusal("clamp-refused", event);
+    return KEBOUND_CONTINUE_SEARCH;
+  }
   if (event->lower > event->upper) {
     report_violation("clamp-refused", "the bounds are reversed: no index is inside", event->ip);
     return KEBOUND_CONTINUE_SEARCH;
   }
-  const uint64_t nearest =
-      static_cast<uint64_t>(event->index < event->lower ? event->lower : event->upper);
-  uint64_t& index = registers->gpr[event->index_register & 15];
-  const uint64_t mask = event->index_width == 16 ? 0xffff : 0xffffffff;
-  index = (index & ~mask) | (nearest & mask);
-  return KEBOUND_HANDLED;
+  const int64_t nearest = event->index < event->lower ? event->lower : event->upper;
+  return kebound_set_index(event, registers, nearest) == KEBOUND_OK ? KEBOUND_HANDLED
+                                                                    : KEBOUND_CONTINUE_SEARCH;
 }
 
 kebound_answer skip(const kebound_event* event, kebound_registers* registers, void*) {
   if (event->source != KEBOUND_SOURCE_X86_BOUND || event->instruction_length == 0) {
+    report_violation("skip-refused", "there is no BOUND to step over", event->ip);
     return KEBOUND_CONTINUE_SEARCH;
   }
   registers->ip += event->instruction_length;

@@ -20,6 +20,10 @@ struct alignas(kCacheLine) ThreadState {
   Context context;
   Atomic<uint64_t> owner{};  // thread id, 0 while nobody's
   LivelockGuard<x86::Registers> livelock;
+  // What the callback that runs was given, for kebound_set_index(), and what it said there.
+  const kebound_event* asked_event = nullptr;
+  kebound_registers* asked_registers = nullptr;
+  int64_t corrected_index = 0;
   bool in_nt_callback = false;  // gs is kebound's
   uint64_t program_gs = 0;
   KTRAP_FRAME frame{};

@@ -25,9 +25,8 @@ static_assert(sizeof(kebound_registers) % sizeof(uint64_t) == 0);
 
 kebound_registers to_public(const x86::Registers& registers) noexcept {
   kebound_registers result;
-  result.reserved = 0;
   memcpy(&result, &registers, sizeof registers);
-  result.reserved = 0;
+  result.index_corrected = 0;
   return result;
 }
 
@@ -39,11 +38,17 @@ kebound_event to_public(const BoundEvent& event) noexcept {
   result.instruction_length = event.instruction_length;
   result.index_register = event.index_register;
   result.index_width = event.index_width;
+  result.check = static_cast<uint8_t>(event.check);
+  result.resumable = event.resumable;
+  result.doubt = static_cast<uint8_t>(event.doubt);
   result.ip = event.ip;
   result.index = event.index;
   result.lower = event.lower;
   result.upper = event.upper;
   result.bounds_address = event.bounds_address;
+  result.trap_ip = event.trap_ip;
+  result.index_raw = event.index_raw;
+  result.index_address = event.index_address;
   return result;
 }
 
@@ -67,6 +72,7 @@ kebound_event to_public(const BoundEvent& event) noexcept {
 // One exception on its way.
 struct Exception {
   ThreadState& state;
+  const Trap& trap;
   const kebound_event& event;
   const kebound_registers& before;
   kebound_registers registers;  // as callbacks make them
@@ -100,6 +106,10 @@ struct Exception {
   void publish(unsigned disposition, const char* reason = "") const noexcept {
     const bool terminated = disposition == KEBOUND_DISPOSITION_TERMINATED;
     publish_exception(event, before, terminated ? before : registers, answers, disposition, reason);
+  }
+
+  [[nodiscard]] const int64_t* corrected_index() const noexcept {
+    return registers.index_corrected != 0 ? &state.corrected_index : nullptr;
   }
 };
 
@@ -141,26 +151,77 @@ x86::Registers from_public(const kebound_registers& registers) noexcept {
 
 enum class Next { Resume, Propagate };
 
-Next carry_out(Exception& exception, const DispatchOutcome& outcome, const x86::Registers& fault,
-               ucontext_t& context) noexcept {
+// All of a plan's writes or none: a half corrected index would be worse than an exception.
+[[nodiscard]] bool carry_out_writes(const x86::ResumePlan& plan) noexcept {
+  uint64_t before[x86::kMaxIndexPlaces];
+  size_t done = 0;
+  const auto pointer = [](uint64_t address) {
+    return reinterpret_cast<void*>(static_cast<uintptr_t>(address));
+  };
+  for (; done < plan.write_count; ++done) {
+    const x86::MemoryWrite& write = plan.writes[done];
+    if (kebound_copy(&before[done], pointer(write.address), write.size) != write.size ||
+        kebound_copy(pointer(write.address), &write.value, write.size) != write.size) {
+      break;
+    }
+  }
+  if (done == plan.write_count) return true;
+  while (done-- > 0) {
+    kebound_copy(pointer(plan.writes[done].address), &before[done], plan.writes[done].size);
+  }
+  return false;
+}
+
+// Nothing that the callbacks wanted of the thread happens.
+Next refuse(Exception& exception, const char* why, Doubt doubt = Doubt::None) noexcept {
+  exception.state.livelock.forget();
+  exception.registers = exception.before;
+  Line words;
+  words.text("handled refused: ").text(why);
+  if (doubt != Doubt::None) words.text(": ").text(doubt_text(doubt));
+  exception.publish(KEBOUND_DISPOSITION_PROPAGATED, words.c_str());
+  // Without a report of exceptions it would be a silent refusal.
+  if (!is_publishing()) report_violation("handled-refused", why, exception.event.ip);
+  return Next::Propagate;
+}
+
+Next resume(Exception& exception, ucontext_t& context) noexcept {
+  const Trap& trap = exception.trap;
+  x86::Registers seen = trap.registers;
+  seen.rip = trap.event.ip;
+  x86::Registers resumed = from_public(exception.registers);
+  const x86::ResumePlan plan =
+      plan_resumption(trap.event, trap.recovery, seen, exception.corrected_index(), resumed);
+  if (plan.verdict != x86::Resumption::Resume) {
+    const bool has_doubt = plan.verdict == x86::Resumption::NotResumable;
+    return refuse(exception, resumption_text(plan.verdict),
+                  has_doubt ? trap.event.doubt : Doubt::None);
+  }
+  if (exception.state.livelock.observe(seen, resumed, settings().livelock_limit)) {
+    livelock(exception);
+  }
+  if (!carry_out_writes(plan))
+    return refuse(exception, "the index is in memory that cannot be written");
+  write_registers(resumed, context);
+  exception.registers = to_public(resumed);
+  exception.publish(KEBOUND_DISPOSITION_HANDLED);
+  return Next::Resume;
+}
+
+Next carry_out(Exception& exception, const DispatchOutcome& outcome, ucontext_t& context) noexcept {
   switch (outcome.verdict) {
     case Verdict::NotHandled:
       exception.state.livelock.forget();
       exception.publish(KEBOUND_DISPOSITION_PROPAGATED);
       // Only the windows profile lets edits through to here.
       if (differ(exception.registers, exception.before)) {
-        write_registers(from_public(exception.registers), context);
+        x86::Registers leaked = from_public(exception.registers);
+        if (leaked.rip == exception.event.ip) leaked.rip = exception.trap.registers.rip;
+        write_registers(leaked, context);
       }
       return Next::Propagate;
-    case Verdict::Handled: {
-      const x86::Registers resumed = from_public(exception.registers);
-      if (exception.state.livelock.observe(fault, resumed, settings().livelock_limit)) {
-        livelock(exception);
-      }
-      write_registers(resumed, context);
-      exception.publish(KEBOUND_DISPOSITION_HANDLED);
-      return Next::Resume;
-    }
+    case Verdict::Handled:
+      return resume(exception, context);
     case Verdict::Error:
       exception.publish(KEBOUND_DISPOSITION_TERMINATED);
       kill_process();
@@ -170,19 +231,23 @@ Next carry_out(Exception& exception, const DispatchOutcome& outcome, const x86::
   return Next::Propagate;
 }
 
-Next dispatch(const BoundEvent& bound, const x86::Registers& fault, ucontext_t& context) noexcept {
+Next dispatch(const Trap& trap, ucontext_t& context) noexcept {
   ThreadState* const state = claim_thread_state(registry());
   if (state == nullptr) {
-    report_violation("no-memory", "no callback was asked about an exception", bound.ip);
+    report_violation("no-memory", "no callback was asked about an exception", trap.event.ip);
     return Next::Propagate;
   }
-  if (state->context.dispatching()) nested_exception(*state, bound.ip);
-  const kebound_event event = to_public(bound);
-  const kebound_registers before = to_public(fault);
-  Exception exception{*state, event, before, before, {}};
+  if (state->context.dispatching()) nested_exception(*state, trap.event.ip);
+  const kebound_event event = to_public(trap.event);
+  kebound_registers before = to_public(trap.registers);
+  before.ip = trap.event.ip;
+  Exception exception{*state, trap, event, before, before, {}};
+  state->asked_event = &event;
+  state->asked_registers = &exception.registers;
   const DispatchOutcome outcome =
       registry().dispatch(state->context, [&](const Registration& r) { return exception.ask(r); });
-  return carry_out(exception, outcome, fault, context);
+  state->asked_event = nullptr;
+  return carry_out(exception, outcome, context);
 }
 
 [[noreturn]] void leave_guarded_region(kebound_guard& guard, const BoundEvent& event) noexcept {
@@ -205,19 +270,47 @@ void deliver(int signal, siginfo_t* info, ucontext_t* context) noexcept {
 }  // namespace
 }  // namespace kebound::inproc
 
+kebound_status kebound_set_index(const kebound_event* event, kebound_registers* registers,
+                                 int64_t index) {
+  using namespace kebound;
+  using namespace kebound::inproc;
+  ThreadState* const state = current_thread_state();
+  if (event == nullptr || state == nullptr || state->asked_event != event ||
+      state->asked_registers != registers) {
+    return KEBOUND_INVALID_ARGUMENT;
+  }
+  if (!event->resumable || event->confidence == KEBOUND_CONFIDENCE_UNKNOWN) {
+    return KEBOUND_NOT_SUPPORTED;
+  }
+  if (event->source == KEBOUND_SOURCE_X86_BOUND) {
+    uint64_t& gpr = registers->gpr[event->index_register & 15];
+    const uint64_t mask = event->index_width == 16 ? 0xffff : 0xffffffff;
+    gpr = (gpr & ~mask) | (static_cast<uint64_t>(index) & mask);
+    return KEBOUND_OK;
+  }
+  state->corrected_index = index;
+  registers->index_corrected = 1;
+  return KEBOUND_OK;
+}
+
+const char* kebound_doubt_text(unsigned doubt) {
+  using namespace kebound;
+  return doubt <= static_cast<unsigned>(kLastDoubt) ? doubt_text(static_cast<Doubt>(doubt))
+                                                    : "unknown";
+}
+
 void kebound_on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
   using namespace kebound;
   using namespace kebound::inproc;
   auto& context = *static_cast<ucontext_t*>(opaque);
   if (signal == SIGSEGV && resume_copy(context)) return;
   const int saved = errno;
-  x86::Registers fault;
-  BoundEvent event;
-  if (is_bound_exception(signal, *info, context, fault, event)) {
-    const Next next = dispatch(event, fault, context);
+  Trap trap;
+  if (is_bound_exception(signal, *info, context, trap)) {
+    const Next next = dispatch(trap, context);
     errno = saved;
     if (next == Next::Resume) return;
-    if (kebound_guard* const guard = innermost_guard()) leave_guarded_region(*guard, event);
+    if (kebound_guard* const guard = innermost_guard()) leave_guarded_region(*guard, trap.event);
   }
   errno = saved;
   deliver(signal, info, &context);

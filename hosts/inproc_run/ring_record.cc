@@ -10,6 +10,8 @@ namespace {
 
 static_assert(static_cast<int>(BoundSource::X86Bound) == KEBOUND_SOURCE_X86_BOUND);
 static_assert(static_cast<int>(BoundSource::ClangTrap) == KEBOUND_SOURCE_CLANG_TRAP);
+static_assert(static_cast<int>(kLastSource) == KEBOUND_SOURCE_X86_MPX);
+static_assert(static_cast<int>(kLastCheckKind) == KEBOUND_CHECK_STACK_SMASH);
 static_assert(static_cast<int>(Confidence::Unknown) == KEBOUND_CONFIDENCE_UNKNOWN);
 static_assert(static_cast<int>(Confidence::Certain) == KEBOUND_CONFIDENCE_CERTAIN);
 static_assert(static_cast<int>(events::Disposition::Handled) == KEBOUND_DISPOSITION_HANDLED);
@@ -37,9 +39,12 @@ x86::Registers from_ring(const kebound_registers& from) {
 }
 
 bool is_possible(const kebound_event& event) {
-  return (event.source == KEBOUND_SOURCE_X86_BOUND || event.source == KEBOUND_SOURCE_CLANG_TRAP) &&
+  const unsigned width = event.index_width;
+  return event.source >= KEBOUND_SOURCE_X86_BOUND && event.source <= KEBOUND_SOURCE_X86_MPX &&
          event.confidence <= KEBOUND_CONFIDENCE_CERTAIN && event.index_register < 16 &&
-         (event.index_width == 0 || event.index_width == 16 || event.index_width == 32);
+         (width == 0 || width == 8 || width == 16 || width == 32 || width == 64) &&
+         event.check <= KEBOUND_CHECK_STACK_SMASH && event.resumable <= 1 &&
+         event.doubt <= static_cast<unsigned>(kLastDoubt);
 }
 
 bool take_exception(const kebound_ring_record& raw, RingRecord& out) {
@@ -59,12 +64,19 @@ bool take_exception(const kebound_ring_record& raw, RingRecord& out) {
   event.lower = raw.event.lower;
   event.upper = raw.event.upper;
   event.bounds_address = raw.event.bounds_address;
+  event.check = static_cast<CheckKind>(raw.event.check);
+  event.resumable = raw.event.resumable != 0;
+  event.doubt = static_cast<Doubt>(raw.event.doubt);
+  event.trap_ip = raw.event.trap_ip;
+  event.index_raw = raw.event.index_raw;
+  event.index_address = raw.event.index_address;
   exception.before = from_ring(raw.before);
   exception.after = from_ring(raw.after);
   exception.code_size = std::min<uint8_t>(raw.code_size, sizeof exception.code);
   memcpy(exception.code, raw.code, exception.code_size);
   exception.disposition = static_cast<events::Disposition>(raw.disposition);
   exception.reason = text_of(raw.text);
+  exception.detail = text_of(raw.detail);
   const size_t kept = std::min<size_t>(raw.answer_count, KEBOUND_RING_ANSWERS);
   for (size_t i = 0; i < kept; ++i) {
     const kebound_ring_answer& answer = raw.answers[i];

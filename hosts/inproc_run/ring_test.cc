@@ -129,7 +129,7 @@ TEST(RingRecordTest, RefusesWhatNoWriterWrites) {
   EXPECT_TRUE(refuses([](auto& raw) { raw.event.source = 0; }));
   EXPECT_TRUE(refuses([](auto& raw) { raw.event.confidence = 3; }));
   EXPECT_TRUE(refuses([](auto& raw) { raw.event.index_register = 16; }));
-  EXPECT_TRUE(refuses([](auto& raw) { raw.event.index_width = 8; }));
+  EXPECT_TRUE(refuses([](auto& raw) { raw.event.index_width = 12; }));
   EXPECT_TRUE(refuses([](auto& raw) { raw.kind = KEBOUND_RECORD_VERIFIER; })) << "without a rule";
 }
 

@@ -4,11 +4,14 @@
 #include <sys/user.h>
 
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "hosts/supervisor/tracee.h"
 #include "nt/facility.h"
 #include "trap/bound_event.h"
 #include "trap/x86/registers.h"
+#include "trap/x86/resume.h"
 
 namespace kebound::supervisor {
 
@@ -27,8 +30,11 @@ struct BoundStop : DriverTask {
   std::shared_ptr<Tracee> tracee;
   int signal = 0;         // what the thread gets if nobody handles the exception
   user_regs_struct user;  // as the kernel gave them
-  x86::Registers before;
+  x86::Registers before;  // as callbacks see them: rip is event.ip
   BoundEvent event;
+  x86::Recovery recovery;
+  std::string detail;                      // what the check says of itself
+  std::optional<int64_t> corrected_index;  // as nt::Thread's, after the search
   uint8_t code[15];
   uint8_t code_size = 0;
   KTRAP_FRAME frame;

@@ -14,6 +14,7 @@
 #include "nt/host.h"
 #include "nt/trap_frame.h"
 #include "trap/x86/bound.h"
+#include "trap/x86/compiler_trap.h"
 
 namespace kebound::supervisor {
 namespace {
@@ -68,15 +69,41 @@ ExceptionDesk::~ExceptionDesk() = default;
 // thread's registers and memory.
 bool ExceptionDesk::is_bound_exception(Tracee& tracee, BoundStop& stop) const {
   siginfo_t info;
-  if (ptrace_signal_info(tracee.tid, info) != PtraceResult::Ok || info.si_code != SI_KERNEL)
+  const int code = stop.signal == SIGSEGV ? int{SI_KERNEL} : int{ILL_ILLOPN};
+  if (ptrace_signal_info(tracee.tid, info) != PtraceResult::Ok || info.si_code != code)
     return false;
   if (ptrace_get_registers(tracee.tid, stop.user) != PtraceResult::Ok) return false;
+  // A signal that the thread queued for itself with the kernel's code arrives at the end of that
+  // system call, whose number is then here; a fault leaves -1.
+  if (stop.user.orig_rax != ~0ULL) return false;
   stop.before = from_user_regs(stop.user);
+  stop.event = BoundEvent{};
+  stop.recovery = x86::Recovery{};
+  stop.detail.clear();
+  return stop.signal == SIGSEGV ? is_bound(tracee, stop) : is_compiler_trap(tracee, stop);
+}
+
+bool ExceptionDesk::is_compiler_trap(Tracee& tracee, BoundStop& stop) const {
+  const TargetMemory& memory = tracee.process->memory;
+  stop.code_size =
+      static_cast<uint8_t>(memory.read_some(stop.before.rip, stop.code, sizeof stop.code));
+  x86::CompilerTrap trap;
+  if (!x86::decode_compiler_trap(stop.code, stop.code_size, trap) ||
+      !x86::is_array_bounds_check(trap)) {
+    return false;
+  }
+  stop.event.source = BoundSource::ClangTrap;
+  stop.event.instruction_length = trap.length;
+  stop.event.ip = stop.before.rip;
+  stop.event.trap_ip = stop.before.rip;
+  stop.event.resumable = false;
+  stop.event.doubt = Doubt::NoBranch;
+  return true;
+}
+
+bool ExceptionDesk::is_bound(Tracee& tracee, BoundStop& stop) const {
   constexpr uint64_t kCode64 = 0x33;
   if (stop.user.cs == kCode64) return false;
-  // A signal that the thread queued for itself with SI_KERNEL arrives at the end of that system
-  // call, whose number is then here; a fault leaves -1.
-  if (stop.user.orig_rax != ~0ULL) return false;
   const TargetMemory& memory = tracee.process->memory;
   stop.code_size =
       static_cast<uint8_t>(memory.read_some(stop.before.rip, stop.code, sizeof stop.code));
@@ -93,8 +120,9 @@ std::unique_ptr<BoundStop> ExceptionDesk::new_stop() {
 }
 
 bool ExceptionDesk::take(const std::shared_ptr<Tracee>& tracee, int signal) {
-  if (signal != SIGSEGV) return false;
+  if (signal != SIGSEGV && signal != SIGILL) return false;
   std::unique_ptr<BoundStop> stop = new_stop();
+  stop->signal = signal;
   if (!is_bound_exception(*tracee, *stop)) {
     spare_.push_back(std::move(stop));
     return false;
@@ -109,7 +137,6 @@ bool ExceptionDesk::take(const std::shared_ptr<Tracee>& tracee, int signal) {
   stop->desk = this;
   stop->space = &tracee->process->space;
   stop->ended = fiber_task_ended;
-  stop->signal = signal;
   stop->tracee = tracee;
   stop->answers.count = 0;
   tracee->in_callback = true;
@@ -129,6 +156,7 @@ void ExceptionDesk::run_callbacks(BoundStop& stop, nt::Thread& thread) {
   thread.client_pid = static_cast<uint64_t>(stop.tracee->process->pid);
   thread.client_tid = static_cast<uint64_t>(stop.tracee->tid);
   stop.outcome = nt::Facility::dispatch(thread, stop.event, stop.frame, &stop.answers);
+  stop.corrected_index = thread.corrected_index;
 }
 
 void ExceptionDesk::fiber_task(Fiber& fiber, void* task) {
@@ -176,6 +204,12 @@ events::Disposition ExceptionDesk::carry_out(BoundStop& stop, x86::Registers& af
       tracee.livelock.forget();
       break;
     case Verdict::Handled:
+      if (!prepare_resumption(stop, after, reason)) {
+        tracee.livelock.forget();
+        after = stop.before;
+        ptrace_continue(tracee.tid, stop.signal);
+        return Disposition::Propagated;
+      }
       if (tracee.livelock.observe(stop.before, after, options_.livelock_limit)) {
         return terminate(fmt::format(
             "livelock: handled {} times in a row at the same place with the same registers",
@@ -188,7 +222,12 @@ events::Disposition ExceptionDesk::carry_out(BoundStop& stop, x86::Registers& af
   // The windows profile lets edits leak into a propagated exception, so this is not for Handled
   // alone.
   if (!(after == stop.before)) {
-    to_user_regs(after, stop.user);
+    // The thread of a propagated exception stands at the trap, as without us.
+    x86::Registers real = after;
+    if (stop.outcome.verdict == Verdict::NotHandled && real.rip == stop.event.ip) {
+      real.rip = stop.event.trap_ip;
+    }
+    to_user_regs(real, stop.user);
     if (ptrace_set_registers(tracee.tid, stop.user) == PtraceResult::Refused) {
       after = stop.before;
       return terminate(
@@ -199,6 +238,39 @@ events::Disposition ExceptionDesk::carry_out(BoundStop& stop, x86::Registers& af
   const bool handled = stop.outcome.verdict == Verdict::Handled;
   ptrace_continue(tracee.tid, handled ? 0 : stop.signal);
   return handled ? Disposition::Handled : Disposition::Propagated;
+}
+
+bool ExceptionDesk::prepare_resumption(BoundStop& stop, x86::Registers& after,
+                                       std::string& reason) {
+  const int64_t* const corrected = stop.corrected_index ? &*stop.corrected_index : nullptr;
+  const x86::ResumePlan plan =
+      x86::plan_resumption(stop.event, stop.recovery, stop.before, corrected, after);
+  const auto refuse = [&](const char* why) {
+    reason = fmt::format("handled refused: {}", why);
+    return false;
+  };
+  if (plan.verdict != x86::Resumption::Resume) {
+    static_cast<void>(refuse(x86::resumption_text(plan.verdict)));
+    if (plan.verdict == x86::Resumption::NotResumable && stop.event.doubt != Doubt::None) {
+      reason += fmt::format(": {}", doubt_text(stop.event.doubt));
+    }
+    return false;
+  }
+  // All of the writes or none: a half corrected index would be worse than an exception.
+  const TargetMemory& memory = stop.tracee->process->memory;
+  uint64_t before[x86::kMaxIndexPlaces] = {};
+  for (size_t i = 0; i < plan.write_count; ++i) {
+    const x86::MemoryWrite& write = plan.writes[i];
+    if (memory.read(write.address, &before[i], write.size) &&
+        memory.write(write.address, &write.value, write.size)) {
+      continue;
+    }
+    while (i-- > 0) {
+      static_cast<void>(memory.write(plan.writes[i].address, &before[i], plan.writes[i].size));
+    }
+    return refuse("the index is in memory that cannot be written");
+  }
+  return true;
 }
 
 void ExceptionDesk::capture(BoundStop& stop) const {
@@ -222,7 +294,8 @@ void ExceptionDesk::record(BoundStop& stop, const x86::Registers& after,
                            events::Disposition disposition, std::string reason) {
   Tracee& tracee = *stop.tracee;
   if (tracee.name == nullptr || stop.stack != nullptr) {
-    tracee.name = std::make_shared<const std::string>(posix::thread_name(tracee.process->pid, tracee.tid));
+    tracee.name =
+        std::make_shared<const std::string>(posix::thread_name(tracee.process->pid, tracee.tid));
   }
   events::BoundException record;
   record.time_ns = events::realtime_ns();
@@ -231,6 +304,7 @@ void ExceptionDesk::record(BoundStop& stop, const x86::Registers& after,
   record.program = tracee.process->program;
   record.thread_name = tracee.name;
   record.event = stop.event;
+  record.detail = stop.detail;
   record.before = stop.before;
   record.after = disposition == events::Disposition::Terminated ? stop.before : after;
   memcpy(record.code, stop.code, sizeof record.code);

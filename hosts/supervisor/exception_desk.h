@@ -46,10 +46,15 @@ class ExceptionDesk {
   static void fiber_task_ended(DriverTask& task);
 
   [[nodiscard]] bool is_bound_exception(Tracee& tracee, BoundStop& stop) const;
+  [[nodiscard]] bool is_bound(Tracee& tracee, BoundStop& stop) const;
+  [[nodiscard]] bool is_compiler_trap(Tracee& tracee, BoundStop& stop) const;
   [[nodiscard]] std::unique_ptr<BoundStop> new_stop();
   void finish(std::unique_ptr<BoundStop> stop);
   [[nodiscard]] events::Disposition carry_out(BoundStop& stop, x86::Registers& after,
                                               std::string& reason);
+  // Handled: what it takes at a check that a compiler wrote. False: it is refused.
+  [[nodiscard]] static bool prepare_resumption(BoundStop& stop, x86::Registers& after,
+                                               std::string& reason);
   void capture(BoundStop& stop) const;
   void record(BoundStop& stop, const x86::Registers& after, events::Disposition disposition,
               std::string reason);

@@ -18,12 +18,31 @@ extern "C" {
 // i386 would align 64-bit members to 4 bytes.
 #define KEBOUND_ALIGN8 __attribute__((aligned(8)))
 
-#define KEBOUND_ABI_VERSION 1u
+#define KEBOUND_ABI_VERSION 2u
 
 // Where an event comes from.
 enum {
-  KEBOUND_SOURCE_X86_BOUND = 1,   // #BR by the BOUND instruction
-  KEBOUND_SOURCE_CLANG_TRAP = 2,  // clang's -fsanitize-trap=bounds: ud1; index and bounds unknown
+  KEBOUND_SOURCE_X86_BOUND = 1,            // #BR by the BOUND instruction
+  KEBOUND_SOURCE_CLANG_TRAP = 2,           // ud1 of clang's -fsanitize-trap
+  KEBOUND_SOURCE_CHECK_TRAP = 3,           // ud2 behind a compare of an index with its limit
+  KEBOUND_SOURCE_LIBCXX_HARDENING = 4,     // a trap of hardened libc++
+  KEBOUND_SOURCE_UBSAN_HANDLER = 5,        // __ubsan_handle_out_of_bounds and its family
+  KEBOUND_SOURCE_LIBSTDCXX_ASSERTION = 6,  // std::__glibcxx_assert_fail
+  KEBOUND_SOURCE_LIBCXX_ABORT = 7,         // std::__libcpp_verbose_abort
+  KEBOUND_SOURCE_FORTIFY = 8,              // __memcpy_chk and its siblings
+  KEBOUND_SOURCE_STACK_PROTECTOR = 9,      // __stack_chk_fail
+  KEBOUND_SOURCE_X86_MPX = 10,             // #BR by BNDCL, BNDCU, BNDCN
+};
+
+// What was checked.
+enum {
+  KEBOUND_CHECK_UNKNOWN = 0,
+  KEBOUND_CHECK_ARRAY_BOUNDS = 1,      // an index against the length of what it indexes
+  KEBOUND_CHECK_OBJECT_SIZE = 2,       // an access against its object; clang: or null, alignment
+  KEBOUND_CHECK_POINTER_OVERFLOW = 3,  // pointer arithmetic
+  KEBOUND_CHECK_ASSERTION = 4,         // a library's precondition
+  KEBOUND_CHECK_BUFFER_SIZE = 5,       // bytes to be written against the room for them
+  KEBOUND_CHECK_STACK_SMASH = 6,       // the stack's guard was overwritten
 };
 
 // How far index, lower, upper and index_register are known.
@@ -33,22 +52,29 @@ enum {
   KEBOUND_CONFIDENCE_CERTAIN = 2,  // read off the instruction and the registers
 };
 
-// One failed check.
+// One failed check. Where the check is a compare and the exception comes from the trap behind it,
+// the event is that of BOUND all the same: ip is the compare's, and so is the ip of the registers.
 typedef struct kebound_event {
   uint32_t size;               // bytes of this structure that are filled
   uint8_t source;              // KEBOUND_SOURCE_*
   uint8_t confidence;          // KEBOUND_CONFIDENCE_*
   uint8_t instruction_length;  // bytes from ip to the next instruction; 0: unknown
   uint8_t index_register;      // place in kebound_registers.gpr that holds the index
-  uint8_t index_width;         // bits of the comparison, 16 or 32; 0: unknown
-  uint8_t reserved[7];
+  uint8_t index_width;         // bits of the comparison: 8, 16, 32, 64; 0: unknown
+  uint8_t check;               // KEBOUND_CHECK_*
+  uint8_t resumable;           // KEBOUND_HANDLED can resume at ip; if 0 it is refused
+  uint8_t doubt;               // why index or resuming is not known: kebound_doubt_text()
+  uint8_t reserved[4];
   KEBOUND_ALIGN8 uint64_t ip;    // address of the failing instruction
-  KEBOUND_ALIGN8 int64_t index;  // what was checked
+  KEBOUND_ALIGN8 int64_t index;  // what was checked, sign-extended from index_width
   KEBOUND_ALIGN8 int64_t lower;  // both bounds are inclusive
   KEBOUND_ALIGN8 int64_t upper;
   KEBOUND_ALIGN8 uint64_t bounds_address;  // where the pair of bounds is in memory; 0: nowhere
+  KEBOUND_ALIGN8 uint64_t trap_ip;         // of what raised the exception; ip for BOUND
+  KEBOUND_ALIGN8 uint64_t index_raw;       // the index' bits at index_width
+  KEBOUND_ALIGN8 uint64_t index_address;   // where the index is in memory; 0: in index_register
 } kebound_event;
-KEBOUND_ABI_ASSERT(sizeof(kebound_event) == 56);
+KEBOUND_ABI_ASSERT(sizeof(kebound_event) == 80);
 KEBOUND_ABI_ASSERT(offsetof(kebound_event, ip) == 16);
 KEBOUND_ABI_ASSERT(offsetof(kebound_event, bounds_address) == 48);
 
@@ -86,7 +112,7 @@ typedef struct kebound_registers {
   uint16_t es;
   uint16_t fs;
   uint16_t gs;
-  uint32_t reserved;
+  uint32_t index_corrected;  // kebound_set_index() has given the index another value
 } kebound_registers;
 KEBOUND_ABI_ASSERT(sizeof(kebound_registers) == 176);
 KEBOUND_ABI_ASSERT(offsetof(kebound_registers, ip) == 128);
@@ -102,7 +128,7 @@ KEBOUND_ABI_ASSERT(offsetof(kebound_registers, cs) == 160);
 // `tail`. A writer that dies between the two steps leaves a hole; the reader gives up on it
 // (docs/inproc.md).
 
-#define KEBOUND_RING_MAGIC UINT64_C(0x31676e6972424b7f)  // "\x7fKBring1"
+#define KEBOUND_RING_MAGIC UINT64_C(0x32676e6972424b7f)  // "\x7fKBring2"
 #define KEBOUND_RING_HEADER_SIZE 4096u
 
 typedef struct kebound_ring_header {
@@ -135,6 +161,7 @@ enum {
 
 #define KEBOUND_RING_ANSWERS 8u  // the last callbacks that were asked, in order
 #define KEBOUND_RING_TEXT 104u
+#define KEBOUND_RING_DETAIL 128u
 #define KEBOUND_RING_PATH 248u
 
 typedef struct kebound_ring_answer {
@@ -167,12 +194,14 @@ typedef struct kebound_ring_record {
   KEBOUND_ALIGN8 uint64_t image_bias;  // addresses in `image` + image_bias = addresses in memory
   uint32_t image_is_program;           // `image` is the program itself, not a library
   uint32_t reserved;
-  char image[KEBOUND_RING_PATH];  // file that has the code at event.ip; empty: unknown
+  char image[KEBOUND_RING_PATH];     // file that has the code at event.ip; empty: unknown
+  char detail[KEBOUND_RING_DETAIL];  // what the check says of itself: an assertion's text; mostly
+                                     // empty
 } kebound_ring_record;
 KEBOUND_ABI_ASSERT(offsetof(kebound_ring_record, event) == 48);
-KEBOUND_ABI_ASSERT(offsetof(kebound_ring_record, answers) == 456);
-KEBOUND_ABI_ASSERT(offsetof(kebound_ring_record, image_bias) == 712);
-KEBOUND_ABI_ASSERT(sizeof(kebound_ring_record) == 976);
+KEBOUND_ABI_ASSERT(offsetof(kebound_ring_record, answers) == 480);
+KEBOUND_ABI_ASSERT(offsetof(kebound_ring_record, image_bias) == 736);
+KEBOUND_ABI_ASSERT(sizeof(kebound_ring_record) == 1128);
 
 #ifdef __cplusplus
 }

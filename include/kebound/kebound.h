@@ -88,6 +88,18 @@ KEBOUND_API kebound_handle kebound_register(kebound_callback callback, void* con
 // handlers.
 KEBOUND_API kebound_status kebound_deregister(kebound_handle handle);
 
+// Gives the index of a failed check another value: what a callback does before it answers
+// KEBOUND_HANDLED. Writes registers->gpr[event->index_register] at the width of the check; where
+// the index is in memory, remembers the value for when the exception is handled. Either way the
+// host carries the new value to every copy of the index that the compiler made. Returns OK,
+// INVALID_ARGUMENT (null, or not the event and registers that this thread's callback was given),
+// NOT_SUPPORTED (the event is not resumable, or has no index). Context: inside a callback.
+KEBOUND_API kebound_status kebound_set_index(const kebound_event* event,
+                                             kebound_registers* registers, int64_t index);
+
+// "no branch leads to the trap": what event->doubt means; "" for 0. Context: anywhere.
+KEBOUND_API const char* kebound_doubt_text(unsigned doubt);
+
 // --- guards: abandoning a region of code on a bound exception ---
 //
 //   kebound_guard guard;

@@ -201,7 +201,7 @@ TEST_F(ApiTest, A_clang_array_trap_is_an_event_without_an_index) {
   Event seen{};
   const Registration registration([&](const Event& event, EventRegisters& registers) {
     seen = event;
-    registers.ip += event.instruction_length;
+    registers.ip += testing::kArrayTrapToSafety;
     return Answer::Handled;
   });
   raise_array_trap();

@@ -235,15 +235,16 @@ void* g_frames[64];
 int g_frame_count;
 kebound_answer take_backtrace(const kebound_event* event, kebound_registers* registers, void*) {
   g_frame_count = backtrace(g_frames, 64);
-  registers->ip += event->instruction_length;
+  // What is right behind a trap is refused.
+  registers->ip = event->trap_ip + 16;
   return KEBOUND_HANDLED;
 }
 
 void* g_caller;
 [[gnu::noinline]] void fail_a_check() {
   g_caller = __builtin_return_address(0);
-  __asm__ volatile(
-      ".byte 0x67, 0x0f, 0xb9, 0x40, 0x12");  // clang's array-bounds trap, in both modes
+  __asm__ volatile(".byte 0x67, 0x0f, 0xb9, 0x40, 0x12; .skip 11, 0x90");  // clang's array-bounds
+                                                                           // trap, in both modes
 }
 
 TEST(LifeTest, A_callback_can_unwind_through_the_signal_into_the_failing_code) {

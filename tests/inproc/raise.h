@@ -25,6 +25,8 @@ inline constexpr unsigned kBoundLength = 2;
 // Executes the trap that clang ends a failed array check with. Returns when somebody has skipped
 // it.
 void raise_array_trap();
+// From the trap to code that a callback may go on with; what is right behind a trap is refused.
+inline constexpr unsigned kArrayTrapToSafety = 16;
 uintptr_t array_trap_address();
 
 // The interrupted thread's instruction pointer and eax in a handler's context.

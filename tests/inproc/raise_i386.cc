@@ -16,6 +16,7 @@ kebound_test_bound:
 kebound_test_raise_ud1:
 kebound_test_ud1:
   .byte 0x0f, 0xb9, 0x40, 0x12
+  .skip 12, 0x90
   ret
 )");
 

@@ -186,7 +186,9 @@ BoundVerdict evaluate_bound(const Registers& registers, MemoryReader memory,
   event.index_register = instruction.index_register;
   event.index_width = instruction.operand_bits;
   event.ip = registers.rip;
+  event.trap_ip = registers.rip;
   event.index = index;
+  event.index_raw = bits == 16 ? uint16_t(index) : uint32_t(index);
   event.lower = bounds[0];
   event.upper = bounds[1];
   event.bounds_address = pair.linear[0];

@@ -82,13 +82,6 @@ bool same(const BoundInstruction& a, const BoundInstruction& b) {
              0;
 }
 
-bool same(const BoundEvent& a, const BoundEvent& b) {
-  return a.source == b.source && a.confidence == b.confidence &&
-         a.instruction_length == b.instruction_length && a.index_register == b.index_register &&
-         a.index_width == b.index_width && a.ip == b.ip && a.index == b.index &&
-         a.lower == b.lower && a.upper == b.upper && a.bounds_address == b.bounds_address;
-}
-
 // A signed little-endian number, read byte by byte: slow, and without arithmetic in common with the
 // code under test. Nothing when a byte lies beyond 4 GiB or cannot be read.
 std::optional<int64_t> read_signed(MemoryReader memory, uint64_t linear, unsigned bytes) {
@@ -222,7 +215,9 @@ BoundVerdict verdict(const Registers& registers, MemoryReader memory, BoundEvent
   event.index_register = instruction->index_register;
   event.index_width = instruction->operand_bits;
   event.ip = registers.rip;
+  event.trap_ip = registers.rip;
   event.index = index;
+  event.index_raw = static_cast<uint64_t>(index < 0 ? index + range : index);
   event.lower = *bounds[0];
   event.upper = bounds[1].value_or(range / 2 - 1);
   event.bounds_address = (base.value + at[0]) % 0x100000000;
@@ -244,7 +239,7 @@ std::string disagreement(const Registers& registers, MemoryReader memory) {
   BoundEvent event;
   const BoundVerdict expected = verdict(registers, memory, expected_event);
   const BoundVerdict got = evaluate_bound(registers, memory, event);
-  if (got == expected && same(event, expected_event))
+  if (got == expected && event == expected_event)
     return address_disagreement(registers, memory);
   std::ostringstream out;
   const auto describe_event = [&out](const BoundEvent& e) {
