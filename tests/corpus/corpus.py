@@ -29,8 +29,8 @@ def run(words, folder, environment=None, timeout=300):
                           stdin=subprocess.DEVNULL, timeout=timeout, check=False)
 
 
-def must(words, folder, environment=None):
-    done = run(words, folder, environment)
+def must(words, folder, environment=None, timeout=300):
+    done = run(words, folder, environment, timeout)
     if done.returncode != 0:
         raise Failure(f"status {done.returncode}: {' '.join(words)}\n(in {folder})\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
     return done
@@ -66,7 +66,7 @@ class Corpus:
         shutil.rmtree(self.program.folder, ignore_errors=True)
         os.makedirs(self.program.folder)
         for words, folder in self.program.build():
-            must(words, folder)
+            must(words, folder, timeout=1800)
         with open(stamp, "w", encoding="utf-8"):
             pass
 
@@ -92,7 +92,7 @@ class Corpus:
             file.write(text)
         program = os.path.join(scratch, seed.name)
         for words, folder in self.program.build_seed(seed, changed, program):
-            must(words, folder)
+            must(words, folder, timeout=1800)
         return program, line
 
     def events(self, host, words, report, answer):
