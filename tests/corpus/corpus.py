@@ -134,6 +134,20 @@ class Corpus:
             raise Failure("not all seeded bugs are reported and survived")
 
 
+    def scan(self):
+        """kebound scan finds the checks of the program, and none where it has none."""
+        for image in self.program.images():
+            done = must([self.kebound, "scan", "--report", "json", image], self.program.folder)
+            result = json.loads(done.stdout)
+            totals = result["totals"]
+            known = totals["by_known"]
+            recoverable = known["certain"] + known["likely"] + known["arguments"]
+            print(f"{self.program.name}: {os.path.basename(image)}: {totals['checks']} checks in {totals['functions']} functions, "
+                  f"{recoverable} recoverable, {totals['resumable']} resumable")
+            if totals["checks"] < self.program.least_checks:
+                raise Failure(f"{image}: {totals['checks']} checks, there are at least {self.program.least_checks}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", required=True)

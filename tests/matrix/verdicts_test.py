@@ -10,6 +10,7 @@ PLACE = ("arrays.c", 28)
 SOURCES = {"arrays.c", "containers.cc"}
 RIGHT = {"index": 12, "index_raw": "0xc", "index_width": 32, "lower": 0, "upper": 9, "confidence": "certain", "file": "/src/arrays.c",
          "line": 28, "disposition": "propagated", "reason": None, "code": "83ff09", "index_register": "edi", "ip": "0x5555555551a0",
+         "line_ip": None, "index_address": "0x7ffe1000",
          "registers": {"before": {"edi": "0xc"}, "after": {}}}
 
 
@@ -25,13 +26,14 @@ class Judging(unittest.TestCase):
     def test_a_wrong_claim_is_wrong_however_confident(self):
         for confidence in ("certain", "likely"):
             for changed in ({"index": 11, "index_raw": "0xb"}, {"index": 48, "index_raw": "0x30"}, {"upper": 10}, {"lower": 1},
-                            {"index_raw": "0xd"}, {"index_width": 0}, {"index": -12}):
+                            {"index_raw": "0xd"}, {"index_width": None, "index_raw": None}, {"index": -12}):
                 with self.subTest(confidence=confidence, **changed):
                     self.assertEqual(judged(confidence=confidence, **changed), verdicts.WRONG)
 
-    def test_a_wrong_line_is_wrong_even_where_the_index_is_unknown(self):
+    def test_a_wrong_line_is_wrong_where_the_check_is_said_to_be_known(self):
         self.assertEqual(judged(line=29), verdicts.WRONG)
-        self.assertEqual(judged(line=29, confidence="unknown"), verdicts.WRONG)
+        self.assertEqual(judged(line=29, confidence="likely"), verdicts.WRONG)
+        self.assertEqual(judged(line=29, confidence="unknown"), verdicts.UNKNOWN)
         self.assertEqual(judged(file="/src/containers.cc"), verdicts.WRONG)
 
     def test_what_is_not_said_is_not_wrong(self):
@@ -76,10 +78,10 @@ class Agreeing(unittest.TestCase):
         return verdicts.disagreements(RIGHT, {**RIGHT, **changed})
 
     def test_what_must_differ_may(self):
-        self.assertEqual(self.differ(time_ns=1, pid=2, tid=2, ip="0x7777771a0", code="83ff090f87"), [])
+        self.assertEqual(self.differ(time_ns=1, pid=2, tid=2, ip="0x7777771a0", index_address="0x7ffe2008", code="83ff090f87"), [])
 
     def test_anything_else_is_found(self):
-        for changed in ({"index": 1}, {"line": 2}, {"confidence": "likely"}, {"ip": "0x5555555551a1"}, {"code": "83fe09"}, {"new": 1},
+        for changed in ({"index": 1}, {"line": 2}, {"confidence": "likely"}, {"ip": "0x5555555551a1"}, {"line_ip": "0x5555555551a8"}, {"index_address": None}, {"code": "83fe09"}, {"new": 1},
                         {"registers": {"before": {"edi": "0xd"}, "after": {}}}, {"registers": {"before": {"edi": "0xc"}, "after": {"edi": "0x9"}}}):
             with self.subTest(**changed):
                 self.assertEqual(len(self.differ(**changed)), 1)

@@ -44,10 +44,10 @@ SHAPE_FUNCTION long on_the_stack(long input) {
 }
 
 static const struct shape fortified[] = {
-    {"FORTIFY", "copy", copy, 30, 30, 0, 24},
-    {"FORTIFY", "move", move, 17, 17, 0, 16},
-    {"FORTIFY", "fill", fill, 40, 40, 0, 16},
-    {"FORTIFY", "fortified_local", on_the_stack, 50, 50, 0, 32},
+    {"FORTIFY", "copy", copy, 30, 29, 0, 23},
+    {"FORTIFY", "move", move, 17, 16, 0, 15},
+    {"FORTIFY", "fill", fill, 40, 39, 0, 15},
+    {"FORTIFY", "fortified_local", on_the_stack, 50, 49, 0, 31},
 };
 
 extern const struct shape_list fortified_list;
