@@ -7,6 +7,7 @@ build/corpus: other build trees use the same."""
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -134,18 +135,28 @@ class Corpus:
             raise Failure("not all seeded bugs are reported and survived")
 
 
+    def scan_image(self, image):
+        return json.loads(must([self.kebound, "scan", "--report", "json", image], self.program.folder).stdout)
+
     def scan(self):
-        """kebound scan finds the checks of the program, and none where it has none."""
+        """kebound scan accounts for every trap that objdump sees, and finds the checks that the seeded bugs fail, at their lines."""
         for image in self.program.images():
-            done = must([self.kebound, "scan", "--report", "json", image], self.program.folder)
-            result = json.loads(done.stdout)
-            totals = result["totals"]
-            known = totals["by_known"]
-            recoverable = known["certain"] + known["likely"] + known["arguments"]
-            print(f"{self.program.name}: {os.path.basename(image)}: {totals['checks']} checks in {totals['functions']} functions, "
-                  f"{recoverable} recoverable, {totals['resumable']} resumable")
-            if totals["checks"] < self.program.least_checks:
-                raise Failure(f"{image}: {totals['checks']} checks, there are at least {self.program.least_checks}")
+            result = self.scan_image(image)
+            code = must(["objdump", "-d", "--no-show-raw-insn", image], self.program.folder).stdout
+            traps = {int(line.split(":")[0], 16) for line in code.splitlines() if re.search(r"\tud[12]\b", line)}
+            found = {int(check["failure_address"], 16) for check in result["checks"]}
+            missing = len(traps - found) - result["totals"]["other_traps"]
+            if missing > 0 or not traps:
+                raise Failure(f"{image}: of {len(traps)} traps {missing} are neither checks nor other traps")
+            known = result["totals"]["by_known"]
+            print(f"{self.program.name}: {os.path.basename(image)}: {len(traps)} traps, {result['totals']['checks']} checks: {known}, "
+                  f"{result['totals']['resumable']} resumable, {result['totals']['other_traps']} other traps")
+        with tempfile.TemporaryDirectory(prefix="kebound-corpus-") as scratch:
+            for seed in self.program.seeds:
+                program, line = self.make_seed(seed, scratch)
+                places = {(os.path.basename(c["file"] or ""), c["line"]) for c in self.scan_image(program)["checks"]}
+                if (os.path.basename(seed.file), line) not in places:
+                    raise Failure(f"{seed.name}: no check at {seed.file}:{line}")
 
 
 def main():

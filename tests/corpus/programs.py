@@ -70,8 +70,8 @@ class Lua(Program):
     mode = 64
     tests = ("main gc db calls strings literals attrib locals constructs code nextvar api events vararg closure errors sort verybig files")
     seeds = (
-        Seed("logarithm", "src/lobject.c", "while (x >= 256)", "while (x > 256)", "log_2[x]", [DRIVERS + "/keys.lua"],
-             256, 0, 255, "700\t66049\t490000\n"),
+        Seed("status", "src/lbaselib.c", "statnames[costatus(L, co)]", "statnames[costatus(L, co) + 1]",
+             "statnames[costatus(L, co) + 1]", [DRIVERS + "/status.lua"], 4, 0, 3, "dead\n"),
         Seed("option", "src/lbaselib.c", "optsnum[o]", "optsnum[o + 1]", "optsnum[o + 1]", [DRIVERS + "/collector.lua"],
              7, 0, 6, "300\n"),
     )
