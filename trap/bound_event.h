@@ -118,8 +118,10 @@ enum class Doubt : uint8_t {
   NotRepeatable,      // what lies between check and trap cannot be executed again
   CallNotResumable,   // the check is a call that does not come back
   UniqueTraps,        // the image numbers its traps: the kind is not known
+  LoopCounter,        // the index counts a loop, which would not end with it corrected each time
+  Busy,               // other threads have all room for the analysis
 };
-inline constexpr Doubt kLastDoubt = Doubt::UniqueTraps;
+inline constexpr Doubt kLastDoubt = Doubt::Busy;
 
 // For messages: "why" in words. Empty for None.
 [[nodiscard]] constexpr const char* doubt_text(Doubt doubt) noexcept {
@@ -156,6 +158,10 @@ inline constexpr Doubt kLastDoubt = Doubt::UniqueTraps;
       return "the failed check does not come back";
     case Doubt::UniqueTraps:
       return "the program numbers its traps, so that their kind is not known";
+    case Doubt::LoopCounter:
+      return "the index counts the rounds of a loop, which would never end";
+    case Doubt::Busy:
+      return "other threads have all room for the analysis";
   }
   return "unknown";
 }
@@ -178,6 +184,9 @@ struct BoundEvent {
   int64_t upper = 0;
   uint64_t index_raw = 0;       // the index' bits at index_width
   uint64_t index_address = 0;   // where it is in memory, 0: in index_register
+  // An instruction that has the source line of the check, where compilers give that of the compare
+  // itself to a neighbour: the access that the check guards. 0: ip has it, as far as is known.
+  uint64_t line_ip = 0;
   uint64_t bounds_address = 0;  // where the pair of bounds was read, 0 if nowhere
 
   bool operator==(const BoundEvent&) const = default;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "hosts/inproc/check_trap.h"
 #include "hosts/inproc/machine.h"
 #include "trap/x86/bound.h"
 #include "trap/x86/compiler_trap.h"
@@ -75,16 +76,9 @@ bool read_compiler_trap(const ucontext_t& context, Trap& found) noexcept {
     size = kebound_copy(code, pointer_to(ip), sizeof code);
     decoded = x86::decode_compiler_trap(code, size, trap);
   }
-  if (!decoded || !x86::is_array_bounds_check(trap)) return false;
+  if (!decoded) return false;
   read_registers(context, found.registers);
-  BoundEvent& event = found.event;
-  event.source = BoundSource::ClangTrap;
-  event.instruction_length = trap.length;
-  event.ip = ip;
-  event.trap_ip = ip;
-  event.resumable = false;
-  event.doubt = Doubt::NoBranch;
-  return true;
+  return recover_check_trap(found);
 }
 
 }  // namespace

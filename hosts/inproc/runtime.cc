@@ -6,6 +6,8 @@
 
 #include "hosts/inproc/bug_check.h"
 #include "hosts/inproc/chain.h"
+#include "hosts/inproc/check_trap.h"
+#include "hosts/inproc/check_trap.h"
 #include "hosts/inproc/image.h"
 #include "hosts/inproc/machine.h"
 #include "hosts/inproc/publish.h"
@@ -105,6 +107,7 @@ void forget_image(uint64_t address_within) noexcept {
   if (g_started.load(MemoryOrder::Acquire) == 0) return;
   const Image image = image_of(address_within);
   if (!image.found()) return;
+  forget_check_traps({image.begin, image.end});
   Registration live[kMaxRegistrations];
   const uint32_t count = g_registry.list(live);
   for (uint32_t i = 0; i < count; ++i) {

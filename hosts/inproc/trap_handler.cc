@@ -49,6 +49,7 @@ kebound_event to_public(const BoundEvent& event) noexcept {
   result.trap_ip = event.trap_ip;
   result.index_raw = event.index_raw;
   result.index_address = event.index_address;
+  result.line_ip = event.line_ip;
   return result;
 }
 

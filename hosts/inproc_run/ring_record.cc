@@ -70,6 +70,7 @@ bool take_exception(const kebound_ring_record& raw, RingRecord& out) {
   event.trap_ip = raw.event.trap_ip;
   event.index_raw = raw.event.index_raw;
   event.index_address = raw.event.index_address;
+  event.line_ip = raw.event.line_ip;
   exception.before = from_ring(raw.before);
   exception.after = from_ring(raw.after);
   exception.code_size = std::min<uint8_t>(raw.code_size, sizeof exception.code);

@@ -11,6 +11,7 @@
 #include "core/livelock.h"
 #include "events/record.h"
 #include "hosts/posix/module_map.h"
+#include "hosts/supervisor/check_traps.h"
 #include "hosts/supervisor/target_memory.h"
 #include "hosts/supervisor/user_window.h"
 #include "trap/x86/registers.h"
@@ -27,6 +28,7 @@ struct Process {
   UserSpace space;
   TargetMemory memory;
   posix::ModuleMapReader modules;
+  std::unique_ptr<CheckTraps> check_traps;  // made at the first trap
   std::unordered_set<uint64_t> captured_places;  // instruction pointers whose stack was recorded
   posix::SignalMasks masks;                             // as last seen
 };

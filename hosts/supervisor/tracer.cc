@@ -270,6 +270,7 @@ void Tracer::on_exec(const std::shared_ptr<Tracee>& tracee) {
 void Tracer::enter_program(Process& process) {
   process.space = {process.pid, ++last_space_id_};
   process.modules.forget();
+  process.check_traps.reset();
   process.captured_places.clear();
   process.masks = {};
   process.is_64bit = posix::executable_is_64bit(process.pid);

@@ -73,8 +73,9 @@ typedef struct kebound_event {
   KEBOUND_ALIGN8 uint64_t trap_ip;         // of what raised the exception; ip for BOUND
   KEBOUND_ALIGN8 uint64_t index_raw;       // the index' bits at index_width
   KEBOUND_ALIGN8 uint64_t index_address;   // where the index is in memory; 0: in index_register
+  KEBOUND_ALIGN8 uint64_t line_ip;         // has the source line of the check; 0: ip has
 } kebound_event;
-KEBOUND_ABI_ASSERT(sizeof(kebound_event) == 80);
+KEBOUND_ABI_ASSERT(sizeof(kebound_event) == 88);
 KEBOUND_ABI_ASSERT(offsetof(kebound_event, ip) == 16);
 KEBOUND_ABI_ASSERT(offsetof(kebound_event, bounds_address) == 48);
 
@@ -199,9 +200,9 @@ typedef struct kebound_ring_record {
                                      // empty
 } kebound_ring_record;
 KEBOUND_ABI_ASSERT(offsetof(kebound_ring_record, event) == 48);
-KEBOUND_ABI_ASSERT(offsetof(kebound_ring_record, answers) == 480);
-KEBOUND_ABI_ASSERT(offsetof(kebound_ring_record, image_bias) == 736);
-KEBOUND_ABI_ASSERT(sizeof(kebound_ring_record) == 1128);
+KEBOUND_ABI_ASSERT(offsetof(kebound_ring_record, answers) == 488);
+KEBOUND_ABI_ASSERT(offsetof(kebound_ring_record, image_bias) == 744);
+KEBOUND_ABI_ASSERT(sizeof(kebound_ring_record) == 1136);
 
 #ifdef __cplusplus
 }

@@ -15,7 +15,7 @@ LINE = r"kebound: bound exception at \S+\+0x[0-9a-f]+: index 12 is not in 0\.\.9
 
 # abi.h
 HEADER = struct.Struct("<QIIII40xQQ48xQ")
-MAGIC, VERSION, RECORD_SIZE, HEADER_SIZE = 0x32676E6972424B7F, 2, 1128, 4096
+MAGIC, VERSION, RECORD_SIZE, HEADER_SIZE = 0x32676E6972424B7F, 2, 1136, 4096
 
 
 def run(bits, program, *arguments, options="", preload=True, **environment):
@@ -50,8 +50,8 @@ class Ring:
                             "code": code[:code_size], "is_64bit": is_64bit, "asked": asked, "source": source,
                             "confidence": confidence, "length": length, "register": register, "width": width, "ip": ip,
                             "index": index, "lower": lower, "upper": upper,
-                            "before_rax": struct.unpack_from("<Q", data, at + 128)[0],
-                            "after_rax": struct.unpack_from("<Q", data, at + 304)[0]})
+                            "before_rax": struct.unpack_from("<Q", data, at + 136)[0],
+                            "after_rax": struct.unpack_from("<Q", data, at + 312)[0]})
         return records, dropped
 
 

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hosts/inproc/check_trap.h"
+
+#include "core/atomic.h"
+#include "hosts/inproc/image.h"
+#include "hosts/inproc/machine.h"
+#include "trap/elf/unwind_table.h"
+#include "trap/x86/check_recovery.h"
+#include "trap/x86/recovery_cache.h"
+#include "trap/x86/trap_numbers.h"
+
+namespace kebound::inproc {
+namespace {
+
+// All zero is a new one; its constructor would have to run before anybody's first trap.
+alignas(x86::RecoveryCache) constinit unsigned char g_cache_bytes[sizeof(x86::RecoveryCache)] = {};
+
+x86::RecoveryCache& cache() noexcept {
+  return *reinterpret_cast<x86::RecoveryCache*>(g_cache_bytes);
+}
+
+size_t read_own_memory(void*, uint64_t address, void* buffer, size_t size) noexcept {
+  return kebound_copy(buffer, reinterpret_cast<const void*>(static_cast<uintptr_t>(address)), size);
+}
+constexpr MemoryReader kOwnMemory{nullptr, read_own_memory};
+
+bool read_image(const Image& image, elf::Image& out) noexcept {
+  elf::ProgramHeaders headers;
+  return image.found() && elf::find_program_headers(image.begin, kOwnMemory, headers) &&
+         elf::read_image(headers, kOwnMemory, out);
+}
+
+bool find_function(void*, uint64_t address, x86::CodePlace& out) noexcept {
+  elf::Image image;
+  if (!read_image(image_of(address), image)) return false;
+  const x86::CodeRange* const text = elf::text_around(image, address);
+  if (text == nullptr) return false;
+  out.text = *text;
+  return elf::function_around(image, address, kOwnMemory, out.function);
+}
+
+// Which images number their traps, as far as one had to know: where an image begins, and a bit. Two
+// that share a place throw each other out.
+constexpr size_t kRemembered = 64;
+constexpr uint64_t kNumbers = 1;
+constinit Atomic<uint64_t> g_remembered[kRemembered];
+
+Atomic<uint64_t>& remembered(uint64_t begin) noexcept {
+  return g_remembered[(begin * 0x9e3779b97f4a7c15u >> 32) % kRemembered];
+}
+
+bool image_numbers_its_traps(uint64_t ip) noexcept {
+  const Image image = image_of(ip);
+  if (!image.found()) return false;
+  Atomic<uint64_t>& place = remembered(image.begin);
+  const uint64_t known = place.load(MemoryOrder::Relaxed);
+  if ((known & ~kNumbers) == image.begin) return (known & kNumbers) != 0;
+  elf::Image headers;
+  bool numbers = false;
+  if (read_image(image, headers)) {
+    const x86::CodeRange* const text = elf::text_around(headers, ip);
+    numbers = text != nullptr && x86::numbers_its_traps(*text, headers.mode, kOwnMemory);
+  }
+  place.store(image.begin | (numbers ? kNumbers : 0), MemoryOrder::Relaxed);
+  return numbers;
+}
+
+}  // namespace
+
+bool recover_check_trap(Trap& trap) noexcept {
+  x86::RecoverySource source;
+  source.mode = trap.registers.cs == kCode64 ? x86::CodeMode::Bits64 : x86::CodeMode::Bits32;
+  source.memory = kOwnMemory;
+  source.functions = {nullptr, find_function};
+  source.evidence.unique_traps = image_numbers_its_traps(trap.registers.rip);
+  return x86::recover_check(source, trap.registers, cache(), trap.event, trap.recovery);
+}
+
+void forget_check_traps(x86::CodeRange range) noexcept {
+  x86::forget_code(cache(), range);
+  remembered(range.begin).store(0, MemoryOrder::Relaxed);
+}
+
+}  // namespace kebound::inproc

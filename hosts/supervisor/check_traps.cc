@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hosts/supervisor/check_traps.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "trap/x86/recovery_cache.h"
+#include "trap/x86/trap_numbers.h"
+
+namespace kebound::supervisor {
+namespace {
+
+// The file that is mapped around `address`: all of its mappings that lie together, the one with the
+// ELF header first.
+std::optional<x86::CodeRange> file_around(const events::ModuleMap& map, uint64_t address) {
+  const auto& all = map.mappings;
+  auto at = std::find_if(all.begin(), all.end(), [&](const events::Mapping& mapping) {
+    return address >= mapping.begin && address < mapping.end;
+  });
+  if (at == all.end() || at->path.empty()) return std::nullopt;
+  auto first = at;
+  while (first != all.begin() && first->file_offset != 0 && std::prev(first)->path == at->path) {
+    --first;
+  }
+  auto last = at;
+  while (std::next(last) != all.end() && std::next(last)->path == at->path &&
+         std::next(last)->file_offset != 0) {
+    ++last;
+  }
+  return x86::CodeRange{first->begin, last->end};
+}
+
+}  // namespace
+
+CheckTraps::CheckTraps(pid_t pid, bool is_64bit, TargetMemory& memory,
+                       posix::ModuleMapReader& modules)
+    : pid_(pid),
+      is_64bit_(is_64bit),
+      memory_(memory),
+      modules_(modules),
+      cache_(std::make_unique<x86::RecoveryCache>()) {}
+
+CheckTraps::~CheckTraps() = default;
+
+// What is not where it was is forgotten, with all that was known about its code.
+void CheckTraps::follow_mappings() {
+  const std::shared_ptr<const events::ModuleMap> map = modules_.read(pid_, is_64bit_);
+  if (map == nullptr || map->generation == generation_) return;
+  generation_ = map->generation;
+  std::erase_if(images_, [&](const MappedImage& image) {
+    const std::optional<x86::CodeRange> now = file_around(*map, image.range.begin);
+    const auto same_path = [&] {
+      return std::any_of(map->mappings.begin(), map->mappings.end(),
+                         [&](const events::Mapping& mapping) {
+                           return mapping.begin == image.range.begin && mapping.path == image.path;
+                         });
+    };
+    if (now && *now == image.range && same_path()) return false;
+    x86::forget_code(*cache_, image.range);
+    return true;
+  });
+}
+
+const CheckTraps::MappedImage* CheckTraps::image_around(uint64_t address) {
+  const auto find = [&]() -> const MappedImage* {
+    for (const MappedImage& image : images_) {
+      if (image.range.contains(address)) return &image;
+    }
+    return nullptr;
+  };
+  if (const MappedImage* const known = find()) return known;
+  follow_mappings();
+  if (const MappedImage* const known = find()) return known;
+  const std::shared_ptr<const events::ModuleMap>& map = modules_.last();
+  if (map == nullptr) return nullptr;
+  const std::optional<x86::CodeRange> range = file_around(*map, address);
+  if (!range) return nullptr;
+  MappedImage image{*range, {}, {}, false};
+  for (const events::Mapping& mapping : map->mappings) {
+    if (mapping.begin == range->begin) image.path = mapping.path;
+  }
+  elf::ProgramHeaders headers;
+  if (!elf::find_program_headers(range->begin, memory_.reader(), headers) ||
+      !elf::read_image(headers, memory_.reader(), image.image)) {
+    return nullptr;
+  }
+  for (size_t i = 0; i < image.image.text_count; ++i) {
+    image.numbers_its_traps |=
+        x86::numbers_its_traps(image.image.text[i], image.image.mode, memory_.reader());
+  }
+  images_.push_back(std::move(image));
+  return &images_.back();
+}
+
+bool CheckTraps::find_function(void* self, uint64_t address, x86::CodePlace& out) noexcept {
+  auto& traps = *static_cast<CheckTraps*>(self);
+  const MappedImage* const found = traps.image_around(address);
+  if (found == nullptr) return false;
+  const x86::CodeRange* const text = elf::text_around(found->image, address);
+  if (text == nullptr) return false;
+  out.text = *text;
+  return elf::function_around(found->image, address, traps.memory_.reader(), out.function);
+}
+
+bool CheckTraps::recover(const x86::Registers& registers, BoundEvent& event,
+                         x86::Recovery& recovery) {
+  constexpr uint16_t kCode64 = 0x33;
+  const MappedImage* const image = image_around(registers.rip);
+  x86::RecoverySource source;
+  source.mode = registers.cs == kCode64 ? x86::CodeMode::Bits64 : x86::CodeMode::Bits32;
+  source.memory = memory_.reader();
+  source.functions = {this, find_function};
+  source.evidence.unique_traps = image != nullptr && image->numbers_its_traps;
+  return x86::recover_check(source, registers, *cache_, event, recovery);
+}
+
+}  // namespace kebound::supervisor

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the traps of one process are about. Tracing thread only.
+#pragma once
+
+#include <stdint.h>
+
+#include <memory>
+#include <vector>
+
+#include "events/record.h"
+#include "hosts/posix/module_map.h"
+#include "hosts/supervisor/target_memory.h"
+#include "trap/bound_event.h"
+#include "trap/elf/unwind_table.h"
+#include "trap/x86/check_recovery.h"
+#include "trap/x86/registers.h"
+#include "trap/x86/resume.h"
+
+namespace kebound::supervisor {
+
+class CheckTraps {
+ public:
+  CheckTraps(pid_t pid, bool is_64bit, TargetMemory& memory, posix::ModuleMapReader& modules);
+  CheckTraps(const CheckTraps&) = delete;
+  CheckTraps& operator=(const CheckTraps&) = delete;
+  ~CheckTraps();
+
+  // Whether the trap at registers.rip is a failed bounds check; fills the event and the way back to
+  // the check. The first time at a trap the code around it is read and analysed.
+  [[nodiscard]] bool recover(const x86::Registers& registers, BoundEvent& event,
+                             x86::Recovery& recovery);
+
+ private:
+  struct MappedImage {
+    x86::CodeRange range;  // of the file's mappings
+    std::string path;
+    elf::Image image;
+    bool numbers_its_traps = false;
+  };
+
+  static bool find_function(void* self, uint64_t address, x86::CodePlace& out) noexcept;
+  [[nodiscard]] const MappedImage* image_around(uint64_t address);
+  void follow_mappings();
+
+  const pid_t pid_;
+  const bool is_64bit_;
+  TargetMemory& memory_;
+  posix::ModuleMapReader& modules_;
+  uint64_t generation_ = 0;  // of the map that images_ is about
+  std::vector<MappedImage> images_;
+  std::unique_ptr<x86::RecoveryCache> cache_;
+};
+
+}  // namespace kebound::supervisor

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "trap/x86/check_site.h"
+
+#include "trap/x86/index_range.h"
+#include "trap/x86/index_use.h"
+
+namespace kebound::x86 {
+namespace {
+
+// What lies between compare and branch is executed a second time: it must not see what it did the
+// first time, and must not have changed the index.
+bool is_repeatable(const TrapEdge& edge, const FunctionCode& code) noexcept {
+  Instruction in;
+  if (!code.decode(edge.compare, in) || in.writes != 0 || in.writes_memory) return false;
+  uint32_t written = 0;
+  for (uint64_t at = edge.compare; at != edge.branch; at += in.length) {
+    if (!code.decode(at, in) || at > edge.branch) return false;
+    const bool plain = in.op == Op::Mov || in.op == Op::Movzx || in.op == Op::Movsx ||
+                       in.op == Op::Lea || in.op == Op::Cmp || in.op == Op::Test ||
+                       in.op == Op::Nop || in.op == Op::Setcc || in.op == Op::Jcc;
+    if (!plain) return false;
+    written |= in.writes;
+    if (in.writes_memory && at != edge.compare) return false;
+  }
+  for (uint64_t at = edge.compare; at != edge.branch; at += in.length) {
+    if (!code.decode(at, in) || (in.reads & written) != 0) return false;
+  }
+  return true;
+}
+
+StaticPlace static_place(Place place, const FlowState& state, const SlotTable& slots,
+                         unsigned native) noexcept {
+  StaticPlace out;
+  const Value& value = state.values[place];
+  out.rest = value.rest;
+  if (place < kFirstSlot) {
+    out.reg = place;
+    out.bits = value.bits != 0 ? value.bits : static_cast<uint8_t>(native);
+    return out;
+  }
+  const Slot& slot = slots.slots[place - kFirstSlot];
+  out.in_memory = true;
+  out.size = slot.size;
+  out.bits = value.bits != 0 ? value.bits : static_cast<uint8_t>(slot.size * 8);
+  out.reg = slot.base;
+  out.displacement = slot.displacement;
+  if (slot.base == Rsp) out.displacement -= state.rsp_offset;
+  return out;
+}
+
+// The places that have the checked value. Slots of rsp from before an unknown movement of it cannot
+// be named.
+void find_copies(Place operand, const FlowState& state, const SlotTable& slots,
+                 IndexCopies& copies) noexcept {
+  const Value& value = state.values[operand];
+  copies = {};
+  copies.places[copies.count++] = operand;
+  if (value.id == kAnonymous || value.bits == 0) return;
+  copies.value = value.id;
+  const unsigned places = kFirstSlot + slots.count;
+  for (unsigned i = 0; i < places; ++i) {
+    const Place place = static_cast<Place>(i);
+    const Value& other = state.values[i];
+    if (place == operand || other.id != value.id || other.bits == 0) continue;
+    if (place >= kFirstSlot) {
+      const Slot& slot = slots.slots[place - kFirstSlot];
+      if (slot.base == Rsp && slot.generation != state.rsp_generation) continue;
+    }
+    if (copies.count == kMaxCopies) {
+      copies.all = false;
+      return;
+    }
+    copies.places[copies.count++] = place;
+  }
+}
+
+// Which copies are to be corrected so that the program does what it would do with another index;
+// 0 and the doubt if there is no such choice. docs/recovery.md, "What is corrected".
+uint16_t choose_copies(const IndexUses& uses, const IndexCopies& copies, Doubt& doubt) noexcept {
+  const uint16_t all = static_cast<uint16_t>((1u << copies.count) - 1);
+  if (uses.lost || !copies.all) {
+    doubt = Doubt::CopiesUnknown;
+    return 0;
+  }
+  if (uses.stale_store || ((uses.address | uses.value) & kStale) != 0 ||
+      (uses.address & kRelated) != 0) {
+    doubt = Doubt::DerivedValues;
+    return 0;
+  }
+  uint16_t chosen = static_cast<uint16_t>(uses.address | 1u) & all;
+  // A corrected copy that is also used as a number: the others must agree with it.
+  if ((uses.value & chosen) != 0 && (uses.value & ~chosen) != 0) {
+    if ((uses.value & kRelated) != 0) {
+      doubt = Doubt::DerivedValues;
+      return 0;
+    }
+    chosen = all;
+  }
+  if ((uses.returned & chosen) != 0) {
+    doubt = Doubt::LoopCounter;
+    return 0;
+  }
+  return chosen;
+}
+
+// Without optimization, clang keeps the index in a variable of its own over the check and reads it
+// from there, though the compared register still has it.
+bool is_unoptimized(Place operand, const IndexCopies& copies, const IndexUses& uses,
+                    const SlotTable& slots) noexcept {
+  if (operand >= kFirstSlot || uses.address == 0) return false;
+  for (unsigned i = 0; i < copies.count; ++i) {
+    if ((uses.address >> i & 1) == 0) continue;
+    const Place place = copies.places[i];
+    if (place < kFirstSlot || slots.slots[place - kFirstSlot].base != Rbp) return false;
+  }
+  return true;
+}
+
+void take_fingerprint(const FunctionCode& code, CheckSite& site) noexcept {
+  const CodeRange range = code.range();
+  constexpr uint64_t kBefore = kMaxFingerprint / 4;
+  const uint64_t before = site.compare - range.begin;
+  site.fingerprint_begin = site.compare - (before < kBefore ? before : kBefore);
+  const uint64_t room = range.end - site.fingerprint_begin;
+  site.fingerprint_size = static_cast<uint8_t>(room < kMaxFingerprint ? room : kMaxFingerprint);
+  uint8_t bytes[kMaxFingerprint];
+  code.copy(site.fingerprint_begin, bytes, site.fingerprint_size);
+  site.fingerprint = fingerprint(bytes, site.fingerprint_size);
+}
+
+}  // namespace
+
+// clang optimizes its checks as it optimizes code: the compare may be of k with 7 where the source
+// has k + 3 and 10, or of k with 5 where it has 2 * k. The access shows it, by a displacement or by
+// a factor that is not the size of an element; but so do members of structures. Where the compiler
+// had what it needs for that, it is not known which of both is the case.
+Confidence static_confidence(const CheckSite& site, bool clang) noexcept {
+  switch (site.proof) {
+    case IndexProof::Element:
+    case IndexProof::Structure:
+      if (site.unoptimized || site.range == IndexRange::Unknown) return Confidence::Certain;
+      if (site.proof == IndexProof::Element && !site.displaced) {
+        return site.range == IndexRange::Counted ? Confidence::Likely : Confidence::Certain;
+      }
+      return clang ? Confidence::Unknown : Confidence::Likely;
+    case IndexProof::Address:
+      return site.range != IndexRange::Unknown && clang ? Confidence::Unknown : Confidence::Likely;
+    case IndexProof::None:
+    case IndexProof::Pointer:
+    case IndexProof::Bytes:
+      break;
+  }
+  return Confidence::Unknown;
+}
+
+Doubt static_doubt(const CheckSite& site) noexcept {
+  if (site.proof != IndexProof::None && site.proof != IndexProof::Pointer) return Doubt::Scaled;
+  if (site.proof == IndexProof::None && site.resume_doubt != Doubt::None) return site.resume_doubt;
+  return Doubt::NotABoundsCheck;
+}
+
+uint64_t fingerprint(const uint8_t* bytes, size_t size) noexcept {
+  uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a
+  for (size_t i = 0; i < size; ++i) hash = (hash ^ bytes[i]) * 0x100000001b3u;
+  return hash;
+}
+
+void analyze_check(const TrapEdge& edge, const BoundShape& shape, const FunctionCode& code,
+                   const RecoverySource& source, CheckRoom& room, CheckSite& site) noexcept {
+  site = {};
+  site.branch = edge.branch;
+  site.compare = edge.compare;
+  site.shape = shape;
+  take_fingerprint(code, site);
+  Instruction compare;
+  if (!code.decode(edge.compare, compare)) {
+    site.resume_doubt = Doubt::CodeUnreadable;
+    return;
+  }
+  FlowAnalysis flow(code, source, room.flow);
+  site.resume_doubt = flow.run();
+  if (site.resume_doubt != Doubt::None) return;
+
+  site.resume_doubt = Doubt::CopiesUnknown;
+  FlowState state;
+  if (!flow.state_before(edge.compare, state)) return;
+  SlotTable& slots = room.flow.slots;
+  const Place operand = place_of(compare.operands[shape.index_operand], state, slots, true);
+  if (operand == kNoPlace) return;
+  // An int that is known to be compared with a positive number only may be zero-extended: what was
+  // -1 is compared as 4294967295.
+  site.index_bits = compare.operands[0].bits;
+  const Value& compared = state.values[operand];
+  if (site.index_bits == 64 && compared.bits == 32 && compared.rest == Rest::Zero) {
+    site.index_bits = 32;
+  }
+  IndexCopies copies;
+  find_copies(operand, state, slots, copies);
+  flow.mark_related(copies.value);
+  flow.mark_suspect(edge.compare);
+  IndexUses uses;
+  const Doubt doubt = IndexUse(flow, room.uses, edge, shape.index_operand).run(state, copies, uses);
+  site.proof = uses.proof;
+  site.displaced = uses.displaced;
+  site.access = uses.access;
+  site.read_unsigned = uses.read_unsigned && !uses.read_signed;
+  site.range = index_range(flow, edge.compare, state, operand);
+  site.unoptimized = is_unoptimized(operand, copies, uses, slots);
+  site.factor = uses.factor;
+  if (doubt != Doubt::None) {
+    site.resume_doubt = doubt;
+    return;
+  }
+  const unsigned native = code.mode() == CodeMode::Bits64 ? 64 : 32;
+  const uint16_t chosen = choose_copies(uses, copies, site.resume_doubt);
+  if (chosen == 0) return;
+  if (__builtin_popcount(chosen) > static_cast<int>(kMaxIndexPlaces)) {
+    site.resume_doubt = Doubt::CopiesUnknown;
+    return;
+  }
+  uint32_t registers = 0;
+  for (unsigned i = 0; i < copies.count; ++i) {
+    if ((chosen >> i & 1) == 0) continue;
+    const StaticPlace place = static_place(copies.places[i], state, slots, native);
+    if (!place.in_memory) registers |= register_bit(place.reg);
+    site.places[site.place_count++] = place;
+  }
+  // The compare finds an operand by a register that is to be corrected, or what is corrected was
+  // overwritten before the trap.
+  const uint32_t addresses = register_bit(compare.memory.base) | register_bit(compare.memory.index);
+  const bool tangled = compare.memory.kind == OperandKind::Memory && (addresses & registers) != 0;
+  if (tangled || (edge.written & (registers | register_bit(Rsp))) != 0 ||
+      !is_repeatable(edge, code)) {
+    site.resume_doubt = Doubt::NotRepeatable;
+    return;
+  }
+  site.resume_doubt = code.has_indirect_jumps() ? Doubt::CopiesUnknown : Doubt::None;
+}
+
+}  // namespace kebound::x86

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the code says about one compare that leads to a trap: whether it compares an index with a
+// limit, where else the index is kept, and whether the check can be executed again with another
+// index. Plain data that stays true as long as the code does; made once and kept. Freestanding.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "trap/x86/compare.h"
+#include "trap/x86/flow_analysis.h"
+#include "trap/x86/trap_site.h"
+
+namespace kebound::x86 {
+
+// How sure it is that the compared number is the index of an access.
+enum class IndexProof : uint8_t {
+  None,       // nothing behind the check uses it to address memory
+  Pointer,    // it is an address itself
+  Bytes,      // it is the offset of an access in bytes, of elements that are longer
+  Address,    // an address is calculated from it, no access was seen
+  Structure,  // it addresses memory, with a factor greater than the size of the access
+  Element,    // it addresses memory, with a factor that is the size of the access
+};
+
+// What a compiler may know about the number beside the check. With that it may have made another
+// check of the one in the source: "k + 3 < 10" becomes "k < 7" where k + 3 does not overflow.
+enum class IndexRange : uint8_t {
+  Unknown,  // nothing
+  Known,    // something
+  Counted,  // it counts a loop, or is one of several numbers
+};
+
+// A place that holds the index when the check fails.
+struct StaticPlace {
+  bool in_memory = false;
+  uint8_t reg = 0;              // in_memory: the base of its address, or kNoRegister
+  uint8_t bits = 0;             // the low bits of it that are the index'
+  uint8_t size = 0;             // in_memory: bytes
+  Rest rest = Rest::Unrelated;  // how the others follow
+  int64_t displacement = 0;     // in_memory
+};
+
+// The code around a check, to notice that it is another one.
+inline constexpr size_t kMaxFingerprint = 128;
+[[nodiscard]] uint64_t fingerprint(const uint8_t* bytes, size_t size) noexcept;
+
+struct CheckSite {
+  uint64_t branch = 0;
+  uint64_t compare = 0;
+  BoundShape shape;
+  // Fewer than the compare has where the rest is known to be zero.
+  uint8_t index_bits = 0;
+  IndexProof proof = IndexProof::None;
+  // The proving access has a displacement: index + k is possible.
+  bool displaced = false;
+  IndexRange range = IndexRange::Unknown;
+  uint64_t access = 0;         // the access that the check guards, 0 if none is known
+  bool read_unsigned = false;  // the program zero-extends the index behind the check
+  bool unoptimized = false;    // made without optimization, by the looks of it
+  int32_t factor = 0;          // bytes between elements, as the proving access has it
+  // None: the check may be executed again.
+  Doubt resume_doubt = Doubt::None;
+  uint64_t fingerprint_begin = 0;
+  uint64_t fingerprint = 0;
+  uint8_t fingerprint_size = 0;
+  uint8_t place_count = 0;
+  StaticPlace places[kMaxIndexPlaces];
+};
+
+// How sure index and limits are that `site` gives, if the branch was certainly that one: what the
+// code alone decides. `clang`: the trap is a ud1, so that the compiler is known.
+[[nodiscard]] Confidence static_confidence(const CheckSite& site, bool clang) noexcept;
+// Why not more, where that is Unknown.
+[[nodiscard]] Doubt static_doubt(const CheckSite& site) noexcept;
+
+struct CheckRoom;  // the room for the analysis, in index_use.h
+
+// Analyses the check of `edge`, in the function that `code` has been loaded with. `shape` is that
+// of the edge's compare. Context: anywhere.
+void analyze_check(const TrapEdge& edge, const BoundShape& shape, const FunctionCode& code,
+                   const RecoverySource& source, CheckRoom& room, CheckSite& site) noexcept;
+
+}  // namespace kebound::x86

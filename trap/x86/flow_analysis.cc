@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "trap/x86/flow_analysis.h"
+
+#include "trap/x86/compiler_trap.h"
+
+namespace kebound::x86 {
+namespace {
+
+constexpr unsigned kMaxRounds = 24;
+// The owner of what comes together where exceptions are caught.
+constexpr uint16_t kExceptionBlock = 0xfffe;
+
+Value common(const Value& a, const Value& b) noexcept {
+  Value value = a;
+  if (b.bits < value.bits) value.bits = b.bits;
+  if (a.bits != b.bits || a.rest != b.rest) {
+    value.rest = Rest::Unrelated;
+  }
+  return value;
+}
+
+}  // namespace
+
+bool FlowAnalysis::is_trap(uint64_t address) const noexcept {
+  uint8_t bytes[8];
+  const MemoryReader& memory = source_.memory;
+  CompilerTrap trap;
+  Instruction instruction;
+  if (code_.begins(address)) {
+    return code_.decode(address, instruction) &&
+           (instruction.op == Op::Ud1 || instruction.op == Op::Ud2);
+  }
+  const size_t readable = memory.read_some(memory.self, address, bytes, sizeof bytes);
+  return decode_compiler_trap(bytes, readable, trap);
+}
+
+// A jump that leaves the function for good: to another function, or by way of the procedure linkage
+// table. Anything else may be a part of this function that lies elsewhere.
+bool FlowAnalysis::ends_elsewhere(uint64_t target) const noexcept {
+  CodePlace place;
+  const FunctionLookup& functions = source_.functions;
+  if (functions.find == nullptr || !functions.find(functions.self, target, place)) return false;
+  if (place.function.begin == target) return true;
+  uint8_t bytes[kMaxInstructionLength * 2];
+  const MemoryReader& memory = source_.memory;
+  const size_t readable = memory.read_some(memory.self, target, bytes, sizeof bytes);
+  Instruction first;
+  if (!decode_instruction(bytes, readable, target, code_.mode(), first)) return false;
+  if (first.op == Op::Endbr && !decode_instruction(bytes + first.length, readable - first.length,
+                                                   target + first.length, code_.mode(), first)) {
+    return false;
+  }
+  return first.op == Op::JmpIndirect && first.operands[0].kind == OperandKind::Memory;
+}
+
+bool FlowAnalysis::make_blocks() noexcept {
+  room_.block_count = 0;
+  unsigned number = 0;
+  bool leader = true;
+  Instruction instruction;
+  for (uint64_t at = code_.range().begin; at < code_.range().end; at += instruction.length) {
+    if (!code_.decode(at, instruction) || number == kMaxFlowInstructions) return false;
+    if (leader || code_.is_target(at) || code_.is_unknown_entry(at)) {
+      if (room_.block_count == kMaxFlowBlocks) return false;
+      FlowBlock& block = room_.blocks[room_.block_count++];
+      block = {};
+      block.begin = at;
+      block.first_number = static_cast<uint16_t>(number);
+      block.unknown_entry = code_.is_unknown_entry(at);
+    }
+    room_.blocks[room_.block_count - 1].end = at + instruction.length;
+    leader = instruction.ends_block;
+    ++number;
+  }
+  for (uint16_t i = 0; i < room_.block_count; ++i) connect(room_.blocks[i], i);
+  return true;
+}
+
+void FlowAnalysis::connect(FlowBlock& block, uint16_t index) noexcept {
+  const uint64_t last = code_.previous(block.end);
+  Instruction instruction;
+  if (!code_.decode(last, instruction)) return;
+  if (instruction.falls_through) {
+    if (index + 1u < room_.block_count) {
+      block.passed = static_cast<uint16_t>(index + 1);
+    } else if (instruction.op != Op::Call && instruction.op != Op::CallIndirect) {
+      block.leaves = true;
+    }
+  }
+  const bool jumps =
+      instruction.op == Op::Jcc || instruction.op == Op::Jmp || instruction.op == Op::Loop;
+  if (!jumps) return;
+  if (code_.begins(instruction.target)) {
+    block.taken = block_at(instruction.target);
+    return;
+  }
+  if (is_trap(instruction.target)) return;
+  block.leaves = !ends_elsewhere(instruction.target);
+}
+
+uint16_t FlowAnalysis::block_at(uint64_t address) const noexcept {
+  unsigned low = 0;
+  unsigned high = room_.block_count;
+  while (low < high) {
+    const unsigned middle = (low + high) / 2;
+    if (room_.blocks[middle].end <= address) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low < room_.block_count && room_.blocks[low].begin <= address ? static_cast<uint16_t>(low)
+                                                                       : kNoBlock;
+}
+
+bool FlowAnalysis::is_own_phi(ValueId value, uint16_t block, Place place) const noexcept {
+  return value >= kFirstPhi && room_.phi_block[value - kFirstPhi] == block &&
+         room_.phi_place[value - kFirstPhi] == place;
+}
+
+ValueId FlowAnalysis::phi(uint16_t block, Place place) noexcept {
+  if (room_.phi_count == kMaxPhis) return kAnonymous;
+  const uint16_t number = room_.phi_count++;
+  room_.phi_block[number] = block;
+  room_.phi_place[number] = place;
+  room_.origins[kFirstPhi + number] = {};
+  return static_cast<ValueId>(kFirstPhi + number);
+}
+
+void FlowAnalysis::add_origin(ValueId value, ValueId from) noexcept {
+  if (from == kAnonymous || from == value) return;
+  Origin& origin = room_.origins[value];
+  for (ValueId& known : origin.from) {
+    if (known == from) return;
+    if (known == kAnonymous) {
+      known = from;
+      return;
+    }
+  }
+  origin.more = true;
+}
+
+// False if the room for values is used up.
+bool FlowAnalysis::merge(uint16_t block, FlowState& into, const FlowState& from,
+                         bool& changed) noexcept {
+  if (!into.reached) {
+    into = from;
+    changed = true;
+    return true;
+  }
+  if (into.rsp_generation != from.rsp_generation || into.rsp_offset != from.rsp_offset) {
+    const uint16_t own = static_cast<uint16_t>(0x8000u | block);
+    if (into.rsp_generation != own || into.rsp_offset != 0) {
+      into.rsp_generation = own;
+      into.rsp_offset = 0;
+      changed = true;
+    }
+  }
+  const unsigned places = kFirstSlot + room_.slots.count;
+  for (unsigned i = 0; i < places; ++i) {
+    Value& value = into.values[i];
+    const Value& other = from.values[i];
+    const Place place = static_cast<Place>(i);
+    if (value.id == other.id) {
+      const Value both = common(value, other);
+      changed |= both != value;
+      value = both;
+      continue;
+    }
+    if (!is_own_phi(value.id, block, place)) {
+      const ValueId joined = phi(block, place);
+      if (joined == kAnonymous) return false;
+      add_origin(joined, value.id);
+      const unsigned bits = code_.mode() == CodeMode::Bits64 ? 64 : 32;
+      const unsigned whole = i < kFirstSlot ? bits : room_.slots.slots[i - kFirstSlot].size * 8u;
+      value = {joined, static_cast<uint8_t>(whole), Rest::Unrelated};
+      changed = true;
+    }
+    if (!is_own_phi(other.id, block, place)) add_origin(value.id, other.id);
+  }
+  return true;
+}
+
+void FlowAnalysis::note_origins(const FlowEffect& effect, const FlowState& before) noexcept {
+  for (unsigned i = 0; i < effect.count; ++i) {
+    const Assignment& a = effect.assignments[i];
+    if (a.kind != Assignment::Kind::Derived) continue;
+    Origin& origin = room_.origins[a.value.id];
+    origin = {};
+    origin.loaded = a.loaded;
+    for (unsigned j = 0; j < 3; ++j) {
+      if (a.sources[j] == kNoPlace) continue;
+      const Value& source = before.values[a.sources[j]];
+      origin.from[j] = source.id;
+      // A value that is only calculated from `id` is no multiple of it.
+      origin.factors[j] = static_cast<int16_t>(source.bits == 0 ? 0 : a.factors[j]);
+    }
+  }
+}
+
+void FlowAnalysis::step(const Instruction& instruction, uint16_t number, FlowState& state,
+                        FlowEffect& effect) noexcept {
+  flow_effect(instruction, number, code_.mode(), state, room_.slots, effect);
+  note_origins(effect, state);
+  Value assigned[FlowEffect::kMax];
+  for (unsigned i = 0; i < effect.count; ++i) assigned[i] = effect.assignments[i].value;
+  for (unsigned place = 0; place < kMaxPlaces; ++place) {
+    const PlaceSet bit = PlaceSet{1} << place;
+    if ((effect.damaged & bit) != 0) state.values[place].bits = 0;
+    if ((effect.clobbered & bit) != 0) state.values[place] = {};
+  }
+  if (effect.barrier) {
+    for (Value& value : state.values) value.bits = 0;
+  }
+  for (unsigned i = 0; i < effect.count; ++i) {
+    state.values[effect.assignments[i].place] = assigned[i];
+  }
+  state.rsp_generation = effect.rsp_generation;
+  state.rsp_offset = effect.rsp_offset;
+}
+
+bool FlowAnalysis::round(bool& changed) noexcept {
+  Instruction instruction;
+  FlowEffect effect;
+  for (uint16_t i = 0; i < room_.block_count; ++i) {
+    const FlowBlock& block = room_.blocks[i];
+    if (block.unknown_entry && room_.exceptional.reached &&
+        !merge(i, room_.states[i], room_.exceptional, changed)) {
+      return false;
+    }
+    if (!room_.states[i].reached) continue;
+    FlowState state = room_.states[i];
+    uint16_t number = block.first_number;
+    for (uint64_t at = block.begin; at < block.end; at += instruction.length) {
+      if (!code_.decode(at, instruction)) return false;
+      step(instruction, number++, state, effect);
+      if ((effect.calls || instruction.op == Op::JmpIndirect) &&
+          !merge(kExceptionBlock, room_.exceptional, state, changed)) {
+        return false;
+      }
+    }
+    const uint16_t ways[2] = {block.taken, block.passed};
+    for (const uint16_t next : ways) {
+      if (next != kNoBlock && !merge(next, room_.states[next], state, changed)) return false;
+    }
+  }
+  return true;
+}
+
+Doubt FlowAnalysis::run() noexcept {
+  room_.phi_count = 0;
+  room_.slots = {};
+  room_.exceptional.reached = false;
+  if (!make_blocks()) return Doubt::FunctionTooLarge;
+  for (uint16_t i = 0; i < room_.block_count; ++i) room_.states[i].reached = false;
+  FlowState& entry = room_.states[0];
+  entry = {};
+  entry.reached = true;
+  const uint8_t bits = code_.mode() == CodeMode::Bits64 ? 64 : 32;
+  for (uint8_t reg = 0; reg < 16; ++reg) {
+    entry.values[reg] = {static_cast<ValueId>(kFirstEntry + reg), bits, Rest::Unrelated};
+  }
+  for (unsigned i = 0; i < kFirstPhi; ++i) room_.origins[i] = {};
+  for (unsigned i = 0; i < kMaxRounds; ++i) {
+    bool changed = false;
+    if (!round(changed)) return Doubt::FunctionTooLarge;
+    if (!changed) return Doubt::None;
+  }
+  return Doubt::FunctionTooLarge;
+}
+
+uint16_t FlowAnalysis::number_of(uint64_t address) const noexcept {
+  const uint16_t index = block_at(address);
+  if (index == kNoBlock) return 0;
+  const FlowBlock& block = room_.blocks[index];
+  uint16_t number = block.first_number;
+  for (uint64_t at = block.begin + 1; at <= address; ++at) {
+    if (code_.begins(at)) ++number;
+  }
+  return number;
+}
+
+bool FlowAnalysis::state_before(uint64_t address, FlowState& state) noexcept {
+  const uint16_t index = block_at(address);
+  if (index == kNoBlock || !room_.states[index].reached) return false;
+  const FlowBlock& block = room_.blocks[index];
+  state = room_.states[index];
+  Instruction instruction;
+  FlowEffect effect;
+  uint16_t number = block.first_number;
+  for (uint64_t at = block.begin; at < address; at += instruction.length) {
+    if (!code_.decode(at, instruction)) return false;
+    step(instruction, number++, state, effect);
+  }
+  return true;
+}
+
+}  // namespace kebound::x86

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which values a function's registers and variables hold at each point, as far as they are copies
+// of each other or calculated from each other. docs/recovery.md says what is concluded from it.
+// Freestanding, in room of fixed size.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "trap/x86/check_recovery.h"
+#include "trap/x86/flow_state.h"
+#include "trap/x86/function_code.h"
+#include "trap/x86/trap_site.h"
+
+namespace kebound::x86 {
+
+inline constexpr size_t kMaxFlowBlocks = 512;
+inline constexpr size_t kMaxFlowInstructions = 4096;
+inline constexpr size_t kMaxPhis = 4096;
+inline constexpr ValueId kFirstPhi =
+    static_cast<ValueId>(kFirstDefined + kMaxFlowInstructions * kDefinitionsEach);
+inline constexpr size_t kMaxValues = kFirstPhi + kMaxPhis;
+
+inline constexpr uint16_t kNoBlock = 0xffff;
+
+struct FlowBlock {
+  uint64_t begin = 0;
+  uint64_t end = 0;  // exclusive
+  uint16_t first_number = 0;
+  uint16_t taken = kNoBlock;   // where a jump at its end goes to, inside of the function
+  uint16_t passed = kNoBlock;  // the block behind it, where control may fall through
+  bool unknown_entry = false;  // entered by a table of jumps or an exception
+  bool leaves = false;         // a jump at its end goes to other code that is not known
+};
+
+// What a value was calculated from: sum of from[i] * factors[i] plus something unrelated where all
+// factors are other than 0. A value where control flow joins has the joined ones.
+struct Origin {
+  ValueId from[3] = {};
+  int16_t factors[3] = {};
+  uint8_t loaded = 0;  // as in Assignment
+  bool more = false;   // than fit
+};
+
+// The room; large.
+struct FlowRoom {
+  uint16_t block_count = 0;
+  uint16_t phi_count = 0;
+  SlotTable slots;
+  FlowState exceptional;  // what an exception may find, by all calls
+  FlowBlock blocks[kMaxFlowBlocks];
+  FlowState states[kMaxFlowBlocks];  // at the beginning of each
+  Origin origins[kMaxValues];
+  uint16_t phi_block[kMaxPhis];
+  Place phi_place[kMaxPhis];
+  uint64_t related[(kMaxValues + 63) / 64];  // see mark_related
+  uint64_t stale[(kMaxValues + 63) / 64];
+  uint64_t suspect[(kMaxValues + 63) / 64];  // see mark_suspect
+};
+
+class FlowAnalysis {
+ public:
+  FlowAnalysis(const FunctionCode& code, const RecoverySource& source, FlowRoom& room) noexcept
+      : code_(code), source_(source), room_(room) {}
+
+  // None, or why the function's values are not known.
+  [[nodiscard]] Doubt run() noexcept;
+
+  [[nodiscard]] const FunctionCode& code() const noexcept { return code_; }
+  [[nodiscard]] FlowRoom& room() noexcept { return room_; }
+  [[nodiscard]] uint16_t block_at(uint64_t address) const noexcept;  // the one that has it
+
+  // How many instructions of the function lie before the one at `address`.
+  [[nodiscard]] uint16_t number_of(uint64_t address) const noexcept;
+
+  // The values right before the instruction at `address`; false if it is never reached.
+  [[nodiscard]] bool state_before(uint64_t address, FlowState& state) noexcept;
+
+  // Executes one instruction on a state.
+  void step(const Instruction& instruction, uint16_t number, FlowState& state,
+            FlowEffect& effect) noexcept;
+
+  // Marks all that was, or may have been, calculated from the same variable as `value`; and as
+  // stale what was read from memory by it without a check of it before.
+  void mark_related(ValueId value) noexcept;
+  [[nodiscard]] bool is_stale(ValueId value) const noexcept {
+    return (room_.stale[value / 64] >> (value % 64) & 1) != 0;
+  }
+  [[nodiscard]] bool is_related(ValueId value) const noexcept {
+    return (room_.related[value / 64] >> (value % 64) & 1) != 0;
+  }
+
+  // Marks what was read from arrays shortly before `compare` without a check.
+  void mark_suspect(uint64_t compare) noexcept;
+  [[nodiscard]] bool is_suspect(ValueId value) const noexcept {
+    return (room_.suspect[value / 64] >> (value % 64) & 1) != 0;
+  }
+
+  // Code that raises a compiler's trap begins there, in this function or another.
+  [[nodiscard]] bool is_trap(uint64_t address) const noexcept;
+
+ private:
+  bool make_blocks() noexcept;
+  void connect(FlowBlock& block, uint16_t index) noexcept;
+  bool round(bool& changed) noexcept;
+  bool merge(uint16_t block, FlowState& into, const FlowState& from, bool& changed) noexcept;
+  ValueId phi(uint16_t block, Place place) noexcept;
+  bool is_own_phi(ValueId value, uint16_t block, Place place) const noexcept;
+  void add_origin(ValueId value, ValueId from) noexcept;
+  void note_origins(const FlowEffect& effect, const FlowState& before) noexcept;
+  void mark_stale(ValueId value) noexcept;
+  void mark_descendants(uint64_t* marked) noexcept;
+  void mark_suspects_of(uint16_t block, uint64_t end) noexcept;
+  [[nodiscard]] bool is_guarded(ValueId loaded, ValueId by) noexcept;
+  [[nodiscard]] uint16_t only_predecessor(uint16_t block) const noexcept;
+  [[nodiscard]] bool ends_elsewhere(uint64_t target) const noexcept;
+
+  const FunctionCode& code_;
+  const RecoverySource& source_;
+  FlowRoom& room_;
+};
+
+}  // namespace kebound::x86

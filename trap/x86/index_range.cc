@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "trap/x86/index_range.h"
+
+namespace kebound::x86 {
+namespace {
+
+constexpr unsigned kMaxSteps = 16;
+
+// The instruction that made a value; false for what no instruction made.
+bool definition(FlowAnalysis& flow, ValueId value, Instruction& in) noexcept {
+  const FlowRoom& room = flow.room();
+  const unsigned number = (value - kFirstDefined) / kDefinitionsEach;
+  for (unsigned i = 0; i < room.block_count; ++i) {
+    const bool last = i + 1u == room.block_count;
+    if (!last && room.blocks[i + 1].first_number <= number) continue;
+    unsigned at_number = room.blocks[i].first_number;
+    for (uint64_t at = room.blocks[i].begin; at < room.blocks[i].end; at += in.length) {
+      if (!flow.code().decode(at, in)) return false;
+      if (at_number++ == number) return true;
+    }
+    return false;
+  }
+  return false;
+}
+
+// By how it was calculated.
+IndexRange by_definition(FlowAnalysis& flow, Value value) noexcept {
+  Instruction in;
+  for (unsigned i = 0; i < kMaxSteps; ++i) {
+    if (value.rest == Rest::Zero && value.bits < 32) return IndexRange::Known;
+    if (value.id < kFirstDefined) return IndexRange::Unknown;
+    if (value.id >= kFirstPhi) return IndexRange::Counted;
+    if (!definition(flow, value.id, in)) return IndexRange::Known;
+    switch (in.op) {
+      case Op::Mov:
+      case Op::Movsx:
+        return IndexRange::Unknown;
+      case Op::Add:
+      case Op::Sub:
+      case Op::Lea:
+      case Op::Inc:
+      case Op::Dec:
+      case Op::Neg:
+      case Op::Shl:
+      case Op::Imul:
+        break;
+      default:
+        return IndexRange::Known;
+    }
+    const Origin& origin = flow.room().origins[value.id];
+    ValueId only = kAnonymous;
+    for (unsigned j = 0; j < 3; ++j) {
+      if (origin.from[j] == kAnonymous) continue;
+      if (only != kAnonymous) return IndexRange::Known;
+      only = origin.from[j];
+    }
+    if (only == kAnonymous) return IndexRange::Unknown;
+    value = {only, 64, Rest::Unrelated};
+  }
+  return IndexRange::Known;
+}
+
+// By another compare of it, on a way to this one.
+bool is_compared_before(FlowAnalysis& flow, uint64_t compare) noexcept {
+  FlowRoom& room = flow.room();
+  const uint16_t own = flow.block_at(compare);
+  if (own == kNoBlock) return true;
+  uint64_t leads[(kMaxFlowBlocks + 63) / 64] = {};
+  const auto leads_there = [&leads](uint16_t block) {
+    return block != kNoBlock && (leads[block / 64] >> (block % 64) & 1) != 0;
+  };
+  leads[own / 64] |= uint64_t{1} << (own % 64);
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (unsigned i = room.block_count; i-- > 0;) {
+      const uint16_t block = static_cast<uint16_t>(i);
+      if (leads_there(block)) continue;
+      if (!leads_there(room.blocks[i].taken) && !leads_there(room.blocks[i].passed)) continue;
+      leads[i / 64] |= uint64_t{1} << (i % 64);
+      changed = true;
+    }
+  }
+  Instruction in;
+  FlowEffect effect;
+  for (uint16_t i = 0; i < room.block_count; ++i) {
+    if (!leads_there(i) || !room.states[i].reached) continue;
+    FlowState state = room.states[i];
+    uint16_t number = room.blocks[i].first_number;
+    for (uint64_t at = room.blocks[i].begin; at < room.blocks[i].end; at += in.length) {
+      if (!flow.code().decode(at, in)) return true;
+      const bool compares = in.op == Op::Cmp || in.op == Op::Test || in.op == Op::Bt;
+      for (unsigned j = 0; compares && at != compare && j < 2; ++j) {
+        const Place place = place_of(in.operands[j], state, room.slots, false);
+        if (place == kNoPlace) continue;
+        const ValueId id = state.values[place].id;
+        if (id != kAnonymous && flow.is_related(id)) return true;
+      }
+      flow.step(in, number++, state, effect);
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+IndexRange index_range(FlowAnalysis& flow, uint64_t compare, const FlowState& state,
+                       Place operand) noexcept {
+  const IndexRange range = by_definition(flow, state.values[operand]);
+  if (range != IndexRange::Unknown) return range;
+  return is_compared_before(flow, compare) ? IndexRange::Known : IndexRange::Unknown;
+}
+
+}  // namespace kebound::x86

@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "trap/x86/index_use.h"
+
+namespace kebound::x86 {
+namespace {
+
+constexpr unsigned kMaxRounds = 24;
+// A displacement that is an array's address rather than the offset of a member.
+constexpr int64_t kLeastAddress = 4096;
+
+bool is_address(int64_t displacement) noexcept {
+  return displacement >= kLeastAddress || displacement <= -kLeastAddress;
+}
+
+constexpr uint16_t kCopies = kRelated - 1;
+constexpr uint16_t kAllButSuspect = static_cast<uint16_t>(~kSuspect);
+
+// Still the index itself, or a multiple of it.
+bool is_index(const IndexTag& tag) noexcept {
+  return (tag.origins & kCopies) != 0 && (tag.origins & ~kCopies) == 0 && tag.factor != 0 &&
+         (tag.flags & (IndexTag::kShifted | IndexTag::kSpent)) == 0;
+}
+
+bool join(IndexTag& into, const IndexTag& from) noexcept {
+  if (from.origins == 0) return false;
+  if (into.origins == 0) {
+    into = from;
+    return true;
+  }
+  const IndexTag before = into;
+  const uint8_t spent = into.flags & from.flags & IndexTag::kSpent;
+  into.origins |= from.origins;
+  into.flags = static_cast<uint8_t>(((into.flags | from.flags) & ~IndexTag::kSpent) | spent);
+  if (into.factor != from.factor) into.factor = 0;
+  return into != before;
+}
+
+// 0: not known.
+int32_t accessed_bits(const Instruction& in) noexcept {
+  for (unsigned i = 0; i < in.operand_count; ++i) {
+    if (in.operands[i].kind == OperandKind::Memory) return in.operands[i].bits;
+  }
+  return 0;
+}
+
+bool is_constant_sum(const Instruction& in) noexcept {
+  switch (in.op) {
+    case Op::Inc:
+    case Op::Dec:
+      return true;
+    case Op::Add:
+    case Op::Sub:
+      return in.operands[1].kind == OperandKind::Immediate;
+    case Op::Lea:
+      return in.operands[1].displacement != 0 && !is_address(in.operands[1].displacement);
+    default:
+      return false;
+  }
+}
+
+bool adds_unknown(const Instruction& in) noexcept {
+  if (in.op == Op::Lea) return is_address(in.operands[1].displacement);
+  return in.op == Op::Add && in.operands[1].kind == OperandKind::Memory;
+}
+
+IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& before) noexcept {
+  IndexTag tag;
+  int64_t factor = 0;
+  bool known = true;
+  bool others = adds_unknown(in);
+  for (unsigned i = 0; i < 3; ++i) {
+    if (a.sources[i] == kNoPlace || (a.loaded >> i & 1) != 0) continue;
+    const IndexTag& source = before.of[a.sources[i]];
+    if (source.origins == 0) {
+      others = true;
+      continue;
+    }
+    tag.origins |= source.origins;
+    tag.flags |= source.flags;
+    known &= source.factor != 0 && a.factors[i] != 0;
+    factor += int64_t{source.factor} * a.factors[i];
+  }
+  if (tag.origins == 0) return tag;
+  tag.flags |= IndexTag::kChanged;
+  if (others) {
+    const bool sum = in.op == Op::Add || in.op == Op::Lea;
+    known &= sum;
+    tag.flags |= IndexTag::kBased;
+  } else if (is_constant_sum(in)) {
+    tag.flags |= IndexTag::kShifted;
+  }
+  known &= factor >= INT16_MIN && factor <= INT16_MAX;
+  tag.factor = static_cast<int16_t>(known ? factor : 0);
+  return tag;
+}
+
+}  // namespace
+
+uint16_t IndexUse::all_of(const IndexTags& tags, PlaceSet places) const noexcept {
+  uint16_t origins = 0;
+  for (; places != 0; places &= places - 1) {
+    origins |= tags.of[__builtin_ctzll(places)].origins;
+  }
+  return origins & kAllButSuspect;
+}
+
+// As addresses: what another check has let pass is that check's matter.
+uint16_t IndexUse::addresses_of(const IndexTags& tags, PlaceSet places) const noexcept {
+  uint16_t origins = 0;
+  for (; places != 0; places &= places - 1) {
+    const IndexTag& tag = tags.of[__builtin_ctzll(places)];
+    if ((tag.flags & IndexTag::kSpent) == 0) origins |= tag.origins;
+  }
+  return origins & kAllButSuspect;
+}
+
+void IndexUse::prove(IndexProof proof, bool displaced, int32_t factor) noexcept {
+  const bool better = static_cast<uint8_t>(proof) > static_cast<uint8_t>(uses_.proof) ||
+                      (proof == uses_.proof && uses_.displaced && !displaced);
+  if (!better) return;
+  uses_.proof = proof;
+  uses_.factor = factor;
+  uses_.displaced = displaced;
+  uses_.access = at_;
+}
+
+// How the program reads a narrow index shows whether it is signed.
+void IndexUse::note_extension(const Instruction& in, const IndexTags& tags) noexcept {
+  if (in.op != Op::Movzx && in.op != Op::Movsx) return;
+  const Operand& source = in.operands[1];
+  if (source.kind != OperandKind::Register || source.high_byte) return;
+  const IndexTag& tag = tags.of[source.reg & 15];
+  if (!is_index(tag) || (tag.flags & IndexTag::kChanged) != 0) return;
+  if (in.op == Op::Movzx) uses_.read_unsigned = true;
+  if (in.op == Op::Movsx) uses_.read_signed = true;
+}
+
+void IndexUse::note_access(const Instruction& in, const IndexTags& tags) noexcept {
+  const Operand& memory = in.memory;
+  if (memory.kind != OperandKind::Memory || in.op == Op::Lea || in.op == Op::Nop ||
+      in.op == Op::Ud1) {
+    return;
+  }
+  const IndexTag none;
+  const bool has_base = memory.base != kNoRegister;
+  const bool has_index = memory.index != kNoRegister;
+  const IndexTag& base = has_base ? tags.of[memory.base & 15] : none;
+  const IndexTag& index = has_index ? tags.of[memory.index & 15] : none;
+  const bool displaced = memory.displacement != 0 && !memory.rip_relative;
+  int32_t factor = 0;
+  if (is_index(index) && base.origins == 0) {
+    if (!has_base && !is_address(memory.displacement)) return;
+    factor = index.factor * memory.scale;
+  } else if (is_index(base) && index.origins == 0) {
+    if (has_index && memory.scale > 1 && (base.flags & IndexTag::kBased) == 0) {
+      return prove(IndexProof::Pointer, displaced, 1);
+    }
+    if (!has_index && (base.flags & IndexTag::kBased) == 0 && !is_address(memory.displacement)) {
+      return prove(IndexProof::Pointer, displaced, 1);
+    }
+    factor = base.factor;
+  } else {
+    return;
+  }
+  const int32_t length = factor < 0 ? -factor : factor;
+  const int32_t bytes = accessed_bits(in) / 8;
+  if (bytes == 0) {  // not known; what is no byte is a vector register's element
+    prove(length == 4 || length == 8 ? IndexProof::Element
+          : length >= 4              ? IndexProof::Structure
+                                     : IndexProof::Bytes,
+          displaced, factor);
+  } else {
+    prove(length == bytes  ? IndexProof::Element
+          : length > bytes ? IndexProof::Structure
+                           : IndexProof::Bytes,
+          displaced, factor);
+  }
+}
+
+// a[i] += x, where the index was calculated twice: once to read a[i], and once more for the check.
+void IndexUse::note_store(const Instruction& in, const FlowState& before, const FlowEffect& effect,
+                          const IndexTags& tags) noexcept {
+  if (!in.writes_memory || (addresses_of(tags, effect.address_uses) & kCopies) == 0) return;
+  uint16_t stored = in.op == Op::Other ? tags.of[kVectors].origins : uint16_t{0};
+  for (unsigned i = 0; i < in.operand_count; ++i) {
+    const Place place = place_of(in.operands[i], before, flow_.room().slots, false);
+    if (place != kNoPlace) stored |= tags.of[place].origins;
+  }
+  if ((stored & kSuspect) != 0) uses_.stale_store = true;
+}
+
+// `sum`: what an instruction adds up, the index and something unrelated: an address.
+void IndexUse::note_address(const Instruction& in, const IndexTag& sum) noexcept {
+  const unsigned native = flow_.code().mode() == CodeMode::Bits64 ? 64 : 32;
+  const bool adds = in.op == Op::Lea || in.op == Op::Add;
+  if (!adds || in.operands[0].bits != native || (sum.flags & IndexTag::kBased) == 0) return;
+  if ((sum.flags & IndexTag::kSpent) == 0) uses_.address |= sum.origins & kAllButSuspect;
+  if (!is_index(sum)) return;
+  const bool displaced = in.op == Op::Lea && in.operands[1].displacement != 0;
+  prove(IndexProof::Address, displaced, sum.factor);
+}
+
+void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& before,
+                           const FlowEffect& effect, IndexTags& tags, Pending& pending) noexcept {
+  const bool own = at == edge_.compare;
+  at_ = at;
+  uses_.address |= addresses_of(tags, effect.address_uses);
+  note_store(in, before, effect, tags);
+  note_access(in, tags);
+  note_extension(in, tags);
+  if (all_of(tags, effect.lost) != 0) uses_.lost = true;
+  if (effect.barrier && all_of(tags, ~PlaceSet{0}) != 0) uses_.lost = true;
+
+  if (in.op == Op::Cmp || in.op == Op::Test) {
+    pending = {};
+    pending.valid = true;
+    pending.compare = in;
+    for (unsigned i = 0; i < 2; ++i) {
+      const Place place = place_of(in.operands[i], before, flow_.room().slots, false);
+      if (place == kNoPlace) continue;
+      if (before.values[place].bits != 0) pending.ids[i] = before.values[place].id;
+      const IndexTag& tag = tags.of[place];
+      if (!own) {
+        pending.origins |= tag.origins;
+      } else if (i == index_operand_ && (tag.flags & IndexTag::kChanged) != 0) {
+        uses_.returned |= tag.origins;
+      }
+    }
+  } else {
+    uses_.value |= all_of(tags, effect.value_uses);
+    if (effect.count != 0 && in.writes_flags) pending = {};
+  }
+
+  IndexTag assigned[FlowEffect::kMax];
+  for (unsigned i = 0; i < effect.count; ++i) {
+    const Assignment& a = effect.assignments[i];
+    if (a.kind == Assignment::Kind::Derived) {
+      assigned[i] = derived(in, a, tags);
+      note_address(in, assigned[i]);
+    } else if (a.kind == Assignment::Kind::Copy) {
+      assigned[i] = tags.of[a.sources[0]];
+      if (a.value.bits == 0) assigned[i].factor = 0;
+    }
+    // Loading a slot whose value was not known gives it a name, and nothing else.
+    if (a.kind == Assignment::Kind::Derived && a.sources[0] == a.place && in.op != Op::Lea &&
+        (in.op == Op::Mov || in.op == Op::Movzx || in.op == Op::Movsx)) {
+      assigned[i] = tags.of[a.place];
+    }
+  }
+  for (PlaceSet rest = effect.clobbered; rest != 0; rest &= rest - 1) {
+    tags.of[__builtin_ctzll(rest)] = {};
+  }
+  for (unsigned i = 0; i < effect.count; ++i) tags.of[effect.assignments[i].place] = assigned[i];
+}
+
+void IndexUse::enter(uint16_t block, const IndexTags& tags, bool& changed) noexcept {
+  IndexTags& into = room_.blocks[block];
+  if (!into.reached) {
+    into.reached = true;
+    changed = true;
+  }
+  for (unsigned i = 0; i < kMaxPlaces; ++i) changed |= join(into.of[i], tags.of[i]);
+}
+
+// Follows the ways out of a block. Behind a passed check its index is in bounds: what equals it is
+// nothing to worry about any more.
+void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const FlowState& state,
+                     const Pending& pending, const IndexTags& tags, bool quiet,
+                     bool& changed) noexcept {
+  const FlowBlock& block = flow_.room().blocks[index];
+  if (block.leaves && all_of(tags, ~PlaceSet{0}) != 0) uses_.lost = true;
+  if (in.op == Op::JmpIndirect && all_of(tags, ~PlaceSet{0}) != 0) uses_.lost = true;
+  if (in.op != Op::Jcc) {
+    uses_.value |= pending.origins;
+    if (block.taken != kNoBlock) enter(block.taken, tags, changed);
+    if (block.passed != kNoBlock) enter(block.passed, tags, changed);
+    return;
+  }
+  const bool taken_traps = flow_.is_trap(in.target);
+  const bool passed_traps = flow_.is_trap(last + in.length);
+  const bool is_check = taken_traps != passed_traps;
+  BoundShape shape;
+  const uint8_t condition = static_cast<uint8_t>(taken_traps ? in.condition : in.condition ^ 1);
+  if (!is_check || !pending.valid || !bound_shape(pending.compare, condition, shape)) {
+    uses_.value |= pending.origins;
+    if (block.taken != kNoBlock) enter(block.taken, tags, changed);
+    if (block.passed != kNoBlock) enter(block.passed, tags, changed);
+    return;
+  }
+  const uint16_t pass = taken_traps ? block.passed : block.taken;
+  if (pass == kNoBlock) return;
+  const bool own = last == edge_.branch;
+  // clang's -fsanitize=bounds checks twice, one right behind the other: the accesses are guarded by
+  // both.
+  if (quiet && index == first_block_) return enter(pass, tags, changed);
+  const ValueId checked = pending.ids[shape.index_operand];
+  IndexTags passing = tags;
+  for (unsigned i = 0; i < kMaxPlaces && checked != kAnonymous; ++i) {
+    if (state.values[i].id != checked || state.values[i].bits == 0) continue;
+    IndexTag& tag = passing.of[i];
+    tag.origins &= own ? uint16_t{0} : kCopies;
+    tag.flags |= IndexTag::kSpent;
+    if (tag.origins == 0) tag = {};
+  }
+  enter(pass, passing, changed);
+}
+
+bool IndexUse::block(uint16_t index, bool& changed) noexcept {
+  const FlowBlock& block = flow_.room().blocks[index];
+  IndexTags& in_tags = room_.blocks[index];
+  if (block.unknown_entry && room_.exceptional.reached) enter(index, room_.exceptional, changed);
+  if (!in_tags.reached || !flow_.room().states[index].reached) return true;
+  FlowState state = flow_.room().states[index];
+  IndexTags tags = in_tags;
+  Pending pending;
+  Instruction in;
+  FlowEffect effect;
+  uint16_t number = block.first_number;
+  uint64_t last = block.begin;
+  bool quiet = true;
+  for (uint64_t at = block.begin; at < block.end; at += in.length) {
+    if (!flow_.code().decode(at, in)) return false;
+    const FlowState before = state;
+    flow_.step(in, number++, state, effect);
+    instruction(in, at, before, effect, tags, pending);
+    if (effect.calls) {
+      room_.exceptional.reached = true;
+      for (unsigned i = 0; i < kMaxPlaces; ++i) {
+        changed |= join(room_.exceptional.of[i], tags.of[i]);
+      }
+    }
+    quiet &= !in.reads_memory && !in.writes_memory && !effect.calls;
+    last = at;
+  }
+  leave(index, last, in, state, pending, tags, quiet, changed);
+  return true;
+}
+
+// Executes from behind the compare to the branch, and enters the way on which the check passes.
+bool IndexUse::seed(const FlowState& at_compare, const IndexCopies& copies) noexcept {
+  const uint16_t index = flow_.block_at(edge_.branch);
+  if (index == kNoBlock) return false;
+  const FlowBlock& block = flow_.room().blocks[index];
+  IndexTags tags;
+  for (unsigned i = 0; i < kMaxPlaces; ++i) {
+    const Value& value = at_compare.values[i];
+    if (value.id == kAnonymous) continue;
+    if (flow_.is_related(value.id)) tags.of[i] = {kRelated, 1, 0};
+    if (flow_.is_stale(value.id)) tags.of[i] = {kStale, 0, 0};
+    if (flow_.is_suspect(value.id) && tags.of[i].origins == 0) tags.of[i] = {kSuspect, 0, 0};
+  }
+  for (unsigned i = 0; i < copies.count; ++i) {
+    tags.of[copies.places[i]] = {static_cast<uint16_t>(1u << i), 1, 0};
+  }
+  FlowState state = at_compare;
+  Pending pending;
+  Instruction in;
+  FlowEffect effect;
+  for (uint64_t at = edge_.compare; at != edge_.branch; at += in.length) {
+    if (!flow_.code().decode(at, in)) return false;
+    const FlowState before = state;
+    // Numbers only name what is defined here; the analysis' own were given to these instructions
+    // already, in the same order.
+    flow_.step(in, flow_.number_of(at), state, effect);
+    if (at != edge_.compare) instruction(in, at, before, effect, tags, pending);
+  }
+  if (!flow_.code().decode(edge_.branch, in) || in.op != Op::Jcc) return false;
+  const bool taken_traps = edge_.condition == in.condition;
+  const uint16_t pass = taken_traps ? block.passed : block.taken;
+  if (pass == kNoBlock) return false;
+  bool changed = false;
+  first_block_ = pass;
+  enter(pass, tags, changed);
+  return true;
+}
+
+Doubt IndexUse::run(const FlowState& at_compare, const IndexCopies& copies,
+                    IndexUses& uses) noexcept {
+  const uint16_t count = flow_.room().block_count;
+  for (uint16_t i = 0; i < count; ++i) room_.blocks[i] = {};
+  room_.exceptional = {};
+  uses_ = {};
+  if (!seed(at_compare, copies)) return Doubt::CopiesUnknown;
+  bool changed = true;
+  for (unsigned round = 0; round < kMaxRounds && changed; ++round) {
+    changed = false;
+    for (uint16_t i = 0; i < count; ++i) {
+      if (!block(i, changed)) return Doubt::CodeUnreadable;
+    }
+  }
+  uses = uses_;
+  return changed ? Doubt::FunctionTooLarge : Doubt::None;
+}
+
+}  // namespace kebound::x86

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What happens behind a check to the index that it checked: which of its copies address memory,
+// which are used otherwise, which come back to the check. Freestanding.
+#pragma once
+
+#include <stdint.h>
+
+#include "trap/x86/check_site.h"
+#include "trap/x86/flow_analysis.h"
+
+namespace kebound::x86 {
+
+// Where the content of a place comes from.
+struct IndexTag {
+  static constexpr uint8_t kChanged = 1;  // calculated with
+  static constexpr uint8_t kShifted = 2;  // a constant was added
+  static constexpr uint8_t kBased = 4;  // something unrelated was added: the beginning of an array
+  static constexpr uint8_t kSpent = 8;  // it has passed another check
+  uint16_t origins = 0;  // a bit for each copy at the check; kRelated: others that depend on it
+  int16_t factor = 0;    // index * factor; 0: not known
+  uint8_t flags = 0;
+
+  bool operator==(const IndexTag&) const = default;
+};
+
+inline constexpr unsigned kMaxCopies = 12;
+inline constexpr uint16_t kRelated = 1u << kMaxCopies;
+inline constexpr uint16_t kStale = kRelated << 1;  // read from memory by the unchecked index
+inline constexpr uint16_t kSuspect = kStale
+                                     << 1;  // perhaps so, by an index that looks like another
+
+struct IndexTags {
+  bool reached = false;
+  IndexTag of[kMaxPlaces];
+};
+
+struct UseRoom {
+  IndexTags blocks[kMaxFlowBlocks];  // at the beginning of each
+  IndexTags exceptional;
+};
+
+struct CheckRoom {
+  FlowRoom flow;
+  UseRoom uses;
+};
+
+// Sets of copies, as in IndexTag::origins.
+struct IndexUses {
+  uint16_t address = 0;      // they or what was calculated from them addresses memory
+  uint16_t value = 0;        // used in another way: compared, stored, passed to a function
+  uint16_t returned = 0;     // comes back to the check, changed
+  bool lost = false;         // goes where it is not followed
+  bool stale_store = false;  // what the checked access stores was made of what is suspect
+  IndexProof proof = IndexProof::None;
+  bool displaced = false;
+  int32_t factor = 0;
+  uint64_t access = 0;         // the instruction that proves it
+  bool read_unsigned = false;  // zero-extended
+  bool read_signed = false;    // sign-extended
+};
+
+// The index at the compare, and its copies there; the first is the compared operand.
+struct IndexCopies {
+  ValueId value = kAnonymous;
+  uint8_t count = 0;
+  bool all = true;  // there was room for all
+  Place places[kMaxCopies] = {};
+};
+
+class IndexUse {
+ public:
+  IndexUse(FlowAnalysis& flow, UseRoom& room, const TrapEdge& edge, unsigned index_operand) noexcept
+      : flow_(flow), room_(room), edge_(edge), index_operand_(index_operand) {}
+
+  // None, or why the uses are not known. `at_compare`: the values there.
+  [[nodiscard]] Doubt run(const FlowState& at_compare, const IndexCopies& copies,
+                          IndexUses& uses) noexcept;
+
+ private:
+  struct Pending {
+    bool valid = false;
+    Instruction compare;
+    ValueId ids[2] = {};
+    uint16_t origins = 0;
+  };
+
+  bool seed(const FlowState& at_compare, const IndexCopies& copies) noexcept;
+  bool block(uint16_t index, bool& changed) noexcept;
+  void instruction(const Instruction& in, uint64_t at, const FlowState& before,
+                   const FlowEffect& effect, IndexTags& tags, Pending& pending) noexcept;
+  void note_access(const Instruction& in, const IndexTags& tags) noexcept;
+  void note_store(const Instruction& in, const FlowState& before, const FlowEffect& effect,
+                  const IndexTags& tags) noexcept;
+  void note_address(const Instruction& in, const IndexTag& sum) noexcept;
+  void prove(IndexProof proof, bool displaced, int32_t factor) noexcept;
+  void note_extension(const Instruction& in, const IndexTags& tags) noexcept;
+  void leave(uint16_t index, uint64_t last, const Instruction& in, const FlowState& state,
+             const Pending& pending, const IndexTags& tags, bool quiet, bool& changed) noexcept;
+  void enter(uint16_t block, const IndexTags& tags, bool& changed) noexcept;
+  [[nodiscard]] uint16_t all_of(const IndexTags& tags, PlaceSet places) const noexcept;
+  [[nodiscard]] uint16_t addresses_of(const IndexTags& tags, PlaceSet places) const noexcept;
+
+  FlowAnalysis& flow_;
+  UseRoom& room_;
+  const TrapEdge& edge_;
+  const unsigned index_operand_;
+  IndexUses uses_;
+  uint16_t first_block_ = kNoBlock;  // behind the check
+  uint64_t at_ = 0;                  // the instruction that is looked at
+};
+
+}  // namespace kebound::x86
