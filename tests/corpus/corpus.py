@@ -58,6 +58,17 @@ class Corpus:
     def under(self, host, words, report, answer="propagate"):
         return [self.kebound, "run", "--host", host, "--on-bound", answer, "--report", "jsonl", "-o", report, "--", *words]
 
+    def correct(self):
+        for correction in self.program.corrections:
+            path = self.program.source(self.program.packages[0].partition(":")[0], correction.file)
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+            if correction.new not in text:
+                if text.count(correction.old) != 1:
+                    raise Failure(f"{path} has {correction.old!r} {text.count(correction.old)} times: another version?")
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(text.replace(correction.old, correction.new))
+
     def build(self):
         """Once: a program is built anew only when how that is done has changed."""
         stamp = self.program.built("built")
@@ -66,6 +77,7 @@ class Corpus:
             return
         shutil.rmtree(self.program.folder, ignore_errors=True)
         os.makedirs(self.program.folder)
+        self.correct()
         for words, folder in self.program.build():
             must(words, folder, timeout=1800)
         with open(stamp, "w", encoding="utf-8"):

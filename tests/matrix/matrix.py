@@ -11,11 +11,21 @@ import os
 import subprocess
 import sys
 
+import compares
 import guests
 import table
 import verdicts
 
 HOSTS = ("supervisor", "inproc")
+TRAPS = ("clang-trap", "check-trap", "libc++")
+
+
+def has_compare(code, events, expected):
+    """Whether the trap has a compare of index and limit before it; checks that are calls have said what they know."""
+    if not events or events[0]["trap_ip"] is None or events[0]["module_offset"] is None or not events[0]["source"] in TRAPS:
+        return True
+    trap = int(events[0]["module_offset"], 16) + int(events[0]["trap_ip"], 16) - int(events[0]["ip"], 16)
+    return compares.has_compare(code, trap, events[0]["registers"]["before"], expected)
 
 
 class Matrix:
@@ -50,9 +60,10 @@ class Matrix:
         name = f"{config.name}-{program}"
         propagate = {host: self.run(name, host, "propagate") for host in HOSTS}
         clamp = {host: self.run(name, host, "clamp") for host in HOSTS}
+        code = compares.Code(os.path.join(self.folder, name))
         rows = {}
         for shape, expected in propagate["supervisor"].shapes.items():
-            row = rows[shape] = {"program": program, "problems": []}
+            row = rows[shape] = {"problems": [], "compare": has_compare(code, propagate["supervisor"].events(shape), expected)}
             for host in HOSTS:
                 self.judge_host(row, host, shape, expected, propagate[host], clamp[host], wanted[shape])
             for runs in (propagate, clamp):

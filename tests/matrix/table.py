@@ -5,7 +5,6 @@ import os
 import sys
 
 import guests
-from no_compare import NO_COMPARE
 from verdicts import EXACT, user_words
 
 PAGE = os.path.join(os.path.dirname(os.path.dirname(guests.HERE)), "docs", "matrix.md")
@@ -43,21 +42,17 @@ class Count:
     def __init__(self):
         self.exact = self.all = self.without = 0
 
-    def add(self, config, cell, row):
+    def add(self, row):
         self.all += 1
         self.exact += row["supervisor"]["verdict"] == EXACT
-        self.without += has_no_compare(config, cell) and row["supervisor"]["verdict"] != EXACT
+        # What was recovered had something to recover it from.
+        self.without += not row["compare"] and row["supervisor"]["verdict"] != EXACT
 
     def __str__(self):
         return f"{self.exact}/{self.all}" if self.all else "-"
 
     def rate(self):
         return self.exact / (self.all - self.without) if self.all > self.without else 1.0
-
-
-def has_no_compare(config, cell):
-    """Whether somebody has read this cell's code and found nothing to compare (no_compare.py says what instead)."""
-    return any(config.name in names for names in NO_COMPARE.get(cell, {}))
 
 
 def group_of(cell, groups):
@@ -78,7 +73,7 @@ def group_table(results, groups):
     for config, cells in results.items():
         for cell, row in cells.items():
             group = counts.setdefault(group_of(cell, groups), {column: Count() for column in columns})
-            group[config.compiler, config.mode].add(config, cell, row)
+            group[config.compiler, config.mode].add(row)
     names = [f"{compiler} -m{mode}" for compiler, mode in columns]
     lines = ["## By shape", "", "Exact / all, over -O0 to -O3. FORTIFY and local-bounds need optimisation, libc++ 19 clang 19.", "",
              row_text(["", *names]), "|---" * (len(columns) + 1) + "|"]
@@ -90,8 +85,8 @@ def level_table(results):
     columns = [(level, mode) for mode in guests.MODES for level in guests.LEVELS]
     counts = {compiler: {column: Count() for column in columns} for compiler in guests.COMPILERS}
     for config, cells in results.items():
-        for cell, row in cells.items():
-            counts[config.compiler][config.level, config.mode].add(config, cell, row)
+        for row in cells.values():
+            counts[config.compiler][config.level, config.mode].add(row)
     lines = ["## By level", "", row_text(["", *(f"-{level} -m{mode}" for level, mode in columns)]), "|---" * (len(columns) + 1) + "|"]
     return lines + [row_text([name, *(str(count[c]) for c in columns)]) for name, count in counts.items()]
 
@@ -113,7 +108,7 @@ def rest_table(results, member, wanted, title, note):
         for cell, row in cells.items():
             if row["supervisor"][member] != wanted:
                 why = user_words(row["supervisor"]["why" if member == "verdict" else "clamp_why"] or "")
-                key = (row["supervisor"][member], cell, why, has_no_compare(config, cell))
+                key = (row["supervisor"][member], cell, why, not row["compare"])
                 found.setdefault(key, []).append(config)
     lines = [title, "", note, "", row_text(["cell", "result", "because", "where"]), "|---|---|---|---|"]
     for (verdict, cell, why, without), configs in sorted(found.items(), key=lambda item: item[0]):
@@ -132,9 +127,9 @@ def clamp_line(results):
 def page(results):
     groups = guests.groups_of_shapes()
     total = Count()
-    for config, cells in results.items():
-        for cell, row in cells.items():
-            total.add(config, cell, row)
+    for cells in results.values():
+        for row in cells.values():
+            total.add(row)
     lines = [HEAD, f"**{total.exact} of {total.all} cells are exact: {100 * total.rate():.2f} % of the {total.all - total.without} whose code "
              f"has a compare of index and limit.** {clamp_line(results)}", ""]
     lines += group_table(results, groups) + [""] + level_table(results) + [""]

@@ -102,7 +102,7 @@ def judge_clamp(events, end, result, wanted):
 
 
 # What differs between two runs whoever looks on, and what docs/protocol.md says that the hosts see differently.
-DIFFERENT = {"time_ns", "pid", "tid", "stack", "code", "registers"}
+DIFFERENT = {"time_ns", "pid", "tid", "stack", "code", "registers", "answers"}
 CODE_ADDRESSES = {"ip", "trap_ip", "line_ip"}
 DATA_ADDRESSES = {"bounds_address", "index_address"}
 
@@ -119,6 +119,10 @@ def disagreements(one, other):
             continue  # stack and heap begin anywhere
         if a != b:
             found.append(f"{name}: {a!r} and {b!r}")
+    # Who answers is another file, how is the same; in process nobody is registered for `propagate`.
+    answered = [[(a["status"], a["edited"]) for a in e["answers"] if a["status_value"] != 0] for e in (one, other)]
+    if answered[0] != answered[1]:
+        found.append(f"answers: {answered[0]} and {answered[1]}")
     shorter = min(one["code"], other["code"], key=len)
     if not (one["code"].startswith(shorter) and other["code"].startswith(shorter)):
         found.append(f"code: {one['code']} and {other['code']}")

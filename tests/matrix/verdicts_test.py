@@ -10,7 +10,7 @@ PLACE = ("arrays.c", 28)
 SOURCES = {"arrays.c", "containers.cc"}
 RIGHT = {"index": 12, "index_raw": "0xc", "index_width": 32, "lower": 0, "upper": 9, "confidence": "certain", "file": "/src/arrays.c",
          "line": 28, "disposition": "propagated", "reason": None, "code": "83ff09", "index_register": "edi", "ip": "0x5555555551a0",
-         "line_ip": None, "index_address": "0x7ffe1000",
+         "line_ip": None, "index_address": "0x7ffe1000", "answers": [],
          "registers": {"before": {"edi": "0xc"}, "after": {}}}
 
 
@@ -78,10 +78,12 @@ class Agreeing(unittest.TestCase):
         return verdicts.disagreements(RIGHT, {**RIGHT, **changed})
 
     def test_what_must_differ_may(self):
+        self.assertEqual(self.differ(answers=[{"status": "C", "status_value": 0, "edited": False}]), [])
         self.assertEqual(self.differ(time_ns=1, pid=2, tid=2, ip="0x7777771a0", index_address="0x7ffe2008", code="83ff090f87"), [])
 
     def test_anything_else_is_found(self):
-        for changed in ({"index": 1}, {"line": 2}, {"confidence": "likely"}, {"ip": "0x5555555551a1"}, {"line_ip": "0x5555555551a8"}, {"index_address": None}, {"code": "83fe09"}, {"new": 1},
+        for changed in ({"index": 1}, {"line": 2}, {"confidence": "likely"}, {"ip": "0x5555555551a1"}, {"line_ip": "0x5555555551a8"}, {"index_address": None},
+                        {"answers": [{"status": "H", "status_value": 1, "edited": True}]}, {"code": "83fe09"}, {"new": 1},
                         {"registers": {"before": {"edi": "0xd"}, "after": {}}}, {"registers": {"before": {"edi": "0xc"}, "after": {"edi": "0x9"}}}):
             with self.subTest(**changed):
                 self.assertEqual(len(self.differ(**changed)), 1)

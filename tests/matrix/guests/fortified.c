@@ -7,20 +7,14 @@
 
 #include "shape.h"
 
-struct message {
-  char header[8];
-  char body[24];
-  long check;
-};
-
-SHAPE_DATA struct message message;
+SHAPE_DATA char body[24];
 SHAPE_DATA char source[64] = "forty-two characters and a few more, all printable";
 SHAPE_DATA char line[16];
 
 SHAPE_FUNCTION long copy(long input) {
   CLAMP(input, 0, 24);
-  memcpy(message.body, source, (size_t)input);  // at copy
-  return message.body[0];
+  memcpy(body, source, (size_t)input);  // at copy
+  return body[0];
 }
 
 SHAPE_FUNCTION long move(long input) {
