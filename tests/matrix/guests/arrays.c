@@ -134,6 +134,39 @@ SHAPE_FUNCTION long product(long input) {
   return table[k * 3 + 1];  // at product
 }
 
+// A compiler that knows what i can be compares i with another limit: i + 3 < 10 is i < 7.
+SHAPE_FUNCTION long byte_and_sum(long input) {
+  const unsigned char i = (unsigned char)input;
+#ifdef SHAPES_CLAMPED
+  return table[9];
+#endif
+  return table[i + 3];  // at byte_and_sum
+}
+
+SHAPE_FUNCTION long masked_and_sum(long input) {
+  const int i = (int)(input & 31);
+#ifdef SHAPES_CLAMPED
+  return other[19] + i;
+#endif
+  return other[i + 4] + i;  // at masked_and_sum
+}
+
+SHAPE_FUNCTION long byte_doubled(long input) {
+  const unsigned char i = (unsigned char)input;
+#ifdef SHAPES_CLAMPED
+  return table[9];
+#endif
+  return table[2 * i];  // at byte_doubled
+}
+
+SHAPE_FUNCTION long byte_difference(long input) {
+  const unsigned char i = (unsigned char)input;
+#ifdef SHAPES_CLAMPED
+  return sixteen[0];
+#endif
+  return sixteen[i - 200];  // at byte_difference
+}
+
 SHAPE_FUNCTION long global_index(long input) {
   position = (int)input;
   __asm__ volatile("" ::: "memory");
@@ -261,6 +294,10 @@ static const struct shape arrays[] = {
     {"computed index", "sum_in_brackets", sum_in_brackets, 8, 11, 0, 9},
     {"computed index", "difference", difference, 13, 11, 0, 9},
     {"computed index", "product", product, 5, 16, 0, 9},
+    {"computed index", "byte_and_sum", byte_and_sum, 9, 12, 0, 9},
+    {"computed index", "masked_and_sum", masked_and_sum, 17, 21, 0, 19},
+    {"computed index", "byte_doubled", byte_doubled, 6, 12, 0, 9},
+    {"computed index", "byte_difference", byte_difference, 120, -80, 0, 15},
     {"several checks", "first_of_three", of_three, 0x01020b, 11, 0, 9},
     {"several checks", "second_of_three", of_three, 0x011903, 25, 0, 19},
     {"several checks", "third_of_three", of_three, 0x120204, 18, 0, 15},
