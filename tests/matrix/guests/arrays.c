@@ -208,7 +208,7 @@ SHAPE_FUNCTION long address(long input) {
 }
 
 // Several checks, one trap when optimised: which of them was it?
-static __attribute__((always_inline)) inline long three(int i, int j, int k) {
+SHAPE_FUNCTION long three(int i, int j, int k) {
   CLAMP(i, 0, 9);
   CLAMP(j, 0, 19);
   CLAMP(k, 0, 15);
@@ -218,17 +218,16 @@ static __attribute__((always_inline)) inline long three(int i, int j, int k) {
   return sum;
 }
 
-SHAPE_FUNCTION long of_three(long input) {
-  return three((int)(input & 0xff), (int)(input >> 8 & 0xff), (int)(input >> 16));
-}
+SHAPE_FUNCTION long of_three(long input) { return three(LOW(input), MIDDLE(input), HIGH(input)); }
 
-SHAPE_FUNCTION long same_limit(long input) {
-  int i = (int)(input & 0xff), k = (int)(input >> 8);
+SHAPE_FUNCTION long pair(int i, int k) {
   CLAMP(i, 0, 9);
   CLAMP(k, 0, 9);
   const long value = table[i];
   return value + 10 * table[k];  // at second_same_limit
 }
+
+SHAPE_FUNCTION long same_limit(long input) { return pair(LOW(input), MIDDLE(input)); }
 
 // More values alive than there are registers: the index comes off the stack.
 SHAPE_FUNCTION long pressed(long input) {

@@ -31,18 +31,18 @@ SHAPE_FUNCTION long heap_ints(long input) {
   return value;
 }
 
-SHAPE_FUNCTION long heap_variable(long input) {
-  const long length = input >> 8;
+SHAPE_FUNCTION long heap_of(long length, long i) {
   int* const values = malloc((size_t)length * sizeof *values);
   if (values == NULL) return 0;
   for (long k = 0; k < length; ++k) values[k] = (int)k;
   __asm__ volatile("" : : "r"(values) : "memory");
-  long i = input & 0xff;
   CLAMP(i, 0, length - 1);
   const long value = values[i];  // at heap_variable
   free(values);
   return value;
 }
+
+SHAPE_FUNCTION long heap_variable(long input) { return heap_of(MIDDLE(input), LOW(input)); }
 
 static const struct shape local[] = {
     {"local-bounds", "heap_bytes", heap_bytes, 41, 41, 0, 39},

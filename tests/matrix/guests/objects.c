@@ -65,23 +65,34 @@ SHAPE_FUNCTION long least_int(long input) {
   return lookup[i] * 2;  // at least_int
 }
 
-SHAPE_FUNCTION long outer_of_two(long input) {
-  int i = (int)(input >> 8), k = (int)(input & 0xff);
+SHAPE_FUNCTION long outer_of_two_of(int i, int k) {
   CLAMP(i, 0, 2);
   return grid[i][k];  // at outer_of_two
 }
 
-SHAPE_FUNCTION long inner_of_two(long input) {
-  int i = (int)(input >> 8), k = (int)(input & 0xff);
+SHAPE_FUNCTION long outer_of_two(long input) { return outer_of_two_of(MIDDLE(input), LOW(input)); }
+
+SHAPE_FUNCTION long inner_of_two_of(int i, int k) {
   CLAMP(k, 0, 3);
   return grid[i][k];  // at inner_of_two
 }
 
-SHAPE_FUNCTION long middle_of_three(long input) {
-  int i = (int)(input >> 16), j = (int)(input >> 8 & 0xff), k = (int)(input & 0xff);
+SHAPE_FUNCTION long inner_of_two(long input) { return inner_of_two_of(MIDDLE(input), LOW(input)); }
+
+SHAPE_FUNCTION long packed_pair(long input) {
+  int i = (int)(input >> 8), k = (int)(input & 0xff);
+  CLAMP(k, 0, 3);
+  return grid[i][k];  // at packed_pair
+}
+
+SHAPE_FUNCTION long middle_of_three_of(int i, int j, int k) {
   CLAMP(j, 0, 2);
   cube[i][j][k] = 9;  // at middle_of_three
   return cube[1][2][4];
+}
+
+SHAPE_FUNCTION long middle_of_three(long input) {
+  return middle_of_three_of(HIGH(input), MIDDLE(input), LOW(input));
 }
 
 SHAPE_FUNCTION long member(long input) {
@@ -109,10 +120,13 @@ SHAPE_FUNCTION long row_of_members(long input) {
   return board.rows[i].items[3];  // at row_of_members
 }
 
-SHAPE_FUNCTION long member_of_row(long input) {
-  int i = (int)(input >> 8), k = (int)(input & 0xff);
+SHAPE_FUNCTION long member_of_row_of(int i, int k) {
   CLAMP(k, 0, 5);
   return board.rows[i].items[k];  // at member_of_row
+}
+
+SHAPE_FUNCTION long member_of_row(long input) {
+  return member_of_row_of(MIDDLE(input), LOW(input));
 }
 
 SHAPE_FUNCTION long byte_index(long input) {
@@ -143,35 +157,37 @@ SHAPE_FUNCTION long half_word_index(long input) {
   return weights[i];  // at half_word_index
 }
 
-SHAPE_FUNCTION long vla(long input) {
-  const int length = (int)(input >> 8);
+SHAPE_FUNCTION long vla_of(int length, int i) {
   int values[length];
   for (int k = 0; k < length; ++k) values[k] = 2 * k;
   __asm__ volatile("" : : "r"(values) : "memory");
-  int i = (int)(input & 0xff);
   CLAMP(i, 0, length - 1);
   return values[i];  // at vla
 }
 
-SHAPE_FUNCTION long vla_long(long input) {
-  const long length = input >> 8;
+SHAPE_FUNCTION long vla(long input) { return vla_of(MIDDLE(input), LOW(input)); }
+
+SHAPE_FUNCTION long vla_long_of(long length, long i) {
   long values[length];
   for (long k = 0; k < length; ++k) values[k] = 3 * k;
   __asm__ volatile("" : : "r"(values) : "memory");
-  long i = -(input & 0xff);
   CLAMP(i, 0, length - 1);
   values[i] = 5;  // at vla_long
   return values[0];
 }
 
-SHAPE_FUNCTION long vla_rows(long input) {
-  const int length = (int)(input >> 16);
+SHAPE_FUNCTION long vla_long(long input) { return vla_long_of(MIDDLE(input), -LOW(input)); }
+
+SHAPE_FUNCTION long vla_rows_of(int length, int i, int k) {
   int values[length][3];
-  for (int k = 0; k < length; ++k) values[k][0] = values[k][1] = values[k][2] = k;
+  for (int row = 0; row < length; ++row) values[row][0] = values[row][1] = values[row][2] = row;
   __asm__ volatile("" : : "r"(values) : "memory");
-  int i = (int)(input >> 8 & 0xff), k = (int)(input & 0xff);
   CLAMP(i, 0, length - 1);
   return values[i][k];  // at vla_rows
+}
+
+SHAPE_FUNCTION long vla_rows(long input) {
+  return vla_rows_of(HIGH(input), MIDDLE(input), LOW(input));
 }
 
 // clang 19 knows where the length of a flexible array is.
@@ -189,16 +205,18 @@ struct packet {
   short data[] COUNTED_BY(length);
 };
 
+SHAPE_FUNCTION long of_packet(const struct packet* packet, int i) {
+  CLAMP(i, 0, packet->length - 1);
+  return packet->data[i];  // at counted_by
+}
+
 SHAPE_FUNCTION long counted_by(long input) {
-  const int length = (int)(input >> 8);
+  const int length = MIDDLE(input);
   struct packet* const packet = malloc(sizeof *packet + (size_t)length * sizeof packet->data[0]);
   if (packet == NULL) return 0;
   packet->length = length;
   for (int k = 0; k < length; ++k) packet->data[k] = (short)(k + 1);
-  __asm__ volatile("" : : "r"(packet) : "memory");
-  int i = (int)(input & 0xff);
-  CLAMP(i, 0, length - 1);
-  return packet->data[i];  // at counted_by
+  return of_packet(packet, LOW(input));
 }
 #endif
 
@@ -224,6 +242,7 @@ static const struct shape objects[] = {
     {"negative index", "least_int", least_int, -2147483647L - 1, -2147483647L - 1, 0, 4},
     {"2-D", "outer_of_two", outer_of_two, 0x0301, 3, 0, 2},
     {"2-D", "inner_of_two", inner_of_two, 0x0106, 6, 0, 3},
+    {"2-D", "packed_pair", packed_pair, 0x0206, 6, 0, 3},
     {"2-D", "middle_of_three", middle_of_three, 0x010304, 3, 0, 2},
     {"struct member", "member", member, 6, 6, 0, 5},
     {"struct member", "member_by_pointer", member_by_pointer, 8, 8, 0, 5},

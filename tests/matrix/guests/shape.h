@@ -34,6 +34,12 @@ extern const size_t shape_list_count;
 #else
 #define SHAPE_FUNCTION static __attribute__((noipa))
 #endif
+// Shapes of more than one number take them apart before: packed into one, the code would be about
+// that.
+#define LOW(input) (int)((input)&0xff)
+#define MIDDLE(input) (int)((input) >> 8 & 0xff)
+#define HIGH(input) (int)((input) >> 16)
+
 // Data that is set and read elsewhere, for all that the compiler knows.
 #define SHAPE_DATA __attribute__((used))
 
