@@ -45,6 +45,8 @@ install: all
 bench: all
 	@cmake --build $(RELEASE) --target bench-core bench-inproc
 	@bench/supervisor/run --build $(RELEASE)
+	@cmake --build $(RELEASE) --target bench-sites-programs
+	@bench/sites/run --build $(RELEASE)
 
 fuzz: packages
 	@scripts/fuzz.sh $(FUZZ_SECONDS) $(JOBS)

@@ -4,7 +4,8 @@ import json
 import os
 import re
 
-# Words for a cell, best first. WRONG fails the matrix, and so does no event where the guest says that it failed a check.
+# Words for a cell, best first. SILENT: the trap was not taken for a bounds failure, which a plain ud2 without a compare that shows
+# it must not be. WRONG fails the matrix.
 EXACT, NO_LINE, UNKNOWN, SILENT, WRONG = "exact", "no line", "unknown", "silent", "WRONG"
 
 
