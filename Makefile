@@ -47,6 +47,8 @@ bench: all
 	@bench/supervisor/run --build $(RELEASE)
 	@bench/supervisor/rules --build $(RELEASE)
 	@bench/scan/run --build $(RELEASE)
+	@cmake --build $(RELEASE) --target bench-sites-programs
+	@bench/sites/run --build $(RELEASE)
 
 fuzz: packages
 	@scripts/fuzz.sh $(FUZZ_SECONDS) $(JOBS)
