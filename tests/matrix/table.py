@@ -14,7 +14,8 @@ HEAD = """# How often a failed check is recovered
 
 Each cell of these tables is a program that takes a real exception under `kebound run`, on both hosts, and whose index, limits and line
 are known by construction. *Exact*: the event has all of them right. A cell that is not exact says honestly that it does not know: a claim that is not
-true fails the test, as does an event on which the hosts differ. *Silent*: the trap was not taken for a bounds failure. The programs are in
+true fails the test, as does an event on which the hosts differ. *Silent*: the trap was not taken for a bounds failure. *Near line*: index and limits are
+right, and `line_ip` in the event says that the compiler merged several checks, so that the line may be a neighbour's. The programs are in
 `tests/matrix/guests`; `ctest -L matrix` runs them; this page is made by
 
     tests/matrix/matrix.py --build build/release table --write

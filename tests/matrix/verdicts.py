@@ -6,7 +6,8 @@ import re
 
 # Words for a cell, best first. SILENT: the trap was not taken for a bounds failure, which a plain ud2 without a compare that shows
 # it must not be. WRONG fails the matrix.
-EXACT, NO_LINE, UNKNOWN, SILENT, WRONG = "exact", "no line", "unknown", "silent", "WRONG"
+EXACT, NEAR, NO_LINE, UNKNOWN, SILENT, WRONG = "exact", "near line", "no line", "unknown", "silent", "WRONG"
+NEIGHBOURHOOD = 2  # lines
 
 
 class Run:
@@ -73,11 +74,15 @@ def judge(event, wanted, place, sources):
     if event["confidence"] == "unknown":
         # The place is that of the trap then, which several checks may share: docs/protocol.md does not promise their line.
         return UNKNOWN, event.get("doubt") or "no reason given"
-    if line is not None and (file, line) != place:
-        return WRONG, f"at {file}:{line}, not {place[0]}:{place[1]}"
     problem = index_problem(event, wanted)
     if problem is not None:
         return WRONG, f"{event['confidence']}: {problem}"
+    # line_ip: the compiler merged several checks, and the line is that of an access, which may be a neighbour's.
+    is_merged = event["line_ip"] is not None
+    if is_merged and line is not None and line != place[1] and file == place[0] and abs(line - place[1]) <= NEIGHBOURHOOD:
+        return NEAR, "the compiler merged the check with its neighbours"
+    if line is not None and (file, line) != place:
+        return WRONG, f"at {file}:{line}, not {place[0]}:{place[1]}"
     in_library = event["file"] is not None and os.path.basename(event["file"]) not in sources
     if line is None and not (in_library and "stack" not in event):
         return NO_LINE, "no line"

@@ -36,6 +36,12 @@ class Judging(unittest.TestCase):
         self.assertEqual(judged(line=29, confidence="unknown"), verdicts.UNKNOWN)
         self.assertEqual(judged(file="/src/containers.cc"), verdicts.WRONG)
 
+    def test_a_line_of_merged_checks_may_be_a_neighbours_and_no_others(self):
+        self.assertEqual(judged(line=29, line_ip="0x5555555551b0"), verdicts.NEAR)
+        self.assertEqual(judged(line=28, line_ip="0x5555555551b0"), verdicts.EXACT)
+        self.assertEqual(judged(line=35, line_ip="0x5555555551b0"), verdicts.WRONG)
+        self.assertEqual(judged(line=29, line_ip="0x5555555551b0", upper=10), verdicts.WRONG)
+
     def test_what_is_not_said_is_not_wrong(self):
         self.assertEqual(judged(confidence="unknown", index=0, upper=0, index_raw="0x0"), verdicts.UNKNOWN)
         self.assertEqual(judged(line=None), verdicts.NO_LINE)
