@@ -44,9 +44,10 @@ void FunctionCode::copy(uint64_t address, uint8_t* out, size_t size) const noexc
 }
 
 bool FunctionCode::sweep() noexcept {
-  begins_.clear(range_.size());
-  targets_.clear(range_.size());
-  unknown_entries_.clear(range_.size());
+  const size_t size = offset(range_.end);
+  begins_.clear(size);
+  targets_.clear(size);
+  unknown_entries_.clear(size);
   indirect_jumps_ = false;
   Instruction instruction;
   for (uint64_t at = range_.begin; at < range_.end; at += instruction.length) {
