@@ -43,8 +43,12 @@ install: all
 	cmake --install $(RELEASE) --prefix $(PREFIX)
 
 bench: all
-	@cmake --build $(RELEASE) --target bench-core bench-inproc
+	@cmake --build $(RELEASE) --target bench-core bench-inproc bench-report
 	@bench/supervisor/run --build $(RELEASE)
+	@bench/supervisor/rules --build $(RELEASE)
+	@bench/scan/run --build $(RELEASE)
+	@cmake --build $(RELEASE) --target bench-sites-programs
+	@bench/sites/run --build $(RELEASE)
 
 fuzz: packages
 	@scripts/fuzz.sh $(FUZZ_SECONDS) $(JOBS)

@@ -23,18 +23,20 @@ class LivelockGuard {
   // got nowhere. A limit of 0 means never.
   [[nodiscard]] bool observe(const State& fault, const State& resumed, uint64_t limit) noexcept {
     if (limit == 0) return false;
-    count_ = count_ != 0 && fault == fault_ && fault == resumed_ ? count_ + 1 : 1;
-    fault_ = fault;
-    resumed_ = resumed;
+    count_ = stuck_ && fault == state_ ? count_ + 1 : 1;
+    // A thread that is resumed in another state than it faulted in comes, at the soonest, into a
+    // row with its next fault: there is nothing to keep.
+    stuck_ = fault == resumed;
+    if (stuck_) state_ = fault;
     return count_ >= limit;
   }
 
   // Another answer than Handled came between: the row is broken.
-  void forget() noexcept { count_ = 0; }
+  void forget() noexcept { stuck_ = false; }
 
  private:
-  State fault_{};
-  State resumed_{};
+  State state_{};       // of the last fault, and what it was resumed in
+  bool stuck_ = false;  // there was such a fault
   uint64_t count_ = 0;
 };
 

@@ -165,8 +165,8 @@ class BasicRegistry {
   DispatchOutcome dispatch(Context& self, Asker&& ask) noexcept;
 
   // Ends a dispatch whose `ask` will never return: the thread exits from within a callback. Whoever
-  // waits for that callback goes on. Nothing happens if the context dispatches nothing. Context: the
-  // context's own thread, anywhere.
+  // waits for that callback goes on. Nothing happens if the context dispatches nothing. Context:
+  // the context's own thread, anywhere.
   void abandon(Context& self) noexcept;
 
   // In a fork's child: the other threads, and what they were doing, do not exist here. Their
@@ -176,6 +176,10 @@ class BasicRegistry {
 
   // No slot is taken: a dispatch that begins now asks nobody. Context: anywhere.
   [[nodiscard]] bool empty() const noexcept { return used_.load(MemoryOrder::Acquire) == 0; }
+
+  // The registration whose callback the context's thread is inside, though it be removed already.
+  // Context: the context's own thread.
+  [[nodiscard]] bool find_inside(const Context& self, Registration& out) const noexcept;
 
   // The registration behind a handle that is live now. Context: any thread.
   [[nodiscard]] bool find(Handle handle, Registration& out) const noexcept;

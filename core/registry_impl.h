@@ -305,6 +305,17 @@ void BasicRegistry<System>::forget_other_threads(Context* self) noexcept {
 }
 
 template <class System>
+bool BasicRegistry<System>::find_inside(const Context& self, Registration& out) const noexcept {
+  const Handle inside = self.current_.load(MemoryOrder::Relaxed);
+  for (uint32_t i = 0; inside != 0 && i < self.count_; ++i) {
+    if (self.order_[i].handle != inside) continue;
+    out = self.order_[i];
+    return true;
+  }
+  return false;
+}
+
+template <class System>
 bool BasicRegistry<System>::find(Handle handle, Registration& out) const noexcept {
   Registration found;
   if (handle == 0 || !read_slot(slot_of(handle), found) || found.handle != handle) return false;

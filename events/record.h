@@ -80,6 +80,7 @@ struct BoundException {
   uint8_t code_size = 0;
   std::vector<Answer> answers;
   Disposition disposition = Disposition::Propagated;
+  SharedName rule;     // that the built-in driver went by, "rules.txt:12"; null if by none
   std::string detail;  // what the check says of itself: an assertion's text, "memcpy"; mostly empty
   std::string reason;  // why not otherwise: "livelock: ...", "clamp refused: bounds are reversed"; mostly empty
   std::shared_ptr<const ModuleMap> modules;

@@ -41,6 +41,9 @@ struct Thread {
   bool is_system_thread = false;  // made by PsCreateSystemThread
   // Of the exception that this thread handles, null outside a callback.
   const BoundEvent* event = nullptr;
+  // What the host has to say to its built-in driver about it (hosts/driver/policy.h), null if
+  // nothing.
+  void* advice = nullptr;
   // What the callback wants the index of `event` to be where the frame has no place for it: in
   // R12..R15 or in memory. An edit like one of the frame.
   std::optional<int64_t> corrected_index;

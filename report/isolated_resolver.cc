@@ -86,7 +86,7 @@ class IsolatedResolver final : public Resolver {
     out.value(address);
     put_mapping(out, *mapping);
     auto frames = ask(out.bytes());
-    if (frames.empty()) return {mapping->path, std::nullopt, {}};
+    if (frames.empty()) return {mapping->path, std::nullopt, {}, {}};
     return std::move(frames[0].location);
   }
 

@@ -213,7 +213,7 @@ TEST(SymbolProcess, EndsWithItsOwner) {
 
 TEST(Wire, ReadsBackWhatWasWrittenAndRefusesEverythingCutShort) {
   std::vector<StackFrame> frames = {{1, {"/m", 2, {{"f", "g.c", 3, true}, {"h", "", 0, false}}}},
-                                    {4, {"", std::nullopt, {}}}};
+                                    {4, {"", std::nullopt, {}, {}}}};
   wire::Writer out;
   wire::put(out, frames);
   wire::Reader whole(out.bytes());

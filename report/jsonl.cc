@@ -3,6 +3,8 @@
 
 #include "report/json_writer.h"
 #include "report/names.h"
+#include "report/phrases.h"
+#include "report/suppression.h"
 
 namespace kebound::report {
 namespace {
@@ -47,11 +49,12 @@ void module(JsonWriter& json, const Location& location) {
 }
 
 // The members that every exception at the place shares, without the comma before them.
-std::string place_members(const Location& location) {
+std::string place_members(const Location& location, const std::string& suppression) {
   std::string text;
   JsonWriter json(text);
   module(json, location);
   source(json, location.frames.empty() ? nullptr : &location.frames[0]);
+  if (!suppression.empty()) json.member("suppression").string(suppression);
   return text;
 }
 
@@ -104,6 +107,11 @@ void stack(JsonWriter& json, const std::vector<StackFrame>& frames) {
   json.close(']');
 }
 
+void hex_or_null(JsonWriter& json, std::string_view member, uint64_t value) {
+  json.member(member);
+  value == 0 ? json.null() : json.hex(value);
+}
+
 void code(JsonWriter& json, const BoundException& exception, std::string& out) {
   static constexpr char kDigits[] = "0123456789abcdef";
   json.raw("\"");
@@ -119,20 +127,35 @@ void code(JsonWriter& json, const BoundException& exception, std::string& out) {
 void JsonlRenderer::exception(const BoundException& exception, std::string& out) {
   const auto& event = exception.event;
   Place& place = places_.find(exception);
-  if (place.json.empty()) place.json = place_members(place.location);
+  if (place.json.empty()) {
+    place.json = place_members(place.location,
+                               gen_suppressions_ ? suppression(event, place.location) : "");
+  }
   JsonWriter json(out);
   begin(json, "bound-exception", exception.time_ns);
   thread(json, exception.pid, exception.tid);
   name(json.member("program"), exception.program);
   name(json.member("thread_name"), exception.thread_name);
   json.member("source").string(source_name(event.source));
+  json.member("check").string(check_kind_name(event.check));
   json.member("ip").hex(event.ip);
+  hex_or_null(json, "trap_ip", event.trap_ip);
+  hex_or_null(json, "line_ip", event.line_ip);
   json.raw(place.json);
   json.member("index").number(event.index);
   json.member("lower").number(event.lower);
   json.member("upper").number(event.upper);
   json.member("confidence").string(confidence_name(event.confidence));
   json.member("index_register").text_or_null(index_register_name(event));
+  json.member("index_width").number_or_null(event.index_width);
+  json.member("index_raw");
+  event.index_width == 0 ? json.null() : json.hex(event.index_raw);
+  hex_or_null(json, "index_address", event.index_address);
+  hex_or_null(json, "bounds_address", event.bounds_address);
+  json.member("instruction_length").number_or_null(event.instruction_length);
+  json.member("resumable").boolean(event.resumable);
+  json.member("doubt").text_or_null(doubt_text(event.doubt));
+  json.member("detail").text_or_null(detail_of(exception, place.location));
   json.member("code");
   code(json, exception, out);
   json.member("registers");
@@ -141,9 +164,10 @@ void JsonlRenderer::exception(const BoundException& exception, std::string& out)
   answers(json, exception);
   json.member("disposition").string(events::disposition_name(exception.disposition));
   json.member("reason").text_or_null(exception.reason);
+  if (exception.rule) json.member("rule").string(*exception.rule);
   if (exception.stack && exception.modules) {
     json.member("stack");
-    stack(json, resolver_.backtrace(exception.before, *exception.stack, *exception.modules));
+    stack(json, places_.backtrace(exception));
   }
   end(json, out);
 }
@@ -226,6 +250,21 @@ void JsonlRenderer::finish(const Totals& totals, int64_t time_ns, std::string& o
   json.member("verifier").number(totals.verifier);
   json.member("bug_checks").number(totals.bug_checks);
   json.member("missing").number(totals.missing);
+  if (!totals.rules.empty()) {
+    json.member("suppressed").number(totals.suppressed);
+    json.member("limited").number(totals.limited);
+    json.member("rules").open('[');
+    for (const RuleTally& rule : totals.rules) {
+      json.open('{');
+      json.member("place").string(rule.place);
+      json.member("text").string(rule.text);
+      json.member("matched").number(rule.matched);
+      json.member("reported").number(rule.reported);
+      json.member("suppressed").number(rule.suppressed);
+      json.close('}');
+    }
+    json.close(']');
+  }
   end(json, out);
 }
 

@@ -18,15 +18,16 @@ inline constexpr uint64_t kProtocolVersion = 1;
 
 class JsonlRenderer final : public Renderer {
  public:
-  explicit JsonlRenderer(Resolver& resolver) : resolver_(resolver), places_(resolver) {}
+  explicit JsonlRenderer(Resolver& resolver, bool gen_suppressions = false)
+      : places_(resolver), gen_suppressions_(gen_suppressions) {}
   void render(const events::Record& record, std::string& out) override;
   void finish(const Totals& totals, int64_t time_ns, std::string& out) override;
 
  private:
   void exception(const events::BoundException& exception, std::string& out);
 
-  Resolver& resolver_;
   Places places_;
+  bool gen_suppressions_;
 };
 
 }  // namespace kebound::report

@@ -23,6 +23,10 @@ struct Location {
   std::string module;               // path as the target sees it, "[vdso]"; empty: no file there
   std::optional<uint64_t> offset;   // the file's own address of the code, as addr2line takes it
   std::vector<SourceFrame> frames;  // innermost first; empty when nothing is known
+  // What a trap says of itself in the debug information (clang's __builtin_verbose_trap, hardened
+  // libc++): "Bounds: vector[] index out of bounds". Mostly empty.
+  std::string trap_message = {};
+  std::string build_id = {};        // of the module, hexadecimal digits; empty: it has none
 };
 
 struct StackFrame {

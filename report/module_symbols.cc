@@ -32,15 +32,6 @@ std::string attribute_string(Dwarf_Die* die, unsigned name) {
   return bounded(dwarf_formstring(&attribute));
 }
 
-std::string function_name(Dwarf_Die* die) {
-  for (const unsigned name : {unsigned{DW_AT_linkage_name}, unsigned{DW_AT_MIPS_linkage_name}}) {
-    if (auto linkage = attribute_string(die, name); !linkage.empty()) {
-      return demangle(linkage.c_str());
-    }
-  }
-  return attribute_string(die, DW_AT_name);
-}
-
 uint32_t attribute_number(Dwarf_Die* die, unsigned name) {
   Dwarf_Attribute attribute;
   Dwarf_Word value = 0;
@@ -50,18 +41,31 @@ uint32_t attribute_number(Dwarf_Die* die, unsigned name) {
   return value <= UINT32_MAX ? static_cast<uint32_t>(value) : 0;
 }
 
-std::string absolute(std::string file, Dwarf_Die* unit) {
+}  // namespace
+
+std::string function_name(Dwarf_Die* die) {
+  for (const unsigned name : {unsigned{DW_AT_linkage_name}, unsigned{DW_AT_MIPS_linkage_name}}) {
+    if (auto linkage = attribute_string(die, name); !linkage.empty()) {
+      return demangle(linkage.c_str());
+    }
+  }
+  return attribute_string(die, DW_AT_name);
+}
+
+std::string absolute_name(std::string file, Dwarf_Die* unit) {
   if (file.empty() || file[0] == '/') return file;
   const auto directory = attribute_string(unit, DW_AT_comp_dir);
   return directory.empty() ? file : directory + "/" + file;
 }
+
+namespace {
 
 std::string call_file(Dwarf_Die* unit, Dwarf_Die* die) {
   const uint32_t index = attribute_number(die, DW_AT_call_file);
   Dwarf_Files* files = nullptr;
   size_t count = 0;
   if (dwarf_getsrcfiles(unit, &files, &count) != 0 || index >= count) return {};
-  return absolute(bounded(dwarf_filesrc(files, index, nullptr, nullptr)), unit);
+  return absolute_name(bounded(dwarf_filesrc(files, index, nullptr, nullptr)), unit);
 }
 
 // What a walk does with an entry of the unit.
@@ -204,7 +208,7 @@ bool ModuleSymbols::add_debug_frames(uint64_t address, std::vector<SourceFrame>&
   SourceFrame frame;
   if (Dwarf_Line* line = dwarf_getsrc_die(unit, pc)) {
     int number = 0;
-    frame.file = absolute(bounded(dwarf_linesrc(line, nullptr, nullptr)), unit);
+    frame.file = absolute_name(bounded(dwarf_linesrc(line, nullptr, nullptr)), unit);
     if (dwarf_lineno(line, &number) == 0 && number > 0) frame.line = static_cast<uint32_t>(number);
   }
   auto functions = functions_around(unit, pc);
@@ -222,14 +226,14 @@ bool ModuleSymbols::add_debug_frames(uint64_t address, std::vector<SourceFrame>&
   return !frames.empty();
 }
 
-std::vector<SourceFrame> ModuleSymbols::frames_at(uint64_t address) {
+std::vector<SourceFrame> ModuleSymbols::frames_at(uint64_t address, bool use_symbols) {
   std::vector<SourceFrame> frames;
   if (module_ == nullptr) return frames;
   add_debug_frames(address, frames);
   // gcc gives lambdas and their like no linkage name: the symbol table knows them in full.
   const bool is_bare = !frames.empty() && (frames.back().function.find('(') == std::string::npos ||
                                            frames.back().function == "operator()");
-  if (frames.empty() || is_bare) {
+  if (use_symbols && (frames.empty() || is_bare)) {
     GElf_Off offset = 0;
     GElf_Sym symbol{};
     const char* text =

@@ -6,6 +6,7 @@
 
 #include <elfutils/libdwfl.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -28,6 +29,11 @@ struct DwflCloser {
 };
 using ScopedDwfl = std::unique_ptr<Dwfl, DwflCloser>;
 
+// Of a subprogram or an inlined one; empty if it has none.
+[[nodiscard]] std::string function_name(Dwarf_Die* die);
+// A file name as it is in frames: with the unit's directory where it is relative.
+[[nodiscard]] std::string absolute_name(std::string file, Dwarf_Die* unit);
+
 class ModuleSymbols {
  public:
   // `open_path`, `target_path`: where its debug file is looked for.
@@ -37,8 +43,25 @@ class ModuleSymbols {
   ModuleSymbols& operator=(const ModuleSymbols&) = delete;
   ~ModuleSymbols();
 
-  // The functions at the file's own address, innermost first.
-  [[nodiscard]] std::vector<SourceFrame> frames_at(uint64_t address);
+  // The functions at the file's own address, innermost first. Without the symbol table it is much
+  // faster for many addresses, and some names are missing or not in full.
+  [[nodiscard]] std::vector<SourceFrame> frames_at(uint64_t address, bool use_symbols = true);
+  // Which names are looked for. A null function stands for none, of either kind.
+  struct NameFilter {
+    std::function<bool(const std::string&)> function;
+    std::function<bool(const std::string&)> file;
+    bool all = false;  // every name
+  };
+  // Addresses, ascending, between which frames_at() is always the same as far as those names are
+  // concerned: code that has nothing to do with them is not looked at.
+  [[nodiscard]] std::vector<uint64_t> boundaries(const NameFilter& filter);
+  // The symbol table's names, demangled, ascending, each with all addresses that may be its.
+  struct Symbol {
+    uint64_t begin = 0;
+    uint64_t end = 0;
+    std::string name;
+  };
+  [[nodiscard]] std::vector<Symbol> symbols();
 
  private:
   static int find_elf(Dwfl_Module*, void** userdata, const char*, Dwarf_Addr, char**, Elf** elf);

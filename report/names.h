@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "events/record.h"
@@ -29,8 +30,14 @@ inline constexpr size_t kMaxRegisters = 26;
 // `out` with at most kMaxRegisters, returns how many.
 size_t list_registers(const x86::Registers& registers, bool is_64bit, RegisterValue* out) noexcept;
 
+// Sets the register of that name; false if there is none, or it is too narrow for the value.
+[[nodiscard]] bool set_register(x86::Registers& registers, std::string_view name, bool is_64bit,
+                                uint64_t value) noexcept;
+
 // The register that holds the index, at the width of the comparison: "eax", "ax"; "" if it is none.
 [[nodiscard]] const char* index_register_name(const BoundEvent& event) noexcept;
+// The reverse: fills register and, if that is 0, width. False for a name that is none.
+[[nodiscard]] bool set_index_register(BoundEvent& event, std::string_view name) noexcept;
 // Its value as the check sees it.
 [[nodiscard]] int64_t index_register_value(const BoundEvent& event,
                                            const x86::Registers& registers) noexcept;

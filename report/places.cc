@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 namespace kebound::report {
 namespace {
 
@@ -13,7 +15,21 @@ constexpr size_t kMaxPlaces = 65'536;
 
 std::shared_ptr<Place> Places::resolve(const events::BoundException& exception) {
   Location location;
-  if (exception.modules) location = resolver_.locate(*exception.modules, exception.event.ip);
+  if (exception.modules) {
+    const auto& event = exception.event;
+    location = resolver_.locate(*exception.modules, event.ip);
+    // Compilers give the compare of a check its neighbour's line.
+    if (event.line_ip != 0 && event.line_ip != event.ip) {
+      auto access = resolver_.locate(*exception.modules, event.line_ip);
+      if (access.module == location.module && !access.frames.empty()) {
+        location.frames = std::move(access.frames);
+      }
+    }
+    // The message is that of the trap; the check is before it.
+    if (event.trap_ip != 0 && event.trap_ip != event.ip && location.trap_message.empty()) {
+      location.trap_message = resolver_.locate(*exception.modules, event.trap_ip).trap_message;
+    }
+  }
   std::string name;
   if (location.offset) {
     name = fmt::format("{}+{:x}", location.module, *location.offset);
@@ -33,6 +49,15 @@ std::shared_ptr<Place> Places::resolve(const events::BoundException& exception) 
     place->location = std::move(location);
   }
   return place;
+}
+
+std::vector<StackFrame> Places::backtrace(const events::BoundException& exception) {
+  if (!exception.stack || !exception.modules) return {};
+  auto frames = resolver_.backtrace(exception.before, *exception.stack, *exception.modules);
+  if (!frames.empty() && frames[0].pc == exception.event.ip) {
+    frames[0].location = find(exception).location;
+  }
+  return frames;
 }
 
 Place& Places::find(const events::BoundException& exception) {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "events/record.h"
 #include "report/resolver.h"
@@ -27,8 +28,11 @@ class Places {
  public:
   explicit Places(Resolver& resolver) : resolver_(resolver) {}
 
-  // `event.ip` in `modules`, which may be null. Valid until the next call.
+  // `event.ip` in `modules`, which may be null. Valid until the next call. Function, file and line
+  // are those of the check, module and offset those of the instruction.
   [[nodiscard]] Place& find(const events::BoundException& exception);
+  // The recorded stack, innermost first, which begins at the place; empty if there is none.
+  [[nodiscard]] std::vector<StackFrame> backtrace(const events::BoundException& exception);
 
  private:
   struct Key {

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fmt/format.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -17,9 +16,13 @@
 #include <utility>
 #include <vector>
 
+#include "report/html.h"
+#include "report/journal.h"
 #include "report/jsonl.h"
+#include "report/output.h"
 #include "report/record_queue.h"
 #include "report/resolver.h"
+#include "report/sarif.h"
 #include "report/text.h"
 
 namespace kebound::report {
@@ -34,23 +37,6 @@ int64_t now_ns() {
   struct timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
   return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
-
-// 0, or the errno of what went wrong.
-int write_all(int fd, const std::string& text) {
-  size_t done = 0;
-  while (done < text.size()) {
-    const ssize_t count = write(fd, text.data() + done, text.size() - done);
-    if (count >= 0) {
-      done += static_cast<size_t>(count);
-    } else if (errno == EAGAIN) {
-      struct pollfd writable = {fd, POLLOUT, 0};
-      if (poll(&writable, 1, -1) < 0 && errno != EINTR) return errno;
-    } else if (errno != EINTR) {
-      return errno;
-    }
-  }
-  return 0;
 }
 
 // Blocks every signal for the calling thread while it lives: a thread inherits the mask, and the
@@ -70,13 +56,19 @@ class ScopedSignalBlock {
   sigset_t before_;
 };
 
+}  // namespace
+
 std::unique_ptr<Renderer> make_renderer(const Options& options, Resolver& resolver) {
-  if (options.format == Format::Jsonl) return std::make_unique<JsonlRenderer>(resolver);
-  const TextOptions text{options.colour, options.verbose, options.intel_syntax};
+  if (options.format == Format::Jsonl) {
+    return std::make_unique<JsonlRenderer>(resolver, options.gen_suppressions);
+  }
+  if (options.format == Format::Sarif) return std::make_unique<SarifRenderer>(options, resolver);
+  if (options.format == Format::Html) return std::make_unique<HtmlRenderer>(options, resolver);
+  if (options.format == Format::Journal) return make_journal_renderer(options.verbose, resolver);
+  const TextOptions text{options.colour, options.verbose, options.intel_syntax,
+                         options.gen_suppressions};
   return std::make_unique<TextRenderer>(text, resolver);
 }
-
-}  // namespace
 
 struct Reporter::State {
   const Options options;
@@ -86,6 +78,7 @@ struct Reporter::State {
   std::thread writer;
   bool finished = false;
   FinishResult result;
+  std::vector<RuleTally> rules;
 
   // Counted by the threads that bring the records, so that they are right whatever becomes of the
   // writing.
@@ -130,6 +123,11 @@ Totals Reporter::State::totals() const {
   totals.bug_checks = bug_checks;
   totals.verifier = verifier;
   totals.missing = missing;
+  totals.rules = rules;
+  for (const RuleTally& rule : rules) {
+    totals.suppressed += rule.suppressed;
+    totals.limited += rule.matched - rule.reported - rule.suppressed;
+  }
   return totals;
 }
 
@@ -153,6 +151,7 @@ void Reporter::State::run() {
       try {
         renderer->render(record, text);
         ++rendered;
+        if (error == 0) error = renderer->error();
       } catch (const std::bad_alloc&) {
         error = ENOMEM;
       }
@@ -196,6 +195,8 @@ bool Reporter::flush() {
   if (state_->writer.joinable()) state_->queue.wait_until_done();
   return state_->error == 0;
 }
+
+void Reporter::add_rules(std::vector<RuleTally> rules) { state_->rules = std::move(rules); }
 
 FinishResult Reporter::finish() {
   auto& state = *state_;

@@ -226,7 +226,7 @@ TEST(Reporter, CountsWithoutWritingForFormatNone) {
   EXPECT_TRUE(reporter.flush());
   const auto result = reporter.finish();
   EXPECT_TRUE(result.ok);
-  EXPECT_EQ(result.totals.exceptions, 3u);
+  EXPECT_EQ(result.totals.exceptions, 6u);
   EXPECT_EQ(result.totals.bug_checks, 6u);
   EXPECT_EQ(result.totals.verifier, 3u);
 }

@@ -2,6 +2,7 @@
 #include "report/symbolizer.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "report/module_symbols.h"
@@ -12,18 +13,49 @@ namespace {
 
 constexpr size_t kMaxModules = 256;
 constexpr size_t kMaxCachedPlaces = 65'536;
+constexpr size_t kMaxBuildId = 64;  // bytes; what linkers write has 20 at most
+
+// clang has the text of a trap inlined into the function, as the name of a function that does not
+// exist: "__clang_trap_msg$Bounds$vector[] index out of bounds".
+void take_trap_message(Location& location) {
+  constexpr std::string_view kPrefix = "__clang_trap_msg$";
+  if (location.frames.size() < 2 || !location.frames[0].inlined) return;
+  const std::string_view name = location.frames[0].function;
+  if (!name.starts_with(kPrefix)) return;
+  const std::string_view text = name.substr(kPrefix.size());
+  const size_t dollar = text.find('$');
+  location.trap_message = text.substr(0, dollar);
+  if (dollar != std::string_view::npos) {
+    if (!location.trap_message.empty()) location.trap_message += ": ";
+    location.trap_message += text.substr(dollar + 1);
+  }
+  location.frames.erase(location.frames.begin());
+}
 
 }  // namespace
 
+std::string hexadecimal(std::string_view bytes) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const char c : bytes.substr(0, kMaxBuildId)) {
+    text += kDigits[static_cast<unsigned char>(c) >> 4];
+    text += kDigits[c & 15];
+  }
+  return text;
+}
+
 struct Symbolizer::Module {
   std::shared_ptr<const ElfFile> file;
+  std::string build_id;
   ModuleSymbols symbols;
   std::unordered_map<uint64_t, std::vector<SourceFrame>> places;
   uint64_t used = 0;
 
   Module(std::shared_ptr<const ElfFile> elf, const events::Mapping& mapping,
          const std::string& debug_path)
-      : file(elf), symbols(std::move(elf), mapping.open_path, mapping.path, debug_path) {}
+      : file(elf),
+        build_id(hexadecimal(elf->build_id())),
+        symbols(std::move(elf), mapping.open_path, mapping.path, debug_path) {}
 };
 
 Symbolizer::Symbolizer(std::string debug_path) : debug_path_(std::move(debug_path)) {}
@@ -84,6 +116,7 @@ Location Symbolizer::locate(const events::ModuleMap& modules, uint64_t address,
   location.module = mapping->path;
   Module* const module = module_of(modules, *mapping);
   if (module == nullptr) return location;
+  location.build_id = module->build_id;
   location.offset = module->file->address_of(address - mapping->begin + mapping->file_offset,
                                              mapping->executable);
   if (!location.offset) return location;
@@ -92,6 +125,7 @@ Location Symbolizer::locate(const events::ModuleMap& modules, uint64_t address,
   const auto [place, is_new] = module->places.try_emplace(wanted);
   if (is_new) place->second = module->symbols.frames_at(wanted);
   location.frames = place->second;
+  take_trap_message(location);
   return location;
 }
 

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
 #include "events/record.h"
@@ -53,6 +54,8 @@ class Symbolizer {
 // The mapping that contains `address`, null if none does.
 [[nodiscard]] const events::Mapping* find_mapping(const events::ModuleMap& modules,
                                                   uint64_t address) noexcept;
+// A build ID as people write it.
+[[nodiscard]] std::string hexadecimal(std::string_view build_id);
 // True for mappings of files (and the vdso), false for "[stack]", anonymous memory and the like.
 [[nodiscard]] bool is_module(const events::Mapping& mapping) noexcept;
 

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -95,6 +96,26 @@ TEST(Symbolizer, NamesInlinedFunctionsInnermostFirst) {
   }
 }
 
+TEST(Symbolizer, TellsTheMessageOfATrapFromTheFunctionsAroundIt) {
+  for (const auto* name : {"trap_message", "trap_message_clang"}) {
+    const auto capture = testing::capture_fault({fixture(name)});
+    ASSERT_TRUE(capture.ok) << capture.why;
+    EXPECT_EQ(capture.signal, SIGILL);
+    const auto location = fault_of(capture);
+    EXPECT_EQ(location.trap_message, "Bounds: index_out_of_bounds") << name;
+    ASSERT_FALSE(location.frames.empty()) << name;
+    EXPECT_EQ(location.frames[0].function, "pick") << name;
+    EXPECT_EQ(location.frames[0].line, line_of("trap_message.c", "checked here")) << name;
+  }
+  if (!std::filesystem::exists(fixture("trap_message_clang19"))) GTEST_SKIP() << "no clang 19";
+  const auto capture = testing::capture_fault({fixture("trap_message_clang19")});
+  ASSERT_TRUE(capture.ok) << capture.why;
+  const auto location = fault_of(capture);
+  EXPECT_EQ(location.trap_message, "Bounds: index out of bounds");
+  EXPECT_EQ(location.frames.at(0).function, "pick");
+  EXPECT_EQ(location.frames.at(0).line, line_of("verbose_trap.c", "checked here"));
+}
+
 TEST(Symbolizer, KnowsOnlyTheModuleOfAStrippedFunction) {
   const auto capture = testing::capture_fault({fixture("chain64_stripped")});
   ASSERT_TRUE(capture.ok) << capture.why;
@@ -134,6 +155,37 @@ TEST_F(MovedFile, IsReadWhereItCanBeOpenedAndNamedAsTheTargetSeesIt) {
   const auto location = symbolizer.locate(*map, 0x10000);
   EXPECT_EQ(location.module, "/gone/program (deleted)");
   EXPECT_EQ(location.offset, elf->address_of(0x1000, true));
+}
+
+TEST_F(MovedFile, HasItsDebugInformationByItsBuildId) {
+  const auto path = directory_ + "/program";
+  std::filesystem::copy_file(fixture("chain64"), path);
+  const auto elf = ElfFile::open(path);
+  ASSERT_TRUE(elf);
+  std::string id;
+  for (const char byte : elf->build_id()) {
+    char digits[3];
+    snprintf(digits, sizeof digits, "%02x", static_cast<uint8_t>(byte));
+    id += digits;
+  }
+  ASSERT_GT(id.size(), 8u);
+  const auto folder = directory_ + "/debug/.build-id/" + id.substr(0, 2);
+  std::filesystem::create_directories(folder);
+  const auto debug = folder + "/" + id.substr(2) + ".debug";
+  ASSERT_EQ(system(("objcopy --only-keep-debug " + path + " " + debug).c_str()), 0);
+  ASSERT_EQ(system(("strip --strip-all " + path).c_str()), 0);
+  const auto capture = testing::capture_fault({path});
+  ASSERT_TRUE(capture.ok) << capture.why;
+  Symbolizer with(directory_ + "/nowhere:" + directory_ + "/debug");
+  const auto location = with.locate(*capture.modules, capture.registers.rip);
+  ASSERT_FALSE(location.frames.empty());
+  EXPECT_EQ(location.frames[0].function, "pick");
+  EXPECT_EQ(location.frames[0].line, line_of("chain.c", "the failing line"));
+  // Another program's debug file under that name is not taken.
+  std::filesystem::copy_file(fixture("chain64_dwarf4"), debug,
+                             std::filesystem::copy_options::overwrite_existing);
+  Symbolizer fooled(directory_ + "/debug");
+  EXPECT_THAT(fooled.locate(*capture.modules, capture.registers.rip).frames, IsEmpty());
 }
 
 TEST_F(MovedFile, IsHonestlyUnknownWhenItIsGoneOrNoFileOrNoElf) {

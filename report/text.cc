@@ -7,9 +7,12 @@
 #include <iterator>
 #include <utility>
 
+#include "report/check_rules.h"
 #include "report/disassembler.h"
 #include "report/escape.h"
 #include "report/names.h"
+#include "report/phrases.h"
+#include "report/suppression.h"
 
 namespace kebound::report {
 namespace {
@@ -17,11 +20,8 @@ namespace {
 using events::BoundException;
 using events::Disposition;
 
-// What a run may print in full; beyond it places are only counted, beyond the second limit in one
-// line.
+// What a run may print in full; beyond it places are only counted.
 constexpr uint64_t kMaxBlocks = 10'000;
-constexpr size_t kMaxTallies = 100'000;
-constexpr size_t kMaxReasonsPrinted = 1'000;
 constexpr size_t kMaxSummaryLines = 50;
 
 template <typename... Arguments>
@@ -29,47 +29,7 @@ void append(std::string& out, fmt::format_string<Arguments...> format, Arguments
   fmt::format_to(std::back_inserter(out), format, std::forward<Arguments>(arguments)...);
 }
 
-std::string_view base_name(std::string_view path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string_view::npos ? path : path.substr(slash + 1);
-}
-
 std::string shared(const events::SharedName& name) { return name ? escaped(*name) : std::string(); }
-
-// "pick()", "lib::pick(int)"
-std::string called(const SourceFrame& frame) {
-  if (frame.function.empty()) return "an unknown function";
-  const bool has_parameters = frame.function.find('(') != std::string::npos;
-  return escaped(frame.function) + (has_parameters ? "" : "()");
-}
-
-std::string source_line(const SourceFrame& frame, bool full_path) {
-  if (frame.file.empty()) return {};
-  std::string text = escaped(full_path ? std::string_view(frame.file) : base_name(frame.file));
-  if (frame.line != 0) append(text, ":{}", frame.line);
-  return text;
-}
-
-// "guest+0x11d6"; "" for code that belongs to no file.
-std::string module_offset(const Location& location) {
-  if (location.module.empty()) return {};
-  auto text = escaped(base_name(location.module));
-  if (location.offset) append(text, "+0x{:x}", *location.offset);
-  return text;
-}
-
-// "in pick() at guest.c:14", or what else is known.
-std::string where(const Location& location, uint64_t ip) {
-  if (!location.frames.empty()) {
-    auto text = "in " + called(location.frames[0]);
-    if (auto line = source_line(location.frames[0], false); !line.empty()) text += " at " + line;
-    return text;
-  }
-  if (location.offset) return "at " + module_offset(location);
-  auto text = fmt::format("at 0x{:x}", ip);
-  if (!location.module.empty()) text += " in " + module_offset(location);
-  return text;
-}
 
 std::string message(const events::VerifierRecord& record) {
   auto text = "kebound: verifier: " + escaped(record.rule) + ": " + escaped(record.message);
@@ -98,21 +58,10 @@ void driver_output(const events::DriverOutput& record, std::string& out) {
   } while (!text.empty());
 }
 
-// "index 12 outside [0, 9]"; what is not known is not said.
-std::string violation(const BoundEvent& event) {
-  if (event.confidence == Confidence::Unknown) return "an index outside its bounds";
-  return fmt::format("index {} outside [{}, {}]", event.index, event.lower, event.upper);
-}
-
-// What the processor's exception becomes on Linux.
-const char* signal_of(BoundSource source) {
-  return source == BoundSource::X86Bound ? "SIGSEGV" : "SIGILL";
-}
-
 }  // namespace
 
 TextRenderer::TextRenderer(const TextOptions& options, Resolver& resolver)
-    : options_(options), resolver_(resolver), places_(resolver) {}
+    : options_(options), sites_(resolver) {}
 
 void TextRenderer::styled(std::string& out, Style style, std::string_view text) const {
   static constexpr const char* kCodes[] = {"", "\x1b[1m", "\x1b[1;31m", "\x1b[32m", "\x1b[33m"};
@@ -152,22 +101,9 @@ void TextRenderer::render(const events::Record& record, std::string& out) {
 }
 
 void TextRenderer::exception(const BoundException& exception, std::string& out) {
-  const Place& place = places_.find(exception);
-  const auto key = std::pair(place.number, exception.disposition);
-  auto found = tallies_.find(key);
-  bool is_new = false;
-  if (found == tallies_.end() && tallies_.size() < kMaxTallies) {
-    auto text = where(place.location, exception.event.ip);
-    if (!place.location.frames.empty() && place.location.offset) {
-      text += " (" + module_offset(place.location) + ")";
-    }
-    found = tallies_.emplace(key, Tally{0, std::move(text)}).first;
-    is_new = true;
-  }
-  if (found != tallies_.end()) ++found->second.count;
-  if (!exception.reason.empty() && reasons_.size() < kMaxReasonsPrinted) {
-    is_new |= reasons_.emplace(place.number, exception.disposition, exception.reason).second;
-  }
+  const Sighting sighting = sites_.add(exception, false);
+  const Place& place = sites_.place_of(exception);
+  const bool is_new = sighting.first_of_disposition || sighting.new_reason;
   if (is_new && blocks_ < kMaxBlocks) {
     block(exception, place, out);
     if (++blocks_ == kMaxBlocks) out += "kebound: further places are counted, not described\n";
@@ -191,12 +127,18 @@ void TextRenderer::block(const BoundException& exception, const Place& place, st
   }
   out += '\n';
   instruction(exception, place, out);
-  if (event.confidence != Confidence::Certain) {
-    append(out, "    index and bounds are {}\n",
-           event.confidence == Confidence::Likely ? "likely, not certain" : "not known");
-  }
+  check(exception, place, out);
   backtrace(exception, place, out);
   outcome(exception, out);
+  if (options_.gen_suppressions) suppress(exception, place, out);
+}
+
+// Without an indent, to be copied as they are; two places that one rule is about get one.
+void TextRenderer::suppress(const BoundException& exception, const Place& place, std::string& out) {
+  std::string rule = suppression(exception.event, place.location);
+  if (!suggested_.insert(rule).second) return;
+  append(out, "# {} {}\n{}\n", violation(exception.event),
+         where(place.location, exception.event.ip), rule);
 }
 
 void TextRenderer::instruction(const BoundException& exception, const Place& place,
@@ -219,12 +161,42 @@ void TextRenderer::instruction(const BoundException& exception, const Place& pla
   out += '\n';
 }
 
+// What there is to know of a check that is no BOUND instruction.
+void TextRenderer::check(const BoundException& exception, const Place& place, std::string& out) {
+  const auto& event = exception.event;
+  const bool is_bound = event.source == BoundSource::X86Bound;
+  if (!is_bound) {
+    append(out, "    check {}", check_rule(event.source, event.check).id);
+    if (event.confidence != Confidence::Unknown && event.index_width != 0) {
+      append(out, ", index of {} bits", event.index_width);
+      if (event.index < 0) append(out, " (0x{:x})", event.index_raw);
+      const char* const name = index_register_name(event);
+      if (*name != '\0') append(out, " in {}", name);
+      if (event.index_address != 0) append(out, " at 0x{:x}", event.index_address);
+    }
+    if (event.trap_ip != 0 && event.trap_ip != event.ip) {
+      append(out, ", trap at 0x{:08x}", event.trap_ip);
+    }
+    out += '\n';
+  }
+  if (const auto& detail = detail_of(exception, place.location); !detail.empty()) {
+    append(out, "    message: {}\n", escaped(detail));
+  }
+  const char* const why = doubt_text(event.doubt);
+  const char* const colon = *why == '\0' ? "" : ": ";
+  if (event.confidence == Confidence::Unknown) {
+    append(out, "    index and bounds are not known{}{}\n", colon, why);
+  } else {
+    if (event.confidence == Confidence::Likely) {
+      append(out, "    index and bounds are likely, not certain{}{}\n", colon, why);
+    }
+    if (!event.resumable) append(out, "    the check cannot be resumed{}{}\n", colon, why);
+  }
+}
+
 void TextRenderer::backtrace(const BoundException& exception, const Place& place,
                              std::string& out) {
-  std::vector<StackFrame> frames;
-  if (exception.stack && exception.modules) {
-    frames = resolver_.backtrace(exception.before, *exception.stack, *exception.modules);
-  }
+  auto frames = sites_.backtrace(exception);
   if (frames.empty()) frames.push_back({exception.event.ip, place.location});
   size_t number = 0;
   for (const auto& frame : frames) {
@@ -253,7 +225,7 @@ void TextRenderer::outcome(const BoundException& exception, std::string& out) {
   switch (exception.disposition) {
     case Disposition::Propagated:
       styled(out, Style::Yellow, "propagated");
-      append(out, ": {} to the program", signal_of(event.source));
+      append(out, ": {}", fate_of(event.source));
       break;
     case Disposition::Terminated:
       styled(out, Style::Red, "terminated");
@@ -262,37 +234,13 @@ void TextRenderer::outcome(const BoundException& exception, std::string& out) {
     case Disposition::Handled: {
       styled(out, Style::Green, "handled");
       out += ": ";
-      const bool is_64bit = is_64bit_code(exception);
-      RegisterValue before[kMaxRegisters];
-      RegisterValue after[kMaxRegisters];
-      const size_t count = list_registers(exception.before, is_64bit, before);
-      list_registers(exception.after, is_64bit, after);
-      const char* const index = index_register_name(event);
-      size_t changes = 0;
-      for (size_t i = 0; i < count; ++i) {
-        if (before[i].value == after[i].value || i == (is_64bit ? 16u : 8u)) continue;
-        out += changes++ == 0 ? "" : ", ";
-        if (i == event.index_register && *index != '\0' && event.index_width != 16) {
-          append(out, "{} {} -> {}", index, index_register_value(event, exception.before),
-                 index_register_value(event, exception.after));
-        } else {
-          append(out, "{} 0x{:x} -> 0x{:x}", before[i].name, before[i].value, after[i].value);
-        }
-      }
-      if (changes != 0) out += "; ";
-      if (exception.after.rip == exception.before.rip) {
-        append(out, "runs the check again at 0x{:x}{}", exception.after.rip,
-               changes == 0 ? " with nothing changed" : "");
-      } else if (exception.after.rip == exception.before.rip + event.instruction_length) {
-        append(out, "goes on behind the instruction at 0x{:x}", exception.after.rip);
-      } else {
-        append(out, "goes on at 0x{:x}", exception.after.rip);
-      }
+      out += resumption(exception);
       break;
     }
   }
   out += '\n';
   if (!exception.reason.empty()) append(out, "    reason: {}\n", escaped(exception.reason));
+  if (exception.rule) append(out, "    by the rule at {}\n", shared(exception.rule));
 }
 
 void TextRenderer::bug_check(const events::BugCheckRecord& record, std::string& out) {
@@ -312,8 +260,10 @@ void TextRenderer::bug_check(const events::BugCheckRecord& record, std::string& 
 }
 
 void TextRenderer::finish(const Totals& totals, int64_t, std::string& out) {
-  if (totals.exceptions == 0 && totals.bug_checks == 0 && totals.verifier == 0 && !options_.verbose)
+  if (totals.exceptions == 0 && totals.bug_checks == 0 && totals.verifier == 0 &&
+      totals.suppressed == 0 && totals.limited == 0 && !options_.verbose) {
     return;
+  }
   styled(out, Style::Bold,
          fmt::format(
              "kebound: summary: {} bound exception{}: {} handled, {} propagated, {} terminated",
@@ -322,25 +272,48 @@ void TextRenderer::finish(const Totals& totals, int64_t, std::string& out) {
   if (totals.verifier != 0) append(out, "; {} from the verifier", totals.verifier);
   if (totals.missing != 0)
     append(out, "; {} event{} missing", totals.missing, totals.missing == 1 ? "" : "s");
+  if (totals.suppressed != 0) append(out, "; {} suppressed by rules", totals.suppressed);
+  if (totals.limited != 0) append(out, "; {} more not described, by rules", totals.limited);
   if (totals.bug_checks != 0) append(out, "; ended by a bug check");
   out += '\n';
-  std::vector<std::pair<Disposition, const Tally*>> lines;
-  uint64_t counted = 0;
-  for (const auto& [key, tally] : tallies_) {
-    lines.emplace_back(key.second, &tally);
-    counted += tally.count;
+  struct Line {
+    uint64_t count;
+    Disposition disposition;
+    const Site* site;
+  };
+  std::vector<Line> lines;
+  for (const auto& site : sites_.all()) {
+    for (const auto end :
+         {Disposition::Handled, Disposition::Propagated, Disposition::Terminated}) {
+      if (site.of(end) != 0) lines.push_back({site.of(end), end, &site});
+    }
   }
   std::stable_sort(lines.begin(), lines.end(),
-                   [](const auto& a, const auto& b) { return a.second->count > b.second->count; });
+                   [](const Line& a, const Line& b) { return a.count > b.count; });
   for (size_t i = 0; i < std::min(lines.size(), kMaxSummaryLines); ++i) {
-    append(out, "    {:>10} x {:<10} {}\n", lines[i].second->count,
-           events::disposition_name(lines[i].first), lines[i].second->where);
+    const Location& location = lines[i].site->location;
+    auto place = where(location, lines[i].site->first.event.ip);
+    if (!location.frames.empty() && location.offset) place += " (" + module_offset(location) + ")";
+    append(out, "    {:>10} x {:<10} {}\n", lines[i].count,
+           events::disposition_name(lines[i].disposition), place);
   }
   if (lines.size() > kMaxSummaryLines) {
     append(out, "    and {} more places\n", lines.size() - kMaxSummaryLines);
   }
-  if (counted < totals.exceptions) {
-    append(out, "    {:>10} x elsewhere\n", totals.exceptions - counted);
+  if (sites_.elsewhere() != 0) append(out, "    {:>10} x elsewhere\n", sites_.elsewhere());
+  rules(totals, out);
+}
+
+void TextRenderer::rules(const Totals& totals, std::string& out) const {
+  for (const RuleTally& rule : totals.rules) {
+    if (rule.matched == 0 && !options_.verbose) continue;
+    append(out, "    {:>10} x by {}: {}", rule.matched, escaped(rule.place), escaped(rule.text));
+    if (rule.matched == 0) {
+      out += " (never used)";
+    } else if (rule.reported != rule.matched) {
+      append(out, " ({} reported)", rule.reported);
+    }
+    out += '\n';
   }
 }
 

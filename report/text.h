@@ -3,16 +3,13 @@
 // The report for people.
 #pragma once
 
-#include <map>
 #include <set>
 #include <string>
 #include <string_view>
-#include <tuple>
-#include <vector>
 
-#include "report/places.h"
 #include "report/renderer.h"
 #include "report/resolver.h"
+#include "report/sites.h"
 
 namespace kebound::report {
 
@@ -20,6 +17,7 @@ struct TextOptions {
   bool colour = false;
   bool verbose = false;
   bool intel_syntax = false;
+  bool gen_suppressions = false;
 };
 
 class TextRenderer final : public Renderer {
@@ -30,25 +28,21 @@ class TextRenderer final : public Renderer {
 
  private:
   enum class Style { Plain, Bold, Red, Green, Yellow };
-  // What the summary counts.
-  struct Tally {
-    uint64_t count = 0;
-    std::string where;
-  };
 
   void exception(const events::BoundException& exception, std::string& out);
   void block(const events::BoundException& exception, const Place& place, std::string& out);
   void instruction(const events::BoundException& exception, const Place& place, std::string& out);
+  void check(const events::BoundException& exception, const Place& place, std::string& out);
   void backtrace(const events::BoundException& exception, const Place& place, std::string& out);
   void outcome(const events::BoundException& exception, std::string& out);
+  void suppress(const events::BoundException& exception, const Place& place, std::string& out);
+  void rules(const Totals& totals, std::string& out) const;
   void bug_check(const events::BugCheckRecord& record, std::string& out);
   void styled(std::string& out, Style style, std::string_view text) const;
 
   const TextOptions options_;
-  Resolver& resolver_;
-  Places places_;
-  std::map<std::pair<uint64_t, events::Disposition>, Tally> tallies_;
-  std::set<std::tuple<uint64_t, events::Disposition, std::string>> reasons_;  // that were printed
+  Sites sites_;
+  std::set<std::string> suggested_;  // rules that were printed
   uint64_t blocks_ = 0;
 };
 

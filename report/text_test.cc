@@ -29,7 +29,7 @@ class FakeResolver final : public Resolver {
   std::vector<StackFrame> backtrace(const x86::Registers& registers, const events::StackSnapshot&,
                                     const events::ModuleMap& modules) override {
     return {{registers.rip, locate(modules, registers.rip)},
-            {0x8049000, {"/lib/libc.so.6", 0x1000, {}}}};
+            {0x8049000, {"/lib/libc.so.6", 0x1000, {}, {}}}};
   }
   bool known = true;
 };

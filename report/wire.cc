@@ -28,8 +28,10 @@ void put(Writer& out, const std::vector<StackFrame>& frames) {
   for (const auto& frame : frames) {
     out.value(frame.pc);
     out.text(frame.location.module);
+    out.text(frame.location.build_id);
     out.value(uint8_t{frame.location.offset.has_value()});
     out.value(frame.location.offset.value_or(0));
+    out.text(frame.location.trap_message);
     out.value(static_cast<uint32_t>(frame.location.frames.size()));
     for (const auto& function : frame.location.frames) {
       out.text(function.function);
@@ -48,9 +50,11 @@ std::vector<StackFrame> get_frames(Reader& in) {
     StackFrame frame;
     frame.pc = in.value<uint64_t>();
     frame.location.module = in.text();
+    frame.location.build_id = in.text();
     const bool has_offset = in.flag();
     const auto offset = in.value<uint64_t>();
     if (has_offset) frame.location.offset = offset;
+    frame.location.trap_message = in.text();
     const auto functions = in.value<uint32_t>();
     for (uint32_t k = 0; k < functions && in.ok(); ++k) {
       SourceFrame function;

@@ -11,8 +11,8 @@ jobs=${1:-$(nproc)}
 # ThreadSanitizer only what has threads; the torture tests of core/ bring their own build of that kind, in the
 # release tree.
 declare -A targets=(
-  [asan-ubsan]='core_test kebound_report_test kebound_report_emit_records kebound_tool_test kebound_trap_test nt_test'
-  [tsan]='kebound_report_test kebound_report_emit_records nt_test posix_pal_test'
+  [asan-ubsan]='core_test kebound_report_test kebound_report_emit_records kebound_tool_test kebound_trap_test nt_test inproc_torture_64'
+  [tsan]='kebound_report_test kebound_report_emit_records nt_test posix_pal_test inproc_torture_64'
 )
 
 cmake --preset release -DKEBOUND_SANITIZER_TREES="$(

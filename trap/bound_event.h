@@ -120,8 +120,11 @@ enum class Doubt : uint8_t {
   UniqueTraps,        // the image numbers its traps: the kind is not known
   LoopCounter,        // the index counts a loop, which would not end with it corrected each time
   Busy,               // other threads have all room for the analysis
+  NotSaid,            // the check reports no index
+  LimitNotSaid,       // it reports the index alone
+  ArgumentsLost,      // what the check was called with is not known any more
 };
-inline constexpr Doubt kLastDoubt = Doubt::Busy;
+inline constexpr Doubt kLastDoubt = Doubt::ArgumentsLost;
 
 // For messages: "why" in words. Empty for None.
 [[nodiscard]] constexpr const char* doubt_text(Doubt doubt) noexcept {
@@ -162,6 +165,12 @@ inline constexpr Doubt kLastDoubt = Doubt::Busy;
       return "the index counts the rounds of a loop, which would never end";
     case Doubt::Busy:
       return "other threads have all room for the analysis";
+    case Doubt::NotSaid:
+      return "the check reports no index";
+    case Doubt::LimitNotSaid:
+      return "the check reports no limit of the index";
+    case Doubt::ArgumentsLost:
+      return "what the check was called with is not known any more";
   }
   return "unknown";
 }

@@ -1,6 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # The sources of trap/, relative to it, for each build that compiles them: this library, libkebound in both sizes.
 set(KEBOUND_TRAP_SOURCES
+  calls/array_type.cc
+  calls/assertion.cc
+  calls/call_event.cc
+  calls/call_frame.cc
+  calls/call_source.cc
+  calls/fortified.cc
+  calls/remote_text.cc
+  calls/ubsan.cc
   elf/encoded_reader.cc
   elf/unwind_table.cc
   x86/bound_decode.cc
@@ -14,6 +22,7 @@ set(KEBOUND_TRAP_SOURCES
   x86/flow_analysis.cc
   x86/flow_effect.cc
   x86/flow_relation.cc
+  x86/flow_stores.cc
   x86/function_code.cc
   x86/index_range.cc
   x86/index_use.cc

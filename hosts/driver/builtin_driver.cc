@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 
+#include "hosts/driver/policy.h"
 #include "nt/facility.h"
 #include "nt/report.h"
 #include "trap/bound_event.h"
@@ -22,6 +23,7 @@ namespace {
 struct Builtin {
   nt::Image image;
   PVOID handle = nullptr;
+  OnBound fallback = OnBound::Propagate;  // where no rule says something
 };
 
 Builtin& builtin() {
@@ -71,32 +73,31 @@ void write_register(ULONG64& target, int64_t value, uint8_t width) noexcept {
   }
 }
 
-void refuse(const char* rule, std::string message) {
+// Said in the exception's record. Where the host carries none, the verifier says it.
+[[nodiscard]] BOUND_CALLBACK_STATUS refuse(nt::Thread& thread, std::string message) {
+  if (auto* const advice = static_cast<Advice*>(thread.advice)) {
+    advice->refusal = std::move(message);
+    return BoundExceptionContinueSearch;
+  }
   nt::Violation violation;
-  violation.rule = rule;
+  violation.rule = "policy-refused";
   violation.driver = builtin().image.name;
   violation.message = std::move(message);
   nt::host().violation(violation);
+  return BoundExceptionContinueSearch;
 }
 
 [[nodiscard]] BOUND_CALLBACK_STATUS clamp(nt::Thread& thread) {
   const BoundEvent& event = *thread.event;
   KTRAP_FRAME& frame = *thread.kthread.TrapFrame;
-  if (event.lower > event.upper) {
-    refuse("clamp-refused",
-           "clamp refused: bounds are reversed (lower " + std::to_string(event.lower) + ", upper " +
-               std::to_string(event.upper) + ") at " + nt::hex(event.ip) + ", so no index passes");
-    return BoundExceptionContinueSearch;
-  }
   if (event.confidence != Confidence::Certain || !event.resumable) {
-    const std::string why =
-        event.doubt == Doubt::None ? "" : std::string(": ") + doubt_text(event.doubt);
-    refuse("clamp-refused", event.confidence != Confidence::Certain
-                                ? "clamp refused: the index at " + nt::hex(event.ip) +
-                                      " is not known for certain" + why
-                                : "clamp refused: the check at " + nt::hex(event.ip) +
-                                      " cannot be executed again" + why);
-    return BoundExceptionContinueSearch;
+    return refuse(thread,
+                  std::string("clamp refused: ") + (event.doubt != Doubt::None
+                                                        ? doubt_text(event.doubt)
+                                                        : "the bounds are not known for certain"));
+  }
+  if (event.lower > event.upper) {
+    return refuse(thread, "clamp refused: the bounds are reversed, so that no index passes");
   }
   const int64_t nearest = event.index < event.lower ? event.lower : event.upper;
   ULONG64* const index =
@@ -110,12 +111,12 @@ void refuse(const char* rule, std::string message) {
   return BoundExceptionHandled;
 }
 
-[[nodiscard]] BOUND_CALLBACK_STATUS skip(const BoundEvent& event, KTRAP_FRAME& frame) {
+[[nodiscard]] BOUND_CALLBACK_STATUS skip(nt::Thread& thread) {
+  const BoundEvent& event = *thread.event;
   if (event.source != BoundSource::X86Bound || event.instruction_length == 0) {
-    refuse("skip-refused", "skip refused: there is no BOUND to step over at " + nt::hex(event.ip));
-    return BoundExceptionContinueSearch;
+    return refuse(thread, "skip refused: there is no BOUND to step over");
   }
-  frame.Rip += event.instruction_length;
+  thread.kthread.TrapFrame->Rip += event.instruction_length;
   return BoundExceptionHandled;
 }
 
@@ -127,17 +128,39 @@ KEBOUND_BUILTIN_CODE BOUND_CALLBACK_STATUS on_bound_propagate() {
   return BoundExceptionContinueSearch;
 }
 KEBOUND_BUILTIN_CODE BOUND_CALLBACK_STATUS on_bound_clamp() { return clamp(self()); }
-KEBOUND_BUILTIN_CODE BOUND_CALLBACK_STATUS on_bound_skip() {
-  return skip(*self().event, *self().kthread.TrapFrame);
-}
+KEBOUND_BUILTIN_CODE BOUND_CALLBACK_STATUS on_bound_skip() { return skip(self()); }
 KEBOUND_BUILTIN_CODE BOUND_CALLBACK_STATUS on_bound_terminate() { return BoundExceptionError; }
 
-struct Policy {
+[[nodiscard]] BOUND_CALLBACK_STATUS act(OnBound action) {
+  switch (action) {
+    case OnBound::Propagate:
+      break;
+    case OnBound::Clamp:
+      return clamp(self());
+    case OnBound::Skip:
+      return skip(self());
+    case OnBound::Terminate:
+      return BoundExceptionError;
+  }
+  return BoundExceptionContinueSearch;
+}
+
+[[nodiscard]] BOUND_CALLBACK_STATUS by_rules() {
+  auto* const advice = static_cast<Advice*>(self().advice);
+  if (advice == nullptr || advice->match == nullptr) return act(builtin().fallback);
+  advice->decision = advice->match->decide();
+  advice->was_asked = true;
+  return act(advice->decision.action);
+}
+
+KEBOUND_BUILTIN_CODE BOUND_CALLBACK_STATUS on_bound_rules() { return by_rules(); }
+
+struct Entry {
   OnBound policy;
   const char* name;
   PBOUND_CALLBACK callback;
 };
-constexpr Policy kPolicies[] = {
+constexpr Entry kPolicies[] = {
     {OnBound::Propagate, "propagate", &on_bound_propagate},
     {OnBound::Clamp, "clamp", &on_bound_clamp},
     {OnBound::Skip, "skip", &on_bound_skip},
@@ -146,7 +169,7 @@ constexpr Policy kPolicies[] = {
 
 }  // namespace
 
-bool install_builtin_driver(OnBound policy) {
+bool install_builtin_driver(OnBound policy, bool with_rules) {
   Builtin& driver = builtin();
   if (driver.handle != nullptr) return false;
   nt::Image& image = driver.image;
@@ -155,15 +178,21 @@ bool install_builtin_driver(OnBound policy) {
     image.base = nt::address_of(__start_kebound_builtin);
     image.end = nt::address_of(__stop_kebound_builtin);
     image.executable[image.executable_count++] = {image.base, image.end};
-    for (const Policy& entry : kPolicies) {
+    for (const Entry& entry : kPolicies) {
       image.symbols.push_back({reinterpret_cast<uint64_t>(entry.callback), 0, entry.name});
     }
+    image.symbols.push_back({reinterpret_cast<uint64_t>(&on_bound_rules), 0, "rules"});
     std::sort(image.symbols.begin(), image.symbols.end(),
               [](const auto& a, const auto& b) { return a.address < b.address; });
   }
   nt::Facility::add_image(&image);
-  for (const Policy& entry : kPolicies) {
-    if (entry.policy == policy) driver.handle = KeRegisterBoundCallback(entry.callback);
+  driver.fallback = policy;
+  if (with_rules) {
+    driver.handle = KeRegisterBoundCallback(&on_bound_rules);
+  } else {
+    for (const Entry& entry : kPolicies) {
+      if (entry.policy == policy) driver.handle = KeRegisterBoundCallback(entry.callback);
+    }
   }
   if (driver.handle == nullptr) nt::Facility::remove_image(&image);
   return driver.handle != nullptr;

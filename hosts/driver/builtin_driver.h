@@ -16,9 +16,10 @@ enum class OnBound : uint8_t {
 };
 
 // Registers the built-in callback through KeRegisterBoundCallback. False if the registry is full.
-// Call it before drivers are loaded, so that it is asked last. Context: an NT thread,
+// Call it before drivers are loaded, so that it is asked last. `with_rules`: the rule in the
+// thread's Advice decides (policy.h), and `policy` where there is none. Context: an NT thread,
 // PASSIVE_LEVEL.
-[[nodiscard]] bool install_builtin_driver(OnBound policy);
+[[nodiscard]] bool install_builtin_driver(OnBound policy, bool with_rules = false);
 void remove_builtin_driver();
 
 }  // namespace kebound::driver

@@ -65,7 +65,7 @@ TEST_F(BuiltinDriverTest, Clamp_refuses_reversed_bounds_loudly) {
   event_.lower = 10;
   EXPECT_EQ(dispatch(OnBound::Clamp), Verdict::NotHandled);
   EXPECT_EQ(frame_.Rcx, 12U);
-  EXPECT_THAT(take_rules(), ElementsAre("clamp-refused"));
+  EXPECT_THAT(take_rules(), ElementsAre("policy-refused"));
 }
 
 TEST_F(BuiltinDriverTest, Skip_steps_over_the_instruction) {

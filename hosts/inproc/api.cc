@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The library's C functions over the runtime.
+#include "hosts/inproc/bug_check.h"
 #include "hosts/inproc/runtime.h"
 #include "hosts/inproc/thread_state.h"
 #include "include/kebound/ke.h"
@@ -40,6 +41,17 @@ PVOID KeRegisterBoundCallback(PBOUND_CALLBACK CallbackRoutine) {
 NTSTATUS KeDeregisterBoundCallback(PVOID Handle) {
   const kebound_status status = remove_callback(reinterpret_cast<uintptr_t>(Handle));
   return status == KEBOUND_INVALID_HANDLE ? STATUS_INVALID_HANDLE : STATUS_SUCCESS;
+}
+
+void KeBugCheckEx(ULONG BugCheckCode, ULONG_PTR BugCheckParameter1, ULONG_PTR BugCheckParameter2,
+                  ULONG_PTR BugCheckParameter3, ULONG_PTR BugCheckParameter4) {
+  Line words;
+  words.text("KeBugCheckEx was called at ")
+      .place(reinterpret_cast<uintptr_t>(__builtin_return_address(0)));
+  bug_check({BugCheckCode,
+             {BugCheckParameter1, BugCheckParameter2, BugCheckParameter3, BugCheckParameter4},
+             routine_inside(),
+             words.c_str()});
 }
 
 }  // extern "C"

@@ -2,33 +2,38 @@
 #include "hosts/inproc/policy.h"
 
 #include "hosts/inproc/publish.h"
+#include "hosts/inproc/thread_state.h"
 
 namespace kebound::inproc {
 namespace {
 
-void report_refusal(const char* rule, const kebound_event* event) noexcept {
-  const char* const why = kebound_doubt_text(event->doubt);
-  report_violation(rule, *why != '\0' ? why : "the index is not known", event->ip);
+// Said in the exception's record; where nobody records, it would be a silent refusal.
+kebound_answer refuse(const char* what, const char* why, const kebound_event* event) noexcept {
+  ThreadState& state = *current_thread_state();
+  state.refused = what;
+  state.refused_because = why;
+  if (!is_publishing()) report_violation("policy-refused", why, event->ip);
+  return KEBOUND_CONTINUE_SEARCH;
 }
 
 kebound_answer clamp(const kebound_event* event, kebound_registers* registers, void*) {
-  if (event->confidence == KEBOUND_CONFIDENCE_UNKNOWN || !event->resumable) {
-    report_refusal("clamp-refused", event);
-    return KEBOUND_CONTINUE_SEARCH;
+  if (event->confidence != KEBOUND_CONFIDENCE_CERTAIN || !event->resumable) {
+    const char* const doubt = kebound_doubt_text(event->doubt);
+    return refuse("clamp", *doubt != '\0' ? doubt : "the bounds are not known for certain", event);
   }
   if (event->lower > event->upper) {
-    report_violation("clamp-refused", "the bounds are reversed: no index is inside", event->ip);
-    return KEBOUND_CONTINUE_SEARCH;
+    return refuse("clamp", "the bounds are reversed, so that no index passes", event);
   }
   const int64_t nearest = event->index < event->lower ? event->lower : event->upper;
-  return kebound_set_index(event, registers, nearest) == KEBOUND_OK ? KEBOUND_HANDLED
-                                                                    : KEBOUND_CONTINUE_SEARCH;
+  if (kebound_set_index(event, registers, nearest) != KEBOUND_OK) {
+    return refuse("clamp", "the index cannot be corrected", event);
+  }
+  return KEBOUND_HANDLED;
 }
 
 kebound_answer skip(const kebound_event* event, kebound_registers* registers, void*) {
   if (event->source != KEBOUND_SOURCE_X86_BOUND || event->instruction_length == 0) {
-    report_violation("skip-refused", "there is no BOUND to step over", event->ip);
-    return KEBOUND_CONTINUE_SEARCH;
+    return refuse("skip", "there is no BOUND to step over", event);
   }
   registers->ip += event->instruction_length;
   return KEBOUND_HANDLED;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // libkebound-preload.so: kebound in a program that knows nothing of it. Set up before the program's
-// constructors; KEBOUND_OPTIONS and KEBOUND_RING say how.
+// constructors; KEBOUND_OPTIONS, KEBOUND_RING and
+// KEBOUND_RULES say how.
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -9,6 +10,7 @@
 #include "hosts/inproc/interpose.h"
 #include "hosts/inproc/preload_options.h"
 #include "hosts/inproc/publish.h"
+#include "hosts/inproc/rule_policy.h"
 #include "hosts/inproc/runtime.h"
 
 namespace kebound::inproc {
@@ -43,7 +45,14 @@ void complain(const char* what, const char* why, const char* remedy) noexcept {
     complain("preload", "the handlers cannot be installed", "the program runs without kebound");
     return;
   }
-  const kebound_callback callback = policy_callback(options.on_bound);
+  watch_calls(options.calls);
+  const char* const rules = secure_getenv("KEBOUND_RULES");
+  const bool has_rules = rules != nullptr && open_rules(rules);
+  if (rules != nullptr && !has_rules) {
+    complain(rules, "no table of rules", "start the program with 'kebound run --host inproc'");
+  }
+  const kebound_callback callback =
+      has_rules ? rules_callback(options.on_bound) : policy_callback(options.on_bound);
   set_builtin_routine(reinterpret_cast<void*>(callback));
   if (callback != nullptr &&
       add_callback(reinterpret_cast<void*>(callback), nullptr, nullptr) == 0) {

@@ -62,6 +62,13 @@ bool set_option(const Word& name, const Word& value, PreloadOptions& options) no
       return true;
     }
   }
+  if (name.is("--calls")) {
+    char families[64];
+    if (value.length >= sizeof families) return false;
+    memcpy(families, value.begin, value.length);
+    families[value.length] = '\0';
+    return calls::parse_families(families, options.calls);
+  }
   if (name.is("--report") && (value.is("text") || value.is("none"))) {
     options.report = value.is("text");
     return true;

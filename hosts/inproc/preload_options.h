@@ -5,6 +5,7 @@
 
 #include "hosts/inproc/policy.h"
 #include "include/kebound/kebound.h"
+#include "trap/calls/call_source.h"
 
 namespace kebound::inproc {
 
@@ -13,9 +14,11 @@ struct PreloadOptions {
   kebound_options library = KEBOUND_OPTIONS_INIT;
   OnBound on_bound = OnBound::Propagate;
   bool report = true;
+  calls::FamilySet calls = calls::kAllFamilies;
 };
 
-// Words separated by blanks: --on-bound, --profile, --livelock-limit, --report (text, none), each
+// Words separated by blanks: --on-bound, --profile, --livelock-limit, --report (text, none), --calls (all,
+// none, or families with commas between), each
 // with its value as the next word or behind "=", and --no-compiler-traps. False, with the word that
 // was not understood in `wrong` (cut to `size`, with a 0): the rest is taken as it is. Context:
 // anywhere.

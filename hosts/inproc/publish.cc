@@ -15,8 +15,11 @@
 #include "hosts/inproc/bug_check.h"
 #include "hosts/inproc/image.h"
 #include "hosts/inproc/machine.h"
+#include "hosts/inproc/thread_state.h"
 
 namespace kebound::inproc {
+constinit bool g_publishing = false;
+
 namespace {
 
 struct Ring {
@@ -26,7 +29,6 @@ struct Ring {
 };
 constinit Ring g_ring;
 constinit bool g_text = false;
-constinit bool g_publishing = false;
 constinit uint64_t g_builtin = 0;
 constinit char g_program[KEBOUND_RING_PATH];  // empty where it is longer
 
@@ -83,13 +85,17 @@ class Entry {
     record_->image_is_program = *image.path == '\0';
   }
 
-  void text(const char* words) const noexcept {
-    size_t length = strlen(words);
-    if (length >= sizeof record_->text) length = sizeof record_->text - 1;
-    memcpy(record_->text, words, length);
-  }
+  void text(const char* words) const noexcept { put(record_->text, words); }
+  void detail(const char* words) const noexcept { put(record_->detail, words); }
 
  private:
+  template <size_t N>
+  static void put(char (&field)[N], const char* words) noexcept {
+    size_t length = strlen(words);
+    if (length >= N) length = N - 1;
+    memcpy(field, words, length);
+  }
+
   kebound_ring_record* record_ = nullptr;
   uint64_t number_ = 0;
 };
@@ -97,7 +103,6 @@ class Entry {
 }  // namespace
 
 bool has_ring() noexcept { return g_ring.header != nullptr; }
-bool is_publishing() noexcept { return g_publishing; }
 
 void set_builtin_routine(const void* routine) noexcept {
   g_builtin = reinterpret_cast<uintptr_t>(routine);
@@ -130,7 +135,7 @@ void write_text(const kebound_event& event, unsigned disposition, const char* re
 
 void publish_exception(const kebound_event& event, const kebound_registers& before,
                        const kebound_registers& after, const Answers& answers, unsigned disposition,
-                       const char* reason) noexcept {
+                       const char* reason, const char* detail) noexcept {
   if (g_text) write_text(event, disposition, reason);
   if (!has_ring()) return;
   const Entry entry(KEBOUND_RECORD_EXCEPTION);
@@ -152,6 +157,9 @@ void publish_exception(const kebound_event& event, const kebound_registers& befo
                    entry->code_size));
   entry.place(event.ip);
   entry.text(reason);
+  entry.detail(detail);
+  const ThreadState* const state = current_thread_state();
+  entry->rule = state != nullptr ? state->rule.number : 0;
 }
 
 void publish_bug_check(const BugCheck& what) noexcept {

@@ -29,7 +29,8 @@ struct Answers {
 };
 
 // True when records of exceptions go somewhere. Context: anywhere, as is all below.
-[[nodiscard]] bool is_publishing() noexcept;
+extern bool g_publishing;
+[[nodiscard]] inline bool is_publishing() noexcept { return g_publishing; }
 [[nodiscard]] bool has_ring() noexcept;
 // A line on standard error for each exception. Context: before the handlers are installed.
 void set_text_report(bool on) noexcept;
@@ -38,7 +39,7 @@ void set_builtin_routine(const void* routine) noexcept;
 
 void publish_exception(const kebound_event& event, const kebound_registers& before,
                        const kebound_registers& after, const Answers& answers, unsigned disposition,
-                       const char* reason) noexcept;
+                       const char* reason, const char* detail) noexcept;
 void publish_bug_check(const BugCheck& what) noexcept;
 // Something that is reported and goes on: on standard error where no ring is.
 void report_violation(const char* rule, const char* message, uint64_t routine) noexcept;

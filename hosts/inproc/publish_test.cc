@@ -44,7 +44,7 @@ void publish(int64_t index, const char* reason = "") {
   after.gpr[KEBOUND_RAX] = 2;
   Answers answers;
   for (unsigned i = 0; i < 10; ++i) answers.add(&event, i, i == 9);
-  publish_exception(event, before, after, answers, KEBOUND_DISPOSITION_HANDLED, reason);
+  publish_exception(event, before, after, answers, KEBOUND_DISPOSITION_HANDLED, reason, "detail");
 }
 
 class RingTest : public ::testing::Test {

@@ -22,10 +22,11 @@ namespace inproc {
 
 const char kNtRoutine = 'N';
 
-namespace {
-
 constinit Registry g_registry;
 constinit Settings g_settings;
+
+namespace {
+
 constinit Atomic<uint32_t> g_started{0};
 constinit Atomic<uint32_t> g_exiting{0};
 pthread_mutex_t g_start_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -58,9 +59,6 @@ kebound_status start_locked(const kebound_options& options) noexcept {
 
 }  // namespace
 
-Registry& registry() noexcept { return g_registry; }
-const Settings& settings() noexcept { return g_settings; }
-
 kebound_status start(const kebound_options* options) noexcept {
   if (options != nullptr && !are_valid(*options)) return KEBOUND_INVALID_ARGUMENT;
   if (g_started.load(MemoryOrder::Acquire) != 0) return KEBOUND_ALREADY;
@@ -91,9 +89,10 @@ kebound_status remove_callback(Handle handle) noexcept {
   if (outcome.status == DeregisterStatus::InvalidHandle) return KEBOUND_INVALID_HANDLE;
   const uint64_t routine = known ? reinterpret_cast<uintptr_t>(registration.routine) : 0;
   if (outcome.broke_deadlock) {
-    report_violation("deregistration-deadlock",
-                     "two callbacks remove each other while both run; one was not waited for",
-                     routine);
+    Line message;
+    message.text("removed by ").place(routine_inside());
+    message.text(", which it is removing itself; one of the two was not waited for");
+    report_violation("deregistration-deadlock", message.c_str(), routine);
     return KEBOUND_BROKE_DEADLOCK;
   }
   if (outcome.from_inside_itself) {
@@ -101,6 +100,13 @@ kebound_status remove_callback(Handle handle) noexcept {
     return KEBOUND_REMOVED_INSIDE;
   }
   return KEBOUND_OK;
+}
+
+uint64_t routine_inside() noexcept {
+  const ThreadState* const self = current_thread_state();
+  Registration inside;
+  if (self == nullptr || !g_registry.find_inside(self->context, inside)) return 0;
+  return reinterpret_cast<uintptr_t>(inside.routine);
 }
 
 void forget_image(uint64_t address_within) noexcept {

@@ -7,14 +7,16 @@
 namespace kebound::inproc {
 
 // The one registry of the process.
-[[nodiscard]] Registry& registry() noexcept;
+extern Registry g_registry;
+[[nodiscard]] inline Registry& registry() noexcept { return g_registry; }
 
 struct Settings {
   kebound_profile profile = KEBOUND_PROFILE_DEFAULT;
   uint64_t livelock_limit = KEBOUND_LIVELOCK_DEFAULT;
 };
 // Constant once started.
-[[nodiscard]] const Settings& settings() noexcept;
+extern Settings g_settings;
+[[nodiscard]] inline const Settings& settings() noexcept { return g_settings; }
 
 // kebound_init(). Context: not in a signal handler; once it has returned OK or ALREADY, anywhere.
 [[nodiscard]] kebound_status start(const kebound_options* options) noexcept;
@@ -26,6 +28,9 @@ extern const char kNtRoutine;  // the marker
 
 // kebound_deregister(), with what the verifier has to say reported.
 [[nodiscard]] kebound_status remove_callback(Handle handle) noexcept;
+
+// The routine of the callback that the calling thread is inside, 0 if none. Context: anywhere.
+[[nodiscard]] uint64_t routine_inside() noexcept;
 
 // Registrations whose routine lies in the image that is about to be unmapped: reported, removed and
 // waited for; in the windows profile a bug check. Context: not in a signal handler.

@@ -12,9 +12,19 @@
 #include "hosts/inproc/system.h"
 #include "include/kebound/ke.h"
 #include "include/kebound/kebound.h"
+#include "rules/limits.h"
 #include "trap/x86/registers.h"
 
 namespace kebound::inproc {
+
+// What a rule says of the exception that a thread is in.
+struct RuleNote {
+  uint32_t number = 0;  // counted from 1; 0: no rule decided
+  bool is_reported = true;
+  bool is_counted = true;
+  uint8_t wanted = 0;  // KEBOUND_DISPOSITION_* that the rule's action comes to
+  rules::RuleCounts* counts = nullptr;
+};
 
 struct alignas(kCacheLine) ThreadState {
   Context context;
@@ -24,6 +34,10 @@ struct alignas(kCacheLine) ThreadState {
   const kebound_event* asked_event = nullptr;
   kebound_registers* asked_registers = nullptr;
   int64_t corrected_index = 0;
+  // What the built-in policy did not do, and why; null: nothing. Static text, for the record.
+  const char* refused = nullptr;
+  const char* refused_because = nullptr;
+  RuleNote rule;
   bool in_nt_callback = false;  // gs is kebound's
   uint64_t program_gs = 0;
   KTRAP_FRAME frame{};

@@ -2,6 +2,8 @@
 //
 // The way of one exception: signal -> event -> callbacks -> registers, guard or the program's own
 // handler. All of it runs in the signal's handler: no allocation, no lock, errno kept.
+#include "hosts/inproc/trap_handler.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -10,25 +12,12 @@
 #include "hosts/inproc/classify.h"
 #include "hosts/inproc/nt_frame.h"
 #include "hosts/inproc/publish.h"
+#include "hosts/inproc/register_image.h"
 #include "hosts/inproc/runtime.h"
 #include "hosts/inproc/thread_state.h"
 
 namespace kebound::inproc {
 namespace {
-
-// The public structure begins as the decoders' does.
-static_assert(offsetof(x86::Registers, rip) == offsetof(kebound_registers, ip));
-static_assert(offsetof(x86::Registers, cs) == offsetof(kebound_registers, cs));
-static_assert(offsetof(x86::Registers, gs) == offsetof(kebound_registers, gs));
-static_assert(sizeof(x86::Registers) <= sizeof(kebound_registers));
-static_assert(sizeof(kebound_registers) % sizeof(uint64_t) == 0);
-
-kebound_registers to_public(const x86::Registers& registers) noexcept {
-  kebound_registers result;
-  memcpy(&result, &registers, sizeof registers);
-  result.index_corrected = 0;
-  return result;
-}
 
 kebound_event to_public(const BoundEvent& event) noexcept {
   kebound_event result{};
@@ -53,72 +42,127 @@ kebound_event to_public(const BoundEvent& event) noexcept {
   return result;
 }
 
-// After each callback of a chain, so it counts: all of it in vector registers, without a branch.
-[[gnu::always_inline]] inline bool differ(const kebound_registers& a,
-                                          const kebound_registers& b) noexcept {
-  using Vector [[gnu::vector_size(16)]] = long long;
-  static_assert(sizeof a % sizeof(Vector) == 0);
-  Vector difference{};
-#pragma GCC unroll 16
-  for (size_t i = 0; i < sizeof a; i += sizeof(Vector)) {
-    Vector left;
-    Vector right;
-    memcpy(&left, reinterpret_cast<const char*>(&a) + i, sizeof left);
-    memcpy(&right, reinterpret_cast<const char*>(&b) + i, sizeof right);
-    difference |= left ^ right;
+// What a thread is resumed by: the context of its signal, or what the entry of the function that it
+// called goes on with.
+class Thread {
+ public:
+  explicit Thread(ucontext_t& context) noexcept : context_(&context) {}
+  explicit Thread(x86::Registers& registers) noexcept : registers_(&registers) {}
+
+  // An entry keeps the registers on the stack that it was called on, and restores them from there.
+  [[nodiscard]] bool can_resume(const x86::Registers& seen,
+                                const x86::Registers& wanted) const noexcept {
+    return context_ != nullptr || wanted.gpr[x86::Rsp] >= seen.gpr[x86::Rsp];
   }
-  return (difference[0] | difference[1]) != 0;
-}
+  void resume(const x86::Registers& wanted) noexcept {
+    if (context_ != nullptr) {
+      write_registers(wanted, *context_);
+    } else {
+      *registers_ = wanted;
+    }
+  }
+  // Where an exception is propagated, it goes on at the trap, or inside the function.
+  [[nodiscard]] bool is_inside() const noexcept { return context_ == nullptr; }
+
+ private:
+  ucontext_t* context_ = nullptr;
+  x86::Registers* registers_ = nullptr;
+};
 
 // One exception on its way.
 struct Exception {
   ThreadState& state;
   const Trap& trap;
   const kebound_event& event;
-  const kebound_registers& before;
-  kebound_registers registers;  // as callbacks make them
+  const RegisterImage& before;
+  const char* const detail;
+  const bool publishing;
+  RegisterImage now;  // as callbacks make them
   Answers answers;
 
+  Exception(ThreadState& of_thread, const Trap& what, const kebound_event& shown,
+            const RegisterImage& at_fault, const char* words) noexcept
+      : state(of_thread),
+        trap(what),
+        event(shown),
+        before(at_fault),
+        detail(words),
+        publishing(is_publishing()),
+        now(at_fault) {}  // answers: not zeroed, most exceptions need none
+
+  DispatchOutcome ask_all() noexcept { return publishing ? ask_chain<true>() : ask_chain<false>(); }
+
+  // As a rule that keeps quiet about what it does has it, unless something else was done.
+  [[nodiscard]] bool is_reported(unsigned disposition) const noexcept {
+    RuleNote& note = state.rule;
+    if (note.is_reported) return true;
+    if (disposition == note.wanted ||
+        (note.is_counted && disposition != KEBOUND_DISPOSITION_TERMINATED)) {
+      return false;
+    }
+    rules::report_after_all(*note.counts, note.is_counted);
+    return note.is_reported = true;
+  }
+
+  void publish(unsigned disposition, const char* reason = "") const noexcept {
+    if (!publishing || !is_reported(disposition)) return;
+    const bool terminated = disposition == KEBOUND_DISPOSITION_TERMINATED;
+    publish_exception(event, before.shown, terminated ? before.shown : now.shown, answers,
+                      disposition, reason, detail);
+  }
+
+  void publish_propagated() const noexcept {
+    if (state.refused == nullptr) return publish(KEBOUND_DISPOSITION_PROPAGATED);
+    Line words;
+    words.text(state.refused).text(" refused: ").text(state.refused_because);
+    publish(KEBOUND_DISPOSITION_PROPAGATED, words.c_str());
+  }
+
+  // Once for each exception that is handled.
+  [[nodiscard]] bool is_livelock() noexcept {
+    return state.livelock.observe(before.decoded, now.decoded, settings().livelock_limit);
+  }
+
+  [[nodiscard]] const int64_t* corrected_index() const noexcept {
+    return now.shown.index_corrected != 0 ? &state.corrected_index : nullptr;
+  }
+
+ private:
+  // Twice, because a long chain feels each instruction.
+  template <bool kPublishing>
+  DispatchOutcome ask_chain() noexcept {
+    return registry().dispatch(state.context,
+                               [this](const Registration& r) { return ask<kPublishing>(r); });
+  }
+
+  template <bool kPublishing>
   RawAnswer ask(const Registration& registration) noexcept {
     const RawAnswer answer =
         registration.context == &kNtRoutine
-            ? call_nt_routine(state, registration.routine, registers)
+            ? call_nt_routine(state, registration.routine, now.shown)
             : static_cast<RawAnswer>(reinterpret_cast<kebound_callback>(registration.routine)(
-                  &event, &registers, registration.context));
-    const bool publishing = is_publishing();
-    if (answer != kAnswerContinueSearch && !publishing) return answer;
-    const bool edited = differ(registers, before);
-    if (publishing) answers.add(registration.routine, answer, edited);
+                  &event, &now.shown, registration.context));
+    if (!kPublishing && answer != kAnswerContinueSearch) return answer;
+    const bool edited = differ(now, before);
+    if (kPublishing) answers.add(registration.routine, answer, edited);
     if (answer == kAnswerContinueSearch && edited) undo(registration);
     return answer;
   }
 
-  [[gnu::cold]] void undo(const Registration& registration) noexcept {
+  [[gnu::cold, gnu::noinline]] void undo(const Registration& registration) noexcept {
     static constinit Atomic<uint32_t> told{0};
     // Without a ring that is a line on the program's standard error: once.
-    if (is_publishing() || told.exchange(1, MemoryOrder::Relaxed) == 0) {
+    if (publishing || told.exchange(1, MemoryOrder::Relaxed) == 0) {
       report_violation("edit-without-handled",
                        "a callback changed registers and answered ContinueSearch",
                        reinterpret_cast<uintptr_t>(registration.routine));
     }
-    if (settings().profile != KEBOUND_PROFILE_WINDOWS) registers = before;
-  }
-
-  void publish(unsigned disposition, const char* reason = "") const noexcept {
-    const bool terminated = disposition == KEBOUND_DISPOSITION_TERMINATED;
-    publish_exception(event, before, terminated ? before : registers, answers, disposition, reason);
-  }
-
-  [[nodiscard]] const int64_t* corrected_index() const noexcept {
-    return registers.index_corrected != 0 ? &state.corrected_index : nullptr;
+    if (settings().profile != KEBOUND_PROFILE_WINDOWS) now = before;
   }
 };
 
-[[noreturn, gnu::cold, gnu::noinline]] void nested_exception(ThreadState& state,
-                                                             uint64_t ip) noexcept {
-  Registration inside;
-  const bool known = registry().find(state.context.current(), inside);
-  const uint64_t routine = known ? reinterpret_cast<uintptr_t>(inside.routine) : 0;
+[[noreturn, gnu::cold, gnu::noinline]] void nested_exception(uint64_t ip) noexcept {
+  const uint64_t routine = routine_inside();
   Line words;
   words.text("a bound exception at ").place(ip).text(" on a thread that is inside a callback");
   bug_check({kUnexpectedKernelModeTrap, {kTrapBoundRange, 0, routine, ip}, routine, words.c_str()});
@@ -142,12 +186,6 @@ struct Exception {
   exception.publish(KEBOUND_DISPOSITION_TERMINATED, "livelock");
   report_violation("livelock", kReason, exception.event.ip);
   kill_process();
-}
-
-x86::Registers from_public(const kebound_registers& registers) noexcept {
-  x86::Registers result;
-  memcpy(static_cast<void*>(&result), &registers, sizeof result);
-  return result;
 }
 
 enum class Next { Resume, Propagate };
@@ -176,53 +214,61 @@ enum class Next { Resume, Propagate };
 // Nothing that the callbacks wanted of the thread happens.
 Next refuse(Exception& exception, const char* why, Doubt doubt = Doubt::None) noexcept {
   exception.state.livelock.forget();
-  exception.registers = exception.before;
+  exception.now = exception.before;
   Line words;
   words.text("handled refused: ").text(why);
   if (doubt != Doubt::None) words.text(": ").text(doubt_text(doubt));
   exception.publish(KEBOUND_DISPOSITION_PROPAGATED, words.c_str());
   // Without a report of exceptions it would be a silent refusal.
-  if (!is_publishing()) report_violation("handled-refused", why, exception.event.ip);
+  if (!exception.publishing) report_violation("handled-refused", why, exception.event.ip);
   return Next::Propagate;
 }
 
-Next resume(Exception& exception, ucontext_t& context) noexcept {
-  const Trap& trap = exception.trap;
-  x86::Registers seen = trap.registers;
-  seen.rip = trap.event.ip;
-  x86::Registers resumed = from_public(exception.registers);
-  const x86::ResumePlan plan =
-      plan_resumption(trap.event, trap.recovery, seen, exception.corrected_index(), resumed);
-  if (plan.verdict != x86::Resumption::Resume) {
-    const bool has_doubt = plan.verdict == x86::Resumption::NotResumable;
-    return refuse(exception, resumption_text(plan.verdict),
-                  has_doubt ? trap.event.doubt : Doubt::None);
-  }
-  if (exception.state.livelock.observe(seen, resumed, settings().livelock_limit)) {
+// A compiler's check: its instruction and what follows are not what failed, so that takes a plan.
+[[nodiscard, gnu::noinline]] x86::ResumePlan plan(Exception& exception) noexcept {
+  return plan_resumption(exception.trap.event, exception.trap.recovery, exception.before.decoded,
+                         exception.corrected_index(), exception.now.decoded);
+}
+
+Next resume(Exception& exception, Thread& thread) noexcept {
+  const BoundEvent& event = exception.trap.event;
+  const bool planned = event.source != BoundSource::X86Bound && event.source != BoundSource::X86Mpx;
+  if (planned) {
+    // Memory is written last: only for a thread that does go on.
+    const x86::ResumePlan way = plan(exception);
+    if (way.verdict != x86::Resumption::Resume) {
+      const bool has_doubt = way.verdict == x86::Resumption::NotResumable;
+      return refuse(exception, resumption_text(way.verdict), has_doubt ? event.doubt : Doubt::None);
+    }
+    if (!thread.can_resume(exception.before.decoded, exception.now.decoded)) {
+      return refuse(exception, "the stack pointer was moved down");
+    }
+    if (exception.is_livelock()) livelock(exception);
+    if (!carry_out_writes(way))
+      return refuse(exception, "the index is in memory that cannot be written");
+  } else if (exception.is_livelock()) {
     livelock(exception);
   }
-  if (!carry_out_writes(plan))
-    return refuse(exception, "the index is in memory that cannot be written");
-  write_registers(resumed, context);
-  exception.registers = to_public(resumed);
+  thread.resume(exception.now.decoded);
+  exception.now.shown.index_corrected = 0;
   exception.publish(KEBOUND_DISPOSITION_HANDLED);
   return Next::Resume;
 }
 
-Next carry_out(Exception& exception, const DispatchOutcome& outcome, ucontext_t& context) noexcept {
+Next carry_out(Exception& exception, const DispatchOutcome& outcome, Thread& thread) noexcept {
   switch (outcome.verdict) {
     case Verdict::NotHandled:
       exception.state.livelock.forget();
-      exception.publish(KEBOUND_DISPOSITION_PROPAGATED);
+      exception.publish_propagated();
       // Only the windows profile lets edits through to here.
-      if (differ(exception.registers, exception.before)) {
-        x86::Registers leaked = from_public(exception.registers);
+      if (!thread.is_inside() && differ(exception.now, exception.before)) {
+        x86::Registers leaked = exception.now.decoded;
         if (leaked.rip == exception.event.ip) leaked.rip = exception.trap.registers.rip;
-        write_registers(leaked, context);
+        thread.resume(leaked);
       }
       return Next::Propagate;
     case Verdict::Handled:
-      return resume(exception, context);
+      return resume(exception, thread);
     case Verdict::Error:
       exception.publish(KEBOUND_DISPOSITION_TERMINATED);
       kill_process();
@@ -232,23 +278,26 @@ Next carry_out(Exception& exception, const DispatchOutcome& outcome, ucontext_t&
   return Next::Propagate;
 }
 
-Next dispatch(const Trap& trap, ucontext_t& context) noexcept {
+Next dispatch(const Trap& trap, const char* detail, Thread thread) noexcept {
   ThreadState* const state = claim_thread_state(registry());
   if (state == nullptr) {
     report_violation("no-memory", "no callback was asked about an exception", trap.event.ip);
     return Next::Propagate;
   }
-  if (state->context.dispatching()) nested_exception(*state, trap.event.ip);
+  if (state->context.dispatching()) nested_exception(trap.event.ip);
   const kebound_event event = to_public(trap.event);
-  kebound_registers before = to_public(trap.registers);
-  before.ip = trap.event.ip;
-  Exception exception{*state, trap, event, before, before, {}};
+  RegisterImage before;
+  before.decoded = trap.registers;
+  before.shown.ip = trap.event.ip;
+  before.shown.index_corrected = 0;
+  Exception exception(*state, trap, event, before, detail);
+  state->rule = {};
   state->asked_event = &event;
-  state->asked_registers = &exception.registers;
-  const DispatchOutcome outcome =
-      registry().dispatch(state->context, [&](const Registration& r) { return exception.ask(r); });
+  state->refused = nullptr;
+  state->asked_registers = &exception.now.shown;
+  const DispatchOutcome outcome = exception.ask_all();
   state->asked_event = nullptr;
-  return carry_out(exception, outcome, context);
+  return carry_out(exception, outcome, thread);
 }
 
 [[noreturn]] void leave_guarded_region(kebound_guard& guard, const BoundEvent& event) noexcept {
@@ -269,6 +318,14 @@ void deliver(int signal, siginfo_t* info, ucontext_t* context) noexcept {
 }
 
 }  // namespace
+
+bool dispatch_call(const calls::CallEvent& call, x86::Registers& resumed) noexcept {
+  const Trap trap{call.at_call, call.event, call.recovery};
+  if (dispatch(trap, call.detail, Thread(resumed)) == Next::Resume) return true;
+  if (kebound_guard* const guard = innermost_guard()) leave_guarded_region(*guard, trap.event);
+  return false;
+}
+
 }  // namespace kebound::inproc
 
 kebound_status kebound_set_index(const kebound_event* event, kebound_registers* registers,
@@ -308,7 +365,7 @@ void kebound_on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
   const int saved = errno;
   Trap trap;
   if (is_bound_exception(signal, *info, context, trap)) {
-    const Next next = dispatch(trap, context);
+    const Next next = dispatch(trap, "", Thread(context));
     errno = saved;
     if (next == Next::Resume) return;
     if (kebound_guard* const guard = innermost_guard()) leave_guarded_region(*guard, trap.event);

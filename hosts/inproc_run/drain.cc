@@ -39,10 +39,16 @@ NoSink no_sink;
 
 }  // namespace
 
-Drain::Drain(const RingFile& ring, events::Sink* sink, const std::string& policy)
+Drain::Drain(const RingFile& ring, events::Sink* sink, const std::string& policy,
+             const std::vector<rules::Rule>& rules)
     : reader_(ring.header(), ring.records(), ring.capacity()),
       sink_(sink),
-      processes_(sink != nullptr ? *sink : no_sink, policy) {}
+      rules_(rules),
+      processes_(sink != nullptr ? *sink : no_sink, policy) {
+  for (const rules::Rule& rule : rules) {
+    rule_names_.push_back(std::make_shared<const std::string>(rule.place()));
+  }
+}
 
 Drain::~Drain() {
   if (thread_.joinable()) static_cast<void>(finish());
@@ -146,7 +152,21 @@ void Drain::take(const kebound_ring_record& raw) {
   }
   if (std::holds_alternative<events::BoundException>(record->record)) ++totals_.exceptions;
   if (std::holds_alternative<events::BugCheckRecord>(record->record)) ++totals_.bug_checks;
-  if (sink_ != nullptr) processes_.take(std::move(*record));
+  if (sink_ == nullptr) return;
+  name_rule(*record);
+  processes_.take(std::move(*record));
+}
+
+void Drain::name_rule(RingRecord& record) const {
+  auto* const exception = std::get_if<events::BoundException>(&record.record);
+  if (exception == nullptr || record.rule == 0 || record.rule > rules_.size()) return;
+  const size_t number = record.rule - 1;
+  exception->rule = rule_names_[number];
+  const rules::Limits& limits = rules_[number].limits;
+  if (exception->disposition == events::Disposition::Terminated && exception->reason.empty() &&
+      limits.action != rules::Action::Terminate) {
+    exception->reason = fatal_reason(rules_[number]);
+  }
 }
 
 void Drain::say_what_is_missing() {

@@ -15,6 +15,7 @@
 #include "hosts/inproc_run/processes.h"
 #include "hosts/inproc_run/ring_file.h"
 #include "hosts/inproc_run/ring_reader.h"
+#include "rules/rule.h"
 
 namespace kebound::inproc_run {
 
@@ -29,7 +30,9 @@ class Drain {
   };
 
   // `policy`: the built-in callback, as reports call it.
-  Drain(const RingFile& ring, events::Sink* sink, const std::string& policy);
+  // `rules`: those of the run, which live as long; may be none.
+  Drain(const RingFile& ring, events::Sink* sink, const std::string& policy,
+        const std::vector<rules::Rule>& rules);
   Drain(const Drain&) = delete;
   Drain& operator=(const Drain&) = delete;
   ~Drain();
@@ -54,10 +57,13 @@ class Drain {
   bool drain(bool writers_gone);
   void take(const kebound_ring_record& raw);
   [[nodiscard]] bool give_up(bool writers_gone);
+  void name_rule(RingRecord& record) const;
   void say_what_is_missing();
 
   RingReader reader_;
   events::Sink* sink_;
+  const std::vector<rules::Rule>& rules_;
+  std::vector<events::SharedName> rule_names_;
   Processes processes_;
   std::thread thread_;
   std::mutex mutex_;

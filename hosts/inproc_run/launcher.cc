@@ -14,6 +14,7 @@
 
 #include "hosts/inproc_run/drain.h"
 #include "hosts/inproc_run/ring_file.h"
+#include "hosts/inproc_run/rules_file.h"
 
 namespace kebound::inproc_run {
 namespace {
@@ -41,13 +42,15 @@ struct Launcher::State {
   explicit State(const Options& given)
       : options(given),
         ring(given.capacity),
-        drain(ring, given.sink, given.on_bound) {}
+        rules_file(given.rules.empty() ? nullptr : std::make_unique<RulesFile>(given.rules_table)),
+        drain(ring, given.sink, given.rules.empty() ? given.on_bound : "rules", options.rules) {}
 
   [[nodiscard]] LaunchSpec with_library(const LaunchSpec& spec) const;
   [[nodiscard]] Outcome wait_for_all(pid_t first);
 
   Options options;
   RingFile ring;
+  std::unique_ptr<RulesFile> rules_file;  // null: no rules
   Drain drain;
   std::atomic<pid_t> first{0};  // 0: not there, or gone
   std::atomic<bool> stop_requested{false};
@@ -64,11 +67,12 @@ LaunchSpec Launcher::State::with_library(const LaunchSpec& spec) const {
                                    ? "LD_PRELOAD=" + options.library
                                    : fmt::format("LD_PRELOAD={}:{}", options.library, others));
   result.environment.push_back("KEBOUND_RING=" + ring.path());
+  if (rules_file) result.environment.push_back("KEBOUND_RULES=" + rules_file->path());
   // It takes numbers of 19 digits: as good as any more for a count of exceptions.
   const uint64_t limit = std::min(options.livelock_limit, uint64_t{9'999'999'999'999'999'999U});
   result.environment.push_back(
-      fmt::format("KEBOUND_OPTIONS=--on-bound {} --profile {} --livelock-limit {}",
-                  options.on_bound, options.profile, limit));
+      fmt::format("KEBOUND_OPTIONS=--on-bound {} --profile {} --livelock-limit {} --calls {}",
+                  options.on_bound, options.profile, limit, options.calls));
   return result;
 }
 
@@ -112,8 +116,25 @@ Outcome Launcher::run(const LaunchSpec& spec) {
   Outcome outcome = state.wait_for_all(launched.pid);
   const Drain::Totals totals = state.drain.finish();
   outcome.exceptions = totals.exceptions;
+  // Those that once, first and sample kept out of the report happened, too.
+  for (const RuleTotals& rule : rule_totals()) {
+    outcome.exceptions += rule.matched - rule.reported - rule.suppressed;
+  }
   if (totals.bug_checks != 0) outcome.kind = Outcome::Kind::BugCheck;
   return outcome;
+}
+
+std::vector<RuleTotals> Launcher::rule_totals() const {
+  std::vector<RuleTotals> totals;
+  for (size_t i = 0; i < state_->options.rules.size(); ++i) {
+    const rules::RuleCounts& counts = state_->rules_file->counts(i);
+    RuleTotals it{counts.matched.load(), counts.reported.load(), counts.suppressed.load()};
+    // A program can have written anything there.
+    it.reported = std::min(it.reported, it.matched);
+    it.suppressed = std::min(it.suppressed, it.matched - it.reported);
+    totals.push_back(it);
+  }
+  return totals;
 }
 
 void Launcher::request_stop() noexcept {

@@ -9,9 +9,11 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "events/record.h"
 #include "hosts/posix/launch.h"
+#include "rules/rule.h"
 
 namespace kebound::inproc_run {
 
@@ -28,9 +30,20 @@ struct Options {
   std::string on_bound = "propagate";
   std::string profile = "default";
   uint64_t livelock_limit = 10'000;
+  std::string calls = "all";  // as --calls takes it
   // Records that fit into the ring, not quite a kilobyte each; a power of two. Memory is taken
   // as it is used.
   uint32_t capacity = 65'536;
+  // Rules for the built-in callback: what build_table() made of them, and what reports call them.
+  // Empty: there are none.
+  std::vector<uint8_t> rules_table;
+  std::vector<rules::Rule> rules;
+};
+
+struct RuleTotals {
+  uint64_t matched = 0;
+  uint64_t reported = 0;
+  uint64_t suppressed = 0;
 };
 
 // Context: one per process, on the main thread, before programs run.
@@ -45,6 +58,9 @@ class Launcher {
   // Starts the program and stays until it and all its descendants are gone: their orphans become
   // children of this process. A bug check in any of them makes Outcome::Kind::BugCheck.
   [[nodiscard]] Outcome run(const LaunchSpec& spec);
+
+  // Of each of the rules. Context: after run().
+  [[nodiscard]] std::vector<RuleTotals> rule_totals() const;
 
   // Passes SIGTERM to the program. Context: signal handlers too.
   void request_stop() noexcept;

@@ -139,7 +139,8 @@ TEST_F(ProcessesTest, EndsAreSaidOnlyOfProcessesThatWereAnnounced) {
 TEST(DrainTest, TakesTheRestAndSaysWhatIsMissing) {
   RingFile file(4);
   Capture sink;
-  Drain drain(file, &sink, "clamp");
+  const std::vector<rules::Rule> no_rules;
+  Drain drain(file, &sink, "clamp", no_rules);
   drain.start(getpid(), "/self");
   kebound_ring_record& damaged = file.records()[0];
   damaged.kind = 77;

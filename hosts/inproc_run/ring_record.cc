@@ -121,6 +121,7 @@ std::optional<RingRecord> check_ring_record(const kebound_ring_record& raw) {
   out.tid = raw.tid;
   out.is_64bit = raw.is_64bit != 0;
   out.routine = raw.routine;
+  out.rule = raw.rule;
   out.thread_name = text_of(raw.thread_name);
   out.image = text_of(raw.image);
   if (!out.image.starts_with('/')) out.image.clear();

@@ -29,6 +29,7 @@ struct RingRecord {
   int32_t pid = 0;  // above 0, as is tid
   int32_t tid = 0;
   bool is_64bit = false;
+  uint32_t rule = 0;     // that decided about an exception, counted from 1; may be any number
   uint64_t routine = 0;  // bug check, verifier: the callback at fault, 0 if none
   std::string thread_name;
   // Where the failing instruction is, as the process says: an absolute path, or empty.

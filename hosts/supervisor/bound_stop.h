@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "hosts/driver/policy.h"
 #include "hosts/supervisor/tracee.h"
 #include "nt/facility.h"
 #include "trap/bound_event.h"
@@ -28,6 +29,7 @@ class ExceptionDesk;
 struct BoundStop : DriverTask {
   ExceptionDesk* desk = nullptr;
   std::shared_ptr<Tracee> tracee;
+  bool is_call = false;   // the check called a function that the thread is in: CallWatch
   int signal = 0;         // what the thread gets if nobody handles the exception
   user_regs_struct user;  // as the kernel gave them
   x86::Registers before;  // as callbacks see them: rip is event.ip
@@ -40,6 +42,7 @@ struct BoundStop : DriverTask {
   KTRAP_FRAME frame;
   nt::AnswerLog answers;
   DispatchOutcome outcome;
+  driver::Advice advice;
   // For the record, taken while the thread stands still; null without a sink.
   std::shared_ptr<const events::ModuleMap> modules;
   std::shared_ptr<const events::StackSnapshot> stack;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <bit>
+#include <functional>
 #include <string_view>
 #include <utility>
 
@@ -51,6 +52,16 @@ struct CodeCachingReader {
             }};
   }
 };
+
+std::shared_ptr<const events::StackSnapshot> snapshot_of_stack(const Process& process,
+                                                               const x86::Registers& registers) {
+  auto snapshot = std::make_shared<events::StackSnapshot>();
+  snapshot->address = registers.gpr[x86::Rsp];
+  snapshot->bytes.resize(kStackSnapshotSize);
+  snapshot->bytes.resize(
+      process.memory.read_some(snapshot->address, snapshot->bytes.data(), kStackSnapshotSize));
+  return snapshot;
+}
 
 }  // namespace
 
@@ -129,6 +140,12 @@ bool ExceptionDesk::take(const std::shared_ptr<Tracee>& tracee, int signal) {
     spare_.push_back(std::move(stop));
     return false;
   }
+  stop->is_call = false;
+  ask(tracee, std::move(stop));
+  return true;
+}
+
+void ExceptionDesk::ask(const std::shared_ptr<Tracee>& tracee, std::unique_ptr<BoundStop> stop) {
   if (options_.pin == Options::Pin::Follow) {
     follower_.saw_exception(tracee->process->pid, tracee->tid);
   }
@@ -142,8 +159,10 @@ bool ExceptionDesk::take(const std::shared_ptr<Tracee>& tracee, int signal) {
   stop->tracee = tracee;
   stop->answers.count = 0;
   tracee->in_callback = true;
+  tracee->held_signal = stop->signal;
   nt::fill_trap_frame(stop->before, stop->frame);
-  if (options_.sink != nullptr) capture(*stop);
+  if (options_.sink != nullptr || options_.policy != nullptr) capture(*stop);
+  if (options_.policy != nullptr) look_up_rule(*stop);
   ++outstanding_;
   if (threads_ != nullptr) {
     threads_->submit(std::move(stop));
@@ -151,13 +170,14 @@ bool ExceptionDesk::take(const std::shared_ptr<Tracee>& tracee, int signal) {
     // On its way as a bare pointer until fiber_task_ended().
     scheduler_.start(fiber_task, static_cast<DriverTask*>(stop.release()));
   }
-  return true;
 }
 
 void ExceptionDesk::run_callbacks(BoundStop& stop, nt::Thread& thread) {
   thread.client_pid = static_cast<uint64_t>(stop.tracee->process->pid);
   thread.client_tid = static_cast<uint64_t>(stop.tracee->tid);
+  thread.advice = &stop.advice;
   stop.outcome = nt::Facility::dispatch(thread, stop.event, stop.frame, &stop.answers);
+  thread.advice = nullptr;
   stop.corrected_index = thread.corrected_index;
 }
 
@@ -181,7 +201,11 @@ void ExceptionDesk::finish(std::unique_ptr<BoundStop> stop) {
   x86::Registers after = stop->before;
   std::string reason;
   const events::Disposition disposition = carry_out(*stop, after, reason);
-  if (options_.sink != nullptr) record(*stop, after, disposition, std::move(reason));
+  if (is_reported(*stop, disposition) && options_.sink != nullptr) {
+    record(*stop, after, disposition, std::move(reason));
+  }
+  if (stop->advice.was_asked && !stop->advice.decision.is_counted) --exceptions_;
+  stop->advice = {};
   stop->tracee.reset();
   spare_.push_back(std::move(stop));
 }
@@ -204,6 +228,7 @@ events::Disposition ExceptionDesk::carry_out(BoundStop& stop, x86::Registers& af
   switch (stop.outcome.verdict) {
     case Verdict::NotHandled:
       tracee.livelock.forget();
+      reason = stop.advice.refusal;
       break;
     case Verdict::Handled:
       if (!prepare_resumption(stop, after, reason)) {
@@ -219,11 +244,13 @@ events::Disposition ExceptionDesk::carry_out(BoundStop& stop, x86::Registers& af
       }
       break;
     default:
-      return terminate({});
+      return terminate(stop.advice.decision.reason);
   }
   // The windows profile lets edits leak into a propagated exception, so this is not for Handled
-  // alone.
-  if (!(after == stop.before)) {
+  // alone. A call that nobody handled goes on inside the function, where they mean nothing.
+  const bool is_inside = stop.is_call && stop.outcome.verdict == Verdict::NotHandled;
+  if (is_inside) after = stop.before;
+  if (!is_inside && (stop.is_call || !(after == stop.before))) {
     // The thread of a propagated exception stands at the trap, as without us.
     x86::Registers real = after;
     if (stop.outcome.verdict == Verdict::NotHandled && real.rip == stop.event.ip) {
@@ -282,14 +309,39 @@ void ExceptionDesk::capture(BoundStop& stop) const {
   stop.modules =
       first ? process.modules.read(process.pid, process.is_64bit) : process.modules.last();
   stop.stack.reset();
-  if (options_.backtraces == Options::Backtraces::None) return;
+  if (options_.sink == nullptr || options_.backtraces == Options::Backtraces::None) return;
   if (!first && options_.backtraces == Options::Backtraces::First) return;
-  auto snapshot = std::make_shared<events::StackSnapshot>();
-  snapshot->address = stop.before.gpr[x86::Rsp];
-  snapshot->bytes.resize(kStackSnapshotSize);
-  snapshot->bytes.resize(
-      process.memory.read_some(snapshot->address, snapshot->bytes.data(), kStackSnapshotSize));
-  stop.stack = std::move(snapshot);
+  stop.stack = snapshot_of_stack(process, stop.before);
+}
+
+// While the thread stands still, and on this thread: finding names may ask another process, and
+// everything that counts sites is in one place.
+void ExceptionDesk::look_up_rule(BoundStop& stop) const {
+  const auto stack = [&stop] {
+    return stop.stack != nullptr ? stop.stack
+                                 : snapshot_of_stack(*stop.tracee->process, stop.before);
+  };
+  stop.advice.match =
+      options_.policy->look_up({stop.event, stop.before, stop.modules, std::cref(stack)});
+}
+
+// A rule that keeps its exceptions out of the report says so of what it does about them. Where
+// that could not be done, or something else was, it is said all the same.
+bool ExceptionDesk::is_reported(BoundStop& stop, events::Disposition disposition) const {
+  using events::Disposition;
+  driver::Decision& decision = stop.advice.decision;
+  if (!stop.advice.was_asked || decision.is_reported) return true;
+  if (stop.tracee->gone) return false;
+  const Disposition wanted = decision.action == driver::OnBound::Propagate ? Disposition::Propagated
+                             : decision.action == driver::OnBound::Terminate
+                                 ? Disposition::Terminated
+                                 : Disposition::Handled;
+  // Once, first and sample mean failures, too.
+  if (disposition == wanted || (decision.is_counted && disposition != Disposition::Terminated)) {
+    return false;
+  }
+  rules::report_after_all(*decision.counts, decision.is_counted);
+  return decision.is_counted = true;
 }
 
 void ExceptionDesk::record(BoundStop& stop, const x86::Registers& after,
@@ -318,6 +370,7 @@ void ExceptionDesk::record(BoundStop& stop, const x86::Registers& after,
     record.answers.push_back({name.driver, name.callback, answer.status, answer.edited});
   }
   record.disposition = disposition;
+  record.rule = std::move(stop.advice.decision.rule);
   record.reason = std::move(reason);
   record.modules = std::move(stop.modules);
   record.stack = std::move(stop.stack);

@@ -28,6 +28,11 @@ class ExceptionDesk {
   // The thread stopped because `signal` is about to be delivered. True when that is a bound
   // exception: the desk then resumes the thread, now or later. False: the stop is the caller's.
   [[nodiscard]] bool take(const std::shared_ptr<Tracee>& tracee, int signal);
+  // A stop that is known to be a bound exception: the desk resumes the thread, now or later. Recycled
+  // stops come from new_stop() and may be given back.
+  void ask(const std::shared_ptr<Tracee>& tracee, std::unique_ptr<BoundStop> stop);
+  [[nodiscard]] std::unique_ptr<BoundStop> new_stop();
+  void give_back(std::unique_ptr<BoundStop> stop) { spare_.push_back(std::move(stop)); }
 
   // Carries out what callback threads have answered meanwhile.
   void collect_answers();
@@ -48,7 +53,6 @@ class ExceptionDesk {
   [[nodiscard]] bool is_bound_exception(Tracee& tracee, BoundStop& stop) const;
   [[nodiscard]] bool is_bound(Tracee& tracee, BoundStop& stop) const;
   [[nodiscard]] bool is_compiler_trap(Tracee& tracee, BoundStop& stop) const;
-  [[nodiscard]] std::unique_ptr<BoundStop> new_stop();
   void finish(std::unique_ptr<BoundStop> stop);
   [[nodiscard]] events::Disposition carry_out(BoundStop& stop, x86::Registers& after,
                                               std::string& reason);
@@ -56,6 +60,8 @@ class ExceptionDesk {
   [[nodiscard]] static bool prepare_resumption(BoundStop& stop, x86::Registers& after,
                                                std::string& reason);
   void capture(BoundStop& stop) const;
+  void look_up_rule(BoundStop& stop) const;
+  [[nodiscard]] bool is_reported(BoundStop& stop, events::Disposition disposition) const;
   void record(BoundStop& stop, const x86::Registers& after, events::Disposition disposition,
               std::string reason);
 

@@ -56,6 +56,19 @@ PtraceResult ptrace_set_registers(pid_t tid, const user_regs_struct& registers) 
   return request(PTRACE_SETREGS, tid, nullptr, const_cast<user_regs_struct*>(&registers));
 }
 
+PtraceResult ptrace_read_word(pid_t tid, uint64_t address, unsigned long& word) noexcept {
+  // A word of all ones is a result, too.
+  errno = 0;
+  word = static_cast<unsigned long>(
+      ptrace(PTRACE_PEEKTEXT, tid, reinterpret_cast<void*>(address), nullptr));
+  if (errno == 0) return PtraceResult::Ok;
+  return errno == ESRCH ? PtraceResult::Gone : PtraceResult::Refused;
+}
+
+PtraceResult ptrace_write_word(pid_t tid, uint64_t address, unsigned long word) noexcept {
+  return request(PTRACE_POKETEXT, tid, reinterpret_cast<void*>(address), word);
+}
+
 x86::Registers from_user_regs(const user_regs_struct& user) noexcept {
   return x86::Registers{
       .gpr = {user.rax, user.rcx, user.rdx, user.rbx, user.rsp, user.rbp, user.rsi, user.rdi,

@@ -30,6 +30,11 @@ PtraceResult ptrace_detach(pid_t tid, int signal) noexcept;
 [[nodiscard]] PtraceResult ptrace_get_registers(pid_t tid, user_regs_struct& registers) noexcept;
 [[nodiscard]] PtraceResult ptrace_set_registers(pid_t tid,
                                                 const user_regs_struct& registers) noexcept;
+// A word of memory of the thread's process; protections do not matter.
+[[nodiscard]] PtraceResult ptrace_read_word(pid_t tid, uint64_t address,
+                                            unsigned long& word) noexcept;
+[[nodiscard]] PtraceResult ptrace_write_word(pid_t tid, uint64_t address,
+                                             unsigned long word) noexcept;
 
 [[nodiscard]] x86::Registers from_user_regs(const user_regs_struct& user) noexcept;
 // Writes what Registers holds; the rest of `user` stays.

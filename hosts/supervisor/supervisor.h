@@ -13,12 +13,19 @@
 
 #include "events/record.h"
 #include "hosts/posix/launch.h"
+#include "trap/calls/call_source.h"
+
+namespace kebound::driver {
+class Policy;
+}
 
 namespace kebound::supervisor {
 
 struct Options {
   // Where records go; null: nothing is recorded (the fast path then builds no record).
   events::Sink* sink = nullptr;
+  // Rules for the built-in driver; null: there are none. Borrowed.
+  driver::Policy* policy = nullptr;
   // CONTRACT's livelock guard: exceptions in a row; 0 = never.
   uint64_t livelock_limit = 10'000;
   // Callbacks run on fibers of the tracing thread, or with N > 0 on N worker threads (for callbacks
@@ -32,6 +39,8 @@ struct Options {
   };
   Pin pin = Pin::Follow;
   int pin_cpu = 0;
+  // Which checks that end in a call are sources of bound exceptions.
+  calls::FamilySet calls = calls::kAllFamilies;
   // Stack snapshots for backtraces.
   enum class Backtraces : uint8_t {
     First,  // the first exception at each place of each program (default)

@@ -11,6 +11,7 @@
 #include "core/livelock.h"
 #include "events/record.h"
 #include "hosts/posix/module_map.h"
+#include "hosts/supervisor/breakpoints.h"
 #include "hosts/supervisor/check_traps.h"
 #include "hosts/supervisor/target_memory.h"
 #include "hosts/supervisor/user_window.h"
@@ -31,6 +32,7 @@ struct Process {
   std::unique_ptr<CheckTraps> check_traps;  // made at the first trap
   std::unordered_set<uint64_t> captured_places;  // instruction pointers whose stack was recorded
   posix::SignalMasks masks;                             // as last seen
+  std::shared_ptr<Breakpoints> breakpoints;  // shared by those that share memory; null: none yet
 };
 
 // A traced thread. Tracing thread only; kept alive by a callback that still runs on its behalf.
@@ -41,6 +43,7 @@ struct Tracee {
   LivelockGuard<x86::Registers> livelock;
   uint64_t exceptions = 0;
   bool in_callback = false;  // stopped, a callback decides
+  int held_signal = 0;       // what it gets meanwhile if nobody handles it
   bool gone =
       false;  // no ptrace request makes sense any more; the number may be another thread's by now
 };

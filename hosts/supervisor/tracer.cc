@@ -46,7 +46,11 @@ bool seize_child(pid_t child, Outcome& failure) {
 
 Tracer::Tracer(const Options& options, FiberScheduler& scheduler, ExceptionDesk& desk,
                bool (*interrupted)() noexcept)
-    : options_(options), scheduler_(scheduler), desk_(desk), interrupted_(interrupted) {}
+    : options_(options),
+      scheduler_(scheduler),
+      desk_(desk),
+      calls_(options.calls),
+      interrupted_(interrupted) {}
 
 void Tracer::emit(events::Record&& record) {
   if (options_.sink != nullptr) options_.sink->accept(std::move(record));
@@ -73,7 +77,9 @@ Outcome Tracer::attach(pid_t pid) {
   }
   first_pid_ = pid;
   program_started_ = true;
-  enter_program(*tracees_.at(pid)->process);
+  enter_program(*tracees_.at(pid));
+  // Breakpoints need a thread that stands still.
+  if (options_.calls != 0) ptrace_interrupt(pid);
   loop();
   Outcome detached;
   detached.kind = Outcome::Kind::Detached;
@@ -180,15 +186,19 @@ void Tracer::on_status(pid_t tid, WaitStatus status) {
   const std::shared_ptr<Tracee> tracee = find_or_adopt(tid);
   if (tracee == nullptr) return;
   if (detaching_) {
-    const int signal = kind == Kind::SignalDelivery ? status.signal() : 0;
+    int signal = kind == Kind::SignalDelivery ? status.signal() : 0;
+    if (calls_.leave(*tracee, signal)) signal = 0;
     ptrace_detach(tid, signal);
     forget(tracee);
     return;
   }
   switch (kind) {
     case Kind::SignalDelivery:
-      if (!program_started_ || !desk_.take(tracee, status.signal()))
+      if (!program_started_ || !(status.signal() == SIGTRAP
+                                     ? take_call(tracee)
+                                     : desk_.take(tracee, status.signal()))) {
         ptrace_continue(tid, status.signal());
+      }
       break;
     case Kind::GroupStop:
       ptrace_listen(tid);
@@ -197,6 +207,20 @@ void Tracer::on_status(pid_t tid, WaitStatus status) {
       on_event(tracee, status);
       break;
   }
+}
+
+// A breakpoint of ours. False: the signal is the program's.
+bool Tracer::take_call(const std::shared_ptr<Tracee>& tracee) {
+  std::unique_ptr<BoundStop> stop = desk_.new_stop();
+  const CallWatch::Trap trap = calls_.take(*tracee, *stop);
+  if (trap == CallWatch::Trap::Event) {
+    desk_.ask(tracee, std::move(stop));
+    return true;
+  }
+  desk_.give_back(std::move(stop));
+  if (trap == CallWatch::Trap::NotOurs) return false;
+  ptrace_continue(tracee->tid, 0);
+  return true;
 }
 
 void Tracer::on_event(const std::shared_ptr<Tracee>& tracee, WaitStatus status) {
@@ -212,7 +236,10 @@ void Tracer::on_event(const std::shared_ptr<Tracee>& tracee, WaitStatus status) 
       on_exec(tracee);
       break;
     default:
-      break;  // a new thread's first stop, PTRACE_INTERRUPT, the end of a group stop
+      // A new thread's first stop, the end of a group stop, or ours: attach() asked for it.
+      if (program_started_ && tracee->process->breakpoints == nullptr)
+        calls_.program_entered(*tracee);
+      break;
   }
   ptrace_continue(tracee->tid, 0);
 }
@@ -264,10 +291,13 @@ void Tracer::on_exec(const std::shared_ptr<Tracee>& tracee) {
     add_tracee(tracee->tid, process);
   }
   program_started_ = program_started_ || process->pid == first_pid_;
-  enter_program(*process);
+  Tracee& first = *tracees_.at(tracee->tid);
+  enter_program(first);
+  calls_.program_entered(first);
 }
 
-void Tracer::enter_program(Process& process) {
+void Tracer::enter_program(Tracee& tracee) {
+  Process& process = *tracee.process;
   process.space = {process.pid, ++last_space_id_};
   process.modules.forget();
   process.check_traps.reset();
@@ -295,6 +325,7 @@ std::shared_ptr<Process> Tracer::add_process(pid_t pid, const Process* forked_fr
     process->is_64bit = forked_from->is_64bit;
     process->program = forked_from->program;
     process->masks = forked_from->masks;
+    calls_.forked(*process, *forked_from);
     emit(events::ProcessStarted{events::realtime_ns(), pid, forked_from->pid, *process->program,
                                 process->is_64bit});
   }
@@ -340,7 +371,8 @@ void Tracer::detach_all() {
   for (const auto& [tid, tracee] : tracees_) all.push_back(tracee);
   for (const auto& tracee : all) {
     if (tracee->in_callback) {
-      ptrace_detach(tracee->tid, SIGSEGV);
+      calls_.leave(*tracee, 0);
+      ptrace_detach(tracee->tid, tracee->held_signal);
       forget(tracee);
     } else if (ptrace_interrupt(tracee->tid) != PtraceResult::Ok) {
       forget(tracee);

@@ -12,6 +12,7 @@
 #include <unordered_map>
 
 #include "hosts/posix/launch.h"
+#include "hosts/supervisor/call_watch.h"
 #include "hosts/supervisor/exception_desk.h"
 #include "hosts/supervisor/tracee.h"
 #include "hosts/supervisor/wait_status.h"
@@ -46,7 +47,8 @@ class Tracer {
   std::shared_ptr<Tracee> add_tracee(pid_t tid, std::shared_ptr<Process> process);
   std::shared_ptr<Tracee> find_or_adopt(pid_t tid);
   std::shared_ptr<Process> add_process(pid_t pid, const Process* forked_from);
-  void enter_program(Process& process);
+  void enter_program(Tracee& tracee);
+  [[nodiscard]] bool take_call(const std::shared_ptr<Tracee>& tracee);
   void forget(const std::shared_ptr<Tracee>& tracee);
   void detach_all();
   [[nodiscard]] bool seize_all_threads(pid_t pid, Outcome& failure);
@@ -57,6 +59,7 @@ class Tracer {
   const Options& options_;
   FiberScheduler& scheduler_;
   ExceptionDesk& desk_;
+  CallWatch calls_;
   bool (*interrupted_)() noexcept;
   std::unordered_map<pid_t, std::shared_ptr<Tracee>> tracees_;
   std::unordered_map<pid_t, std::weak_ptr<Process>> processes_;

@@ -194,7 +194,7 @@ typedef struct kebound_ring_record {
   char thread_name[16];
   KEBOUND_ALIGN8 uint64_t image_bias;  // addresses in `image` + image_bias = addresses in memory
   uint32_t image_is_program;           // `image` is the program itself, not a library
-  uint32_t reserved;
+  uint32_t rule;                     // of KEBOUND_RULES that decided, counted from 1; 0: none did
   char image[KEBOUND_RING_PATH];     // file that has the code at event.ip; empty: unknown
   char detail[KEBOUND_RING_DETAIL];  // what the check says of itself: an assertion's text; mostly
                                      // empty

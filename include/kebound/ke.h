@@ -26,10 +26,12 @@ typedef uint64_t ULONG64 __attribute__((aligned(8)));
 typedef uint32_t ULONG;
 typedef uint16_t USHORT;
 typedef uint8_t UCHAR;
+typedef uintptr_t ULONG_PTR;
 
 #define STATUS_SUCCESS ((NTSTATUS)0x00000000)
 #define STATUS_INVALID_HANDLE ((NTSTATUS)0xC0000008)
 #define STATUS_ARRAY_BOUNDS_EXCEEDED ((NTSTATUS)0xC000008C)
+#define STATUS_STACK_BUFFER_OVERRUN ((NTSTATUS)0xC0000409)
 
 typedef enum _BOUND_CALLBACK_STATUS {
   BoundExceptionContinueSearch,
@@ -80,6 +82,14 @@ KEBOUND_KE_API PVOID NTAPI KeRegisterBoundCallback(PBOUND_CALLBACK CallbackRouti
 
 // As kebound_deregister(): STATUS_SUCCESS, or STATUS_INVALID_HANDLE. Context: see there.
 KEBOUND_KE_API NTSTATUS NTAPI KeDeregisterBoundCallback(PVOID Handle);
+
+// Ends the process with one record: on standard error, and in the event ring where there is one;
+// then SIGABRT, which cannot be caught. Does not return. Context: anywhere.
+KEBOUND_KE_API __attribute__((noreturn)) void NTAPI KeBugCheckEx(ULONG BugCheckCode,
+                                                                 ULONG_PTR BugCheckParameter1,
+                                                                 ULONG_PTR BugCheckParameter2,
+                                                                 ULONG_PTR BugCheckParameter3,
+                                                                 ULONG_PTR BugCheckParameter4);
 
 #ifdef __x86_64__
 // gs:[0x188], which is kebound's while a callback runs. Context: only inside a callback that

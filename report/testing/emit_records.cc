@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
   report::Options options;
   options.format = report::Format::Jsonl;
   options.fd = STDOUT_FILENO;
+  options.gen_suppressions = true;
   report::Reporter reporter(options);
   for (auto& record : report::testing::one_of_each()) reporter.accept(std::move(record));
   for (int i = 1; i < argc; ++i) {
@@ -25,6 +26,8 @@ int main(int argc, char** argv) {
     }
     reporter.accept(report::testing::exception_of(capture));
   }
+  const std::string nasty = report::testing::nasty_text();
+  reporter.add_rules({{"rules.txt:3", "ignore function=f", 5, 0, 5}, {nasty, nasty, 7, 2, 0}});
   const auto result = reporter.finish();
   if (!result.ok) fprintf(stderr, "%s\n", result.why.c_str());
   return result.ok ? 0 : 1;

@@ -33,9 +33,11 @@ events::BoundException sample_exception() {
                      .index_register = x86::Rax,
                      .index_width = 32,
                      .ip = 0x80491d6,
+                     .trap_ip = 0x80491d6,
                      .index = 12,
                      .lower = 0,
                      .upper = 9,
+                     .index_raw = 12,
                      .bounds_address = 0x804a000};
   exception.before.gpr[x86::Rax] = 12;
   exception.before.gpr[x86::Rsp] = 0xffffd000;
@@ -69,10 +71,24 @@ std::vector<events::Record> one_of_each() {
     exception.program = name(text);
     exception.thread_name = name(text);
     exception.reason = text;
+    exception.detail = text;
+    if (!text.empty()) exception.rule = name(text);
     exception.answers.push_back({name(text), name(text), 3, false});
     exception.answers.push_back({nullptr, nullptr, 0xdeadbeef, false});
     exception.event.index = INT64_MIN;
     exception.event.upper = INT64_MAX;
+    records.emplace_back(exception);
+    exception.event.source = kLastSource;
+    exception.event.check = kLastCheckKind;
+    exception.event.doubt = kLastDoubt;
+    exception.event.confidence = Confidence::Unknown;
+    exception.event.index_width = text.empty() ? 0 : 64;
+    exception.event.index_register = x86::R13;
+    exception.event.index_address = text.empty() ? 0x1000 : 0;
+    exception.event.instruction_length = 0;
+    exception.event.trap_ip = 0;
+    exception.event.resumable = false;
+    exception.before.cs = 0x33;
     records.emplace_back(exception);
     records.emplace_back(events::DriverOutput{1, 10, 11, text, 77, 3, text});
     records.emplace_back(events::DriverOutput{1, 0, 0, text, UINT32_MAX, UINT32_MAX, text});

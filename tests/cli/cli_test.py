@@ -21,7 +21,8 @@ class Help(Case):
         return result.stdout
 
     def test_every_help_fits_80_by_24(self):
-        for words in (["--help"], ["run", "--help"], ["attach", "--help"], ["-h"], ["run", "-h"]):
+        for words in (["--help"], ["run", "--help"], ["attach", "--help"], ["report", "--help"], ["replay", "-h"],
+                      ["-h"], ["run", "-h"]):
             lines = self.shows(*words).splitlines()
             # The last line of the screen is the next prompt's.
             self.assertLessEqual(len(lines), 23, words)
@@ -72,11 +73,21 @@ class UsageErrors(Case):
                 ("--drive: unknown option", ["run", "--drive", "x", "true"]),
                 ("-z: unknown option", ["run", "-z", "true"]),
                 ("--driver: a value is missing", ["run", "--driver"]),
-                ("--report: 'xml' is not one of text, jsonl, none", ["run", "--report", "xml", "true"]),
+                ("--report: 'xml' is not one of text, jsonl, sarif, html, journal, none", ["run", "--report", "xml", "true"]),
                 ("--profile: 'nt4' is not one of", ["run", "--profile=nt4", "true"]),
                 ("--error-exitcode: '0' is not a number from 1 to 255", ["run", "--error-exitcode=0", "true"]),
                 ("--error-exitcode: '256' is not", ["run", "--error-exitcode", "256", "true"]),
                 ("--pin: 'here' is not one of", ["run", "--pin", "here", "true"]),
+                ("FILE: none is given", ["report"]),
+                ("FILE: more than one", ["report", "a", "b"]),
+                ("--format: 'xml' is not one of text, jsonl, sarif, html", ["report", "--format=xml", "x"]),
+                ("--formt: unknown option", ["report", "--formt", "x"]),
+                ("--output: a value is missing", ["report", "x", "--output"]),
+                ("--verbose: takes no value", ["report", "--verbose=1", "x"]),
+                ("FILE: none is given", ["replay", "--driver", "x.so"]),
+                ("--driver: none is given", ["replay", "x.jsonl"]),
+                ("--on-bound: 'jump' is not one of", ["replay", "x.jsonl", "--on-bound", "jump"]),
+                ("--output: the journal takes no file", ["run", "--report=journal", "-o", "x", "true"]),
                 ("PID: none is given", ["attach"]),
                 ("PID: more than one", ["attach", "1", "2"]),
                 ("PID: '1x' is not a process number", ["attach", "1x"]),

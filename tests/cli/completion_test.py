@@ -64,7 +64,7 @@ cd {self.directory}
         return offered
 
     def test_commands(self):
-        self.offers("kebound ", "run", "attach", "monitor", "--help", "--version")
+        self.offers("kebound ", "run", "attach", "monitor", "scan", "--help", "--version")
 
     def test_options(self):
         self.offers("kebound run --", "--driver", "--on-bound", "--report", "--pin", "--verbose")
@@ -74,6 +74,8 @@ cd {self.directory}
         self.offers("kebound run --on-bound ", "propagate", "clamp", "skip", "terminate")
         self.offers("kebound run --report=", "text", "jsonl", "none")
         self.offers("kebound run --profile w", "windows")
+        self.offers("kebound run --gen-suppressions ", "all", "no")
+        self.offers("kebound run --rules n", "notes.txt")
         self.offers("kebound run --backtraces=a", "--backtraces=all")
 
     def test_drivers_are_shared_objects(self):
@@ -82,6 +84,11 @@ cd {self.directory}
     def test_behind_the_program_its_own_completion_is_used(self):
         self.assertNotIn("--driver", self.completions("kebound run ls --d"))
         self.offers("kebound run --report none -- ls n", "notes.txt")
+
+    def test_scan_offers_its_options_and_files(self):
+        self.offers("kebound scan --", "--report", "--output", "--all", "--no-debug-info")
+        self.offers("kebound scan --report ", "text", "json")
+        self.offers("kebound scan ", "repair.so", "notes.txt")
 
     def test_attach_offers_processes(self):
         self.offers("kebound attach ", "1")

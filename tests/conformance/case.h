@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How a case is written: CASE("Name", "line of the contract", "claim", traits) { body }. The name
-// stands on the macro's own line, because CMakeLists.txt finds it there. FAKE_CASE and
-// SUPERVISOR_CASE are for what only one host can be made to do; their traits say why.
+// How a case is written: CASE("Name", "line of the contract", "claim", traits) { body }. Macro and
+// name stand on one line, because CMakeLists.txt finds them there. CASE is for all hosts; the
+// others are for what some host cannot be made to do, and their traits say why.
 #pragma once
 
 #include <stddef.h>
@@ -26,8 +26,9 @@ struct Traits {
   bool entry_fails = false;       // DriverEntry returns a failure status
   NTSTATUS (*entry)() = nullptr;  // runs within DriverEntry
   void (*unload)() = nullptr;     // runs within DriverUnload
-  void (*gone)() = nullptr;       // fake host: runs when the image has gone
-  const char* why_one_host = "";
+  void (*gone)() = nullptr;       // runs when the host is through with the image
+  bool fatal = false;             // the program is to die of an exception, and the case to go on
+  const char* why_not = "";       // on every host
 
   constexpr Traits in_windows_profile() const {
     auto t = *this;
@@ -83,9 +84,14 @@ struct Traits {
     t.gone = hook;
     return t;
   }
+  constexpr Traits kills() const {
+    auto t = *this;
+    t.fatal = true;
+    return t;
+  }
   constexpr Traits because(const char* why) const {
     auto t = *this;
-    t.why_one_host = why;
+    t.why_not = why;
     return t;
   }
 };
@@ -93,13 +99,20 @@ struct Traits {
 inline constexpr Traits kPlain;
 inline constexpr uint64_t kAnyParameter = ~uint64_t{0};
 
-enum class Hosts : uint8_t { Both, Fake, Supervisor };
+inline constexpr unsigned kFake = 1;
+inline constexpr unsigned kSupervisor = 2;
+inline constexpr unsigned kInproc64 = 4;
+inline constexpr unsigned kInproc32 = 8;
+inline constexpr unsigned kInproc = kInproc64 | kInproc32;
+// Less the cases that tests/module/not_in_module.py names.
+inline constexpr unsigned kModule = 16;
+inline constexpr unsigned kKernel = kSupervisor | kModule;
 
 struct Case {
   const char* name;
   const char* line;
   const char* claim;
-  Hosts hosts;
+  unsigned hosts;
   Traits traits;
   void (*body)(HostUnderTest& host);
   const Case* next;
@@ -131,12 +144,27 @@ inline HostUnderTest& host_now() { return *running_host(); }
   static void KEBOUND_JOIN(                                                                     \
       case_body_, __LINE__)([[maybe_unused]] ::kebound::conformance::HostUnderTest & host)
 
-#define CASE(name, contract_line, claim, traits) \
-  KEBOUND_CASE(::kebound::conformance::Hosts::Both, name, contract_line, claim, traits)
-#define FAKE_CASE(name, contract_line, claim, traits) \
-  KEBOUND_CASE(::kebound::conformance::Hosts::Fake, name, contract_line, claim, traits)
-#define SUPERVISOR_CASE(name, contract_line, claim, traits) \
-  KEBOUND_CASE(::kebound::conformance::Hosts::Supervisor, name, contract_line, claim, traits)
+#define CASE(name, contract_line, claim, traits)                                 \
+  KEBOUND_CASE(::kebound::conformance::kFake | ::kebound::conformance::kKernel | \
+                   ::kebound::conformance::kInproc,                              \
+               name, contract_line, claim, traits)
+// Of what a kernel has and a process has not.
+#define KERNEL_CASE(name, contract_line, claim, traits)                               \
+  KEBOUND_CASE(::kebound::conformance::kFake | ::kebound::conformance::kKernel, name, \
+               contract_line, claim, traits)
+// Not where the case runs beside the program and not in it.
+#define LOCAL_CASE(name, contract_line, claim, traits)                                \
+  KEBOUND_CASE(::kebound::conformance::kFake | ::kebound::conformance::kInproc, name, \
+               contract_line, claim, traits)
+// Not where exceptions are only told, not raised.
+#define REAL_TRAP_CASE(name, contract_line, claim, traits)                              \
+  KEBOUND_CASE(::kebound::conformance::kKernel | ::kebound::conformance::kInproc, name, \
+               contract_line, claim, traits)
+// Not in 32-bit processes.
+#define X64_CASE(name, contract_line, claim, traits)                             \
+  KEBOUND_CASE(::kebound::conformance::kFake | ::kebound::conformance::kKernel | \
+                   ::kebound::conformance::kInproc64,                            \
+               name, contract_line, claim, traits)
 
 #define EXPECT(condition) \
   ((condition) ? (void)0 : ::kebound::conformance::host_now().fail(__FILE__, __LINE__, #condition))

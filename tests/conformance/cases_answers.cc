@@ -12,7 +12,8 @@ namespace {
 BOUND_CALLBACK_STATUS NTAPI error() { return BoundExceptionError; }
 
 CASE("Dispatch-error-terminates", "Dispatch 2",
-     "After Error the process is terminated at once and none of its own handlers run", kPlain) {
+     "After Error the process is terminated at once and none of its own handlers run",
+     kPlain.kills()) {
   PVOID const handle = KeRegisterBoundCallback(error);
   REQUIRE(handle != nullptr);
   EXPECT(host.raise(0, {.own_handler = true}).end == Raised::End::Terminated);
@@ -20,7 +21,8 @@ CASE("Dispatch-error-terminates", "Dispatch 2",
   EXPECT(KeDeregisterBoundCallback(handle) == STATUS_SUCCESS);
 }
 
-CASE("Dispatch-error-ends-the-search", "Dispatch 2", "After Error nobody else is asked", kPlain) {
+CASE("Dispatch-error-ends-the-search", "Dispatch 2", "After Error nobody else is asked",
+     kPlain.kills()) {
   PVOID const clamp = KeRegisterBoundCallback(clamp_to_upper);
   PVOID const handle = KeRegisterBoundCallback(error);
   REQUIRE(handle != nullptr && clamp != nullptr);
@@ -36,7 +38,8 @@ BOUND_CALLBACK_STATUS NTAPI error_or_block() {
 }
 
 CASE("Dispatch-error-while-another-thread-is-inside", "Dispatch 2",
-     "Error ends the process although another of its threads is inside a callback", kPlain) {
+     "Error ends the process although another of its threads is inside a callback",
+     kPlain.kills()) {
   PVOID const handle = KeRegisterBoundCallback(error_or_block);
   REQUIRE(handle != nullptr);
   host.start(0, {.index = 100});
@@ -140,7 +143,7 @@ BOUND_CALLBACK_STATUS NTAPI edit_and_error() {
 }
 
 CASE("Dispatch-edit-does-not-save-from-error", "Dispatch edits",
-     "Edits do not count when the search ends with Error", kPlain) {
+     "Edits do not count when the search ends with Error", kPlain.kills()) {
   PVOID const handle = KeRegisterBoundCallback(edit_and_error);
   REQUIRE(handle != nullptr);
   EXPECT(host.raise(0).end == Raised::End::Terminated);
@@ -153,9 +156,9 @@ constexpr Traits kRealTrap =
     kPlain.stops(0x7F, 5, "trap_in_driver_code")
         .because("the fake host has no exceptions of its own; it raises them by calls");
 
-SUPERVISOR_CASE("Dispatch-trap-in-driver-code", "Dispatch kernel mode",
-                "A bound failure in driver code is bug check 0x7F/5 and is never dispatched",
-                kRealTrap) {
+REAL_TRAP_CASE("Dispatch-trap-in-driver-code", "Dispatch kernel mode",
+               "A bound failure in driver code is bug check 0x7F/5 and is never dispatched",
+               kRealTrap) {
   struct Driver {
     static BOUND_CALLBACK_STATUS NTAPI trap_in_driver_code() {
       // What clang emits for -fsanitize=bounds -fsanitize-trap: ud1 with the check's number.
@@ -179,9 +182,9 @@ constexpr Traits kNested =
     kPlain.stops(0x7F, 5, "raise_within")
         .because("a stopped thread of a real program raises nothing while its callback runs");
 
-FAKE_CASE("Dispatch-within-a-callback", "Dispatch kernel mode",
-          "An exception on a thread inside a callback is bug check 0x7F/5, never dispatched",
-          kNested) {
+LOCAL_CASE("Dispatch-within-a-callback", "Dispatch kernel mode",
+           "An exception on a thread inside a callback is bug check 0x7F/5, never dispatched",
+           kNested) {
   nested_host = &host;
   REQUIRE(KeRegisterBoundCallback(raise_within) != nullptr);
   host.raise(0);

@@ -8,32 +8,6 @@ namespace {
 
 // --- where callbacks run ---
 
-KIRQL seen_irql;
-bool seen_apcs_disabled;
-SHORT seen_apc_disable;
-
-BOUND_CALLBACK_STATUS NTAPI look_around() {
-  seen_irql = KeGetCurrentIrql();
-  seen_apcs_disabled = KeAreApcsDisabled() != FALSE;
-  seen_apc_disable = KeGetCurrentThread()->KernelApcDisable;
-  set_index(9);
-  return BoundExceptionHandled;
-}
-
-CASE("Dispatch-passive-level-in-critical-region", "Dispatch context",
-     "A callback runs at PASSIVE_LEVEL in a critical region", kPlain) {
-  PVOID const handle = KeRegisterBoundCallback(look_around);
-  REQUIRE(handle != nullptr);
-  seen_irql = HIGH_LEVEL;
-  for (int i = 0; i < 3; ++i) {
-    EXPECT(host.raise(0).end == Raised::End::Behind);
-    EXPECT(seen_irql == PASSIVE_LEVEL);
-    EXPECT(seen_apcs_disabled);
-    EXPECT(seen_apc_disable == -1);  // once, and given back each time
-  }
-  EXPECT(KeDeregisterBoundCallback(handle) == STATUS_SUCCESS);
-}
-
 CASE("Dispatch-callback-may-block", "Dispatch context",
      "A callback may wait, here for the case's own thread", kPlain) {
   PVOID const handle = KeRegisterBoundCallback(block);
@@ -116,8 +90,8 @@ BOUND_CALLBACK_STATUS NTAPI note_allocations() {
 constexpr Traits kAllocationsSeen =
     kPlain.because("kebound run writes reports; its own allocations are not the facility's");
 
-FAKE_CASE("Dispatch-allocates-nothing", "Dispatch concurrency", "Dispatch allocates nothing",
-          kAllocationsSeen) {
+LOCAL_CASE("Dispatch-allocates-nothing", "Dispatch concurrency", "Dispatch allocates nothing",
+           kAllocationsSeen) {
   PVOID const first = KeRegisterBoundCallback(note_allocations);
   PVOID const second = KeRegisterBoundCallback(note_allocations);
   REQUIRE(first != nullptr && second != nullptr);
@@ -158,7 +132,8 @@ CASE("Dispatch-continue-propagates-after-the-last", "Dispatch 0",
 }
 
 CASE("Dispatch-continue-default-action", "Dispatch 0",
-     "Without a handler of its own the program dies of SIGSEGV, as without kebound", kPlain) {
+     "Without a handler of its own the program dies of SIGSEGV, as without kebound",
+     kPlain.kills()) {
   PVOID const handle = KeRegisterBoundCallback(pass_on);
   REQUIRE(handle != nullptr);
   EXPECT(host.raise(0, {.own_handler = false}).end == Raised::End::Propagated);
@@ -216,7 +191,7 @@ CASE("Dispatch-handled-unedited-faults-again", "Dispatch 1",
 
 CASE("Dispatch-handled-livelock", "Dispatch 1",
      "The same exception again and again is reported and treated as Error at the limit",
-     kPlain.livelock(50).gives_reason("livelock")) {
+     kPlain.livelock(50).kills().gives_reason("livelock")) {
   tries_before_repair = 1'000'000;
   PVOID const handle = KeRegisterBoundCallback(repair_at_last);
   REQUIRE(handle != nullptr);
@@ -239,7 +214,7 @@ CASE("Dispatch-handled-livelock-limit-not-reached", "Dispatch 1", "Below the lim
 }
 
 CASE("Dispatch-handled-livelock-default-limit", "Dispatch 1", "The default limit is 10,000",
-     kPlain.gives_reason("livelock")) {
+     kPlain.kills().gives_reason("livelock")) {
   tries_before_repair = 1'000'000;
   PVOID const handle = KeRegisterBoundCallback(repair_at_last);
   REQUIRE(handle != nullptr);
@@ -286,28 +261,6 @@ CASE("Dispatch-handled-repaired-loop-is-no-livelock", "Dispatch 1",
   REQUIRE(handle != nullptr);
   for (int i = 0; i < 200; ++i) EXPECT(host.raise(0).end == Raised::End::Behind);
   EXPECT(KeDeregisterBoundCallback(handle) == STATUS_SUCCESS);
-}
-
-// --- what a callback must give back ---
-
-BOUND_CALLBACK_STATUS NTAPI leave_irql_raised() {
-  KIRQL old;
-  KeRaiseIrql(APC_LEVEL, &old);
-  set_index(9);
-  return BoundExceptionHandled;
-}
-
-CASE("Types-irql-same-on-return", "Types BOUND_CALLBACK",
-     "A callback that returns at another IRQL is reported",
-     kPlain.reports("irql", "leave_irql_raised")) {
-  PVOID const handle = KeRegisterBoundCallback(leave_irql_raised);
-  REQUIRE(handle != nullptr);
-  EXPECT(host.raise(0).end == Raised::End::Behind);
-  EXPECT(KeDeregisterBoundCallback(handle) == STATUS_SUCCESS);
-  PVOID const next = KeRegisterBoundCallback(look_around);
-  EXPECT(host.raise(0).end == Raised::End::Behind);
-  EXPECT(seen_irql == PASSIVE_LEVEL);  // and was put right
-  EXPECT(KeDeregisterBoundCallback(next) == STATUS_SUCCESS);
 }
 
 }  // namespace

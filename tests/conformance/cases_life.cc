@@ -91,13 +91,13 @@ NTSTATUS register_outliving() {
 void wait_until_inside() { EXPECT(inside().wait()); }
 void expect_none_running() { EXPECT(running.get() == 0); }
 
-FAKE_CASE("Life-image-waits-for-running-callbacks", "Life left behind",
-          "A registration left behind is waited for: no callback ever runs in unmapped code",
-          kPlain.in_entry(register_outliving)
-              .in_unload(wait_until_inside)
-              .when_gone(expect_none_running)
-              .reports("registration-left-behind", "outlive_unload")
-              .because("kebound unloads drivers after the last program has ended")) {
+LOCAL_CASE("Life-image-waits-for-running-callbacks", "Life left behind",
+           "A registration left behind is waited for: no callback ever runs in unmapped code",
+           kPlain.in_entry(register_outliving)
+               .in_unload(wait_until_inside)
+               .when_gone(expect_none_running)
+               .reports("registration-left-behind", "outlive_unload")
+               .because("kebound unloads drivers after the last program has ended")) {
   // The unload begins when the callback is inside.
   host.start(0, {});
 }
@@ -107,13 +107,13 @@ void expect_propagated() {
   EXPECT(clamp_calls.get() == 1);
 }
 
-FAKE_CASE("Life-nothing-runs-after-unload", "Life",
-          "After unload no callback of the driver is called",
-          kPlain.in_entry(register_in_entry)
-              .in_unload(leave_registered)
-              .when_gone(expect_propagated)
-              .reports("registration-left-behind")
-              .because("kebound unloads drivers after the last program has ended")) {
+LOCAL_CASE("Life-nothing-runs-after-unload", "Life",
+           "After unload no callback of the driver is called",
+           kPlain.in_entry(register_in_entry)
+               .in_unload(leave_registered)
+               .when_gone(expect_propagated)
+               .reports("registration-left-behind")
+               .because("kebound unloads drivers after the last program has ended")) {
   EXPECT(host.raise(0).end == Raised::End::Behind);
 }
 

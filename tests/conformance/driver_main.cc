@@ -3,22 +3,19 @@
 // The suite as a driver: runs one case on a system thread of its own, against conformance_guest.
 // KEBOUND_CONFORMANCE_FILE names the file shared with the guest, KEBOUND_CONFORMANCE_CASE the case.
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "tests/conformance/ordered_program.h"
+#include "tests/conformance/hosted_program.h"
 #include "tests/conformance/toolbox.h"
 
 namespace kebound::conformance {
 namespace {
 
-class ProgramUnderSupervisor final : public OrderedProgram {
+class ProgramUnderSupervisor final : public HostedProgram {
  public:
-  using OrderedProgram::OrderedProgram;
+  using HostedProgram::HostedProgram;
 
   [[nodiscard]] bool map(const char* path) {
     const int fd = open(path, O_RDWR | O_CLOEXEC);
@@ -26,23 +23,13 @@ class ProgramUnderSupervisor final : public OrderedProgram {
     void* const memory = mmap(nullptr, kConformanceSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     close(fd);
     if (memory == MAP_FAILED) return false;
-    shared_ = static_cast<conformance_shared*>(memory);
+    use(static_cast<conformance_shared*>(memory));
     return true;
   }
 
-  void fail(const char* file, int line, const char* what) override {
-    __atomic_store_n(&shared_->result, 1, __ATOMIC_RELEASE);
-    char text[512];
-    const int length = snprintf(text, sizeof text, "%s:%d: not so: %s\n", file, line, what);
-    const auto size = static_cast<uint32_t>(length < 0 ? 0 : length < 511 ? length : 511);
-    const uint32_t at = __atomic_fetch_add(&shared_->messages_used, size, __ATOMIC_ACQ_REL);
-    if (at + size <= kConformanceMessages) memcpy(shared_->messages + at, text, size);
-  }
-
- protected:
-  void pause() override {
-    const timespec interval = {0, 50'000};
-    nanosleep(&interval, nullptr);
+  void start(unsigned thread, const Exception& exception) override {
+    wait_for_worker();
+    HostedProgram::start(thread, exception);
   }
 };
 

@@ -116,13 +116,17 @@ class ProgramOfFakeHost final : public HostUnderTest {
 uint64_t ProgramOfFakeHost::allocations() const { return allocations_of_this_thread(); }
 
 json describe(const Case& c) {
+  json hosts = json::array();
+  if ((c.hosts & kFake) != 0) hosts.push_back("fake");
+  if ((c.hosts & kSupervisor) != 0) hosts.push_back("supervisor");
+  if ((c.hosts & kInproc64) != 0) hosts.push_back("inproc64");
+  if ((c.hosts & kInproc32) != 0) hosts.push_back("inproc32");
+  if ((c.hosts & kModule) != 0) hosts.push_back("module");
   return {{"name", c.name},
           {"line", c.line},
           {"claim", c.claim},
-          {"hosts", c.hosts == Hosts::Both   ? "both"
-                    : c.hosts == Hosts::Fake ? "fake"
-                                             : "supervisor"},
-          {"why_one_host", c.traits.why_one_host},
+          {"hosts", hosts},
+          {"why_not", c.traits.why_not},
           {"windows", c.traits.windows},
           {"integrity_note", c.traits.integrity_note},
           {"livelock_limit", c.traits.livelock_limit},

@@ -2,12 +2,12 @@
 //
 // What a conformance case sees of the host that it runs in: a program with a few threads that can
 // be told to run one BOUND with given registers, and that says what became of it. Everything else
-// the case does as a driver, through the NT face.
+// the case does as a driver, through the NT face: <ntddk.h> is the real one, or, in process, the
+// small one of tests/conformance/inproc.
 #pragma once
 
+#include <ntddk.h>
 #include <stdint.h>
-
-#include "include/nt/ntddk.h"
 
 namespace kebound::conformance {
 
@@ -85,7 +85,8 @@ class HostUnderTest {
   // The case's own driver object, as DriverEntry got it.
   [[nodiscard]] virtual DRIVER_OBJECT* driver_object() const = 0;
 
-  // C++ allocations of the calling thread so far, where the host can tell (the fake host), else 0.
+  // Allocations of the calling thread so far: on the fake host those by operator new, in process
+  // all. 0 on the supervisor.
   [[nodiscard]] virtual uint64_t allocations() const { return 0; }
 
   // Records a failed expectation; the case goes on.

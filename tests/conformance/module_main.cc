@@ -10,8 +10,6 @@
 
 namespace kebound::conformance {
 
-uint64_t thread_behind_gs() { return reinterpret_cast<uint64_t>(KeGetCurrentThread()); }
-
 namespace {
 
 const Case* the_case;
@@ -21,7 +19,12 @@ class ProgramUnderModule final : public OrderedProgram {
  public:
   explicit ProgramUnderModule(DRIVER_OBJECT* driver)
       : OrderedProgram(driver), bug_checks_before_(kbc_bug_checks()) {
-    shared_ = static_cast<conformance_shared*>(kbc_memory());
+    use(static_cast<conformance_shared*>(kbc_memory()));
+  }
+
+  void start(unsigned thread, const Exception& exception) override {
+    wait_for_worker();
+    OrderedProgram::start(thread, exception);
   }
 
   Raised wait(unsigned thread) override {
@@ -33,11 +36,11 @@ class ProgramUnderModule final : public OrderedProgram {
   void fail(const char* file, int line, const char* what) override {
     leave_after_bug_check();
     kbc_fail(file, line, what);
-    __atomic_store_n(&shared_->result, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&shared().result, 1, __ATOMIC_RELEASE);
   }
 
  protected:
-  void pause() override { kbc_pause(); }
+  void pause_briefly() override { kbc_pause(); }
 
  private:
   // Elsewhere a bug check ends the process that the case runs in. Here the host goes on; the case must not.

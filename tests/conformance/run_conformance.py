@@ -1,11 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""run_conformance.py --build DIR --host fake|supervisor CASE: runs one case and judges what the host said."""
+"""run_conformance.py --build DIR --host HOST CASE: runs one case and judges what the host said."""
 import argparse
+import bisect
 import json
 import os
+import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -76,8 +79,8 @@ def alive(pid):
 
 
 # Layout of the head of struct conformance_shared, of which only the pids and messages are wanted here.
-CONTROLLER_PID_OFFSET = 8 * 4
-SLOTS_OFFSET = 10 * 4
+CONTROLLER_PID_OFFSET = 9 * 4
+SLOTS_OFFSET = 11 * 4
 SLOT_SIZE = (2 + 9 + 9 + 5 + 2) * 4
 MESSAGES_OFFSET = SLOTS_OFFSET + 4 * SLOT_SIZE
 
@@ -135,19 +138,86 @@ def run_supervisor(build, case):
     return words, wrong
 
 
+class Symbols:
+    """Names for the places in images that the in-process host reports: it knows no symbols."""
+
+    def __init__(self, *images):
+        self.images = {}
+        for path in images:
+            listed = subprocess.run(["nm", "-C", "--defined-only", path], stdout=subprocess.PIPE, text=True, check=True)
+            entries = [line.split(" ", 2) for line in listed.stdout.splitlines()]
+            self.images[os.path.basename(path)] = sorted((int(e[0], 16), e[2]) for e in entries if e[1] in "tTwW")
+
+    def named(self, text):
+        def name(match):
+            symbols = self.images.get(match.group(1), [])
+            at = bisect.bisect_right(symbols, (int(match.group(2), 16), "\x7f")) - 1
+            return f"{match.group(1)}!{symbols[at][1]}" if at >= 0 else match.group(0)
+        return re.sub(r"([\w.-]+)\+0x([0-9a-f]+)", name, text)
+
+
+def reported(text, symbols):
+    """What the library's lines on standard error say: violations, the bug check, the reason of a termination."""
+    seen = {"violations": [], "bug_check": None, "reason": ""}
+    for line in text.splitlines():
+        line = symbols.named(line)
+        if match := re.fullmatch(r"kebound: bug check (0x[0-9a-f]+) \((.*?)\): (.*?)(?:; callback (\S.*))?; thread (\d+)", line):
+            callback = match.group(4) or ""
+            seen["bug_check"] = {"code": match.group(1), "parameters": match.group(2).split(", "), "callback": callback,
+                                 "driver": callback.partition("!")[0], "pid": True, "tid": int(match.group(5))}
+        elif match := re.fullmatch(r"kebound: livelock: .*", line):
+            seen["reason"] = line
+        elif match := re.fullmatch(r"kebound: ([\w-]+): (.*?)(?:; callback (\S.*))?", line):
+            seen["violations"].append({"rule": match.group(1), "message": match.group(2), "callback": match.group(3) or ""})
+        elif line:
+            seen["violations"].append({"rule": "stray output", "message": line, "callback": ""})
+    return seen
+
+
+def run_inproc(build, case, bits):
+    program = os.path.join(build, "bin", f"conformance_inproc_{bits}")
+    module = os.path.join(build, "lib", f"conformance_cases_{bits}.so")
+    folder = "lib" if bits == "64" else "lib32"
+    options = ["--report", "none", "--profile", "windows" if case["windows"] else "default"]
+    if case["livelock_limit"] >= 0:
+        options += ["--livelock-limit", str(case["livelock_limit"])]
+    words = ["env", f"LD_PRELOAD={os.path.join(build, folder, 'libkebound-preload.so')}",
+             "KEBOUND_OPTIONS=" + " ".join(options), program, module, case["name"]]
+    try:
+        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=100, check=False,
+                              stdin=subprocess.DEVNULL)
+    except subprocess.TimeoutExpired:
+        return words, ["no end within 100 s"]
+    if done.returncode != 0:
+        return words, [f"ended with status {done.returncode}: {done.stderr}"]
+    failures, _, ended = done.stdout.rpartition("ended: ")
+    seen = reported(done.stderr, Symbols(program, module))
+    wrong = judge(case, seen | {"failures": failures.splitlines(), "image": f"conformance_cases_{bits}"})
+    wanted = f"signal {signal.SIGABRT:d}" if case["bug_check"] else "status 0"
+    if ended.strip() != wanted:
+        wrong.append(f"the case ended with {ended.strip()}, wanted {wanted}; stderr: {done.stderr}")
+    return words, wrong
+
+
 def cases_of(build):
     listed = subprocess.run([os.path.join(build, "bin", "conformance_fake"), "--list"], stdout=subprocess.PIPE, check=True)
     return {case["name"]: case for case in json.loads(listed.stdout)}
 
 
+RUN = {"fake": run_fake,
+       "supervisor": run_supervisor,
+       "inproc64": lambda build, case: run_inproc(build, case, "64"),
+       "inproc32": lambda build, case: run_inproc(build, case, "32")}
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True, help="the build directory")
-    parser.add_argument("--host", choices=("fake", "supervisor"), required=True)
+    parser.add_argument("--host", choices=tuple(RUN), required=True)
     parser.add_argument("case")
     arguments = parser.parse_args()
     case = cases_of(arguments.build)[arguments.case]
-    words, wrong = (run_fake if arguments.host == "fake" else run_supervisor)(arguments.build, case)
+    words, wrong = RUN[arguments.host](arguments.build, case)
     if not wrong:
         return 0
     print(f"FAILED {case['name']} ({case['line']}): {case['claim']}")

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The file that the conformance driver and the conformance guest both map: the driver orders
- * exceptions, the guest carries them out and reports. Fixed-width members only: one side is 64-bit,
- * the other 32-bit. */
+ * The memory that a case and its program share: the case orders exceptions, the program carries
+ * them out and reports. Fixed-width members only: on the supervisor one side is 64-bit, the other
+ * 32-bit. */
 #ifndef KEBOUND_TESTS_CONFORMANCE_SHARED_H
 #define KEBOUND_TESTS_CONFORMANCE_SHARED_H
 
@@ -12,7 +12,7 @@ enum {
   kConformanceThreads = 4,
   kConformanceSize = 65536,
   kConformanceMessages = 4096,
-  kConformanceAddress = 0x30000000, /* where the guest maps it */
+  kConformanceAddress = 0x30000000, /* where the guest of the supervisor maps it */
 };
 
 /* Where a thread went on. */
@@ -45,6 +45,7 @@ struct conformance_shared {
   uint32_t bound_address;
   uint32_t elsewhere_address;
   uint32_t unmapped_address;
+  uint32_t address; /* of this, in the program */
   int32_t controller_pid;
   int32_t worker_pid;
   struct conformance_slot slots[kConformanceThreads];

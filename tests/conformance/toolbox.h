@@ -15,15 +15,12 @@ inline KTRAP_FRAME& frame() {
 inline int32_t index_now() { return static_cast<int32_t>(frame().Rax); }
 inline void set_index(int32_t index) { frame().Rax = static_cast<uint32_t>(index); }
 
-// What gs:[0x188] holds; where gs is not NT's, the running thread by its function.
-uint64_t thread_behind_gs();
-
 template <class Address>
 PBOUND_CALLBACK routine_at(Address address) {
-  return reinterpret_cast<PBOUND_CALLBACK>(reinterpret_cast<uint64_t>(address));
+  return reinterpret_cast<PBOUND_CALLBACK>(reinterpret_cast<uintptr_t>(address));
 }
-inline PVOID handle_of(uint64_t value) { return reinterpret_cast<PVOID>(value); }
-inline uint64_t value_of(PVOID handle) { return reinterpret_cast<uint64_t>(handle); }
+inline PVOID handle_of(uintptr_t value) { return reinterpret_cast<PVOID>(value); }
+inline uintptr_t value_of(PVOID handle) { return reinterpret_cast<uintptr_t>(handle); }
 
 // Counters that callbacks and case share.
 class Counter {
@@ -86,18 +83,6 @@ class SystemThread {
 
  private:
   void* object_ = nullptr;
-};
-
-// Raises the IRQL for a scope.
-class RaisedIrql {
- public:
-  explicit RaisedIrql(KIRQL level) { KeRaiseIrql(level, &old_); }
-  RaisedIrql(const RaisedIrql&) = delete;
-  RaisedIrql& operator=(const RaisedIrql&) = delete;
-  ~RaisedIrql() { KeLowerIrql(old_); }
-
- private:
-  KIRQL old_ = 0;
 };
 
 // Callbacks that many cases want.

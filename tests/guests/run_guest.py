@@ -9,6 +9,7 @@ import cases_bound  # noqa: F401  the imports register the cases
 import cases_drivers  # noqa: F401
 import cases_inproc  # noqa: F401
 import cases_life  # noqa: F401
+import cases_rules  # noqa: F401
 import cases_signals  # noqa: F401
 
 

@@ -29,7 +29,7 @@ class Tree(unittest.TestCase):
 class IncludeDirections(Tree):
     def problems(self, path, include):
         for folder in ("core", "trap", "events", "nt", "report", "include/nt", "hosts/a", "hosts/b", "hosts/posix",
-                       "hosts/inproc_run", "include/kebound"):
+                       "hosts/inproc_run", "include/kebound", "rules"):
             self.write(folder + "/x.h", LICENCE)
         self.write(path, f"{LICENCE}#include {include}\n")
         return include_directions.check(self.root)
@@ -38,6 +38,7 @@ class IncludeDirections(Tree):
         for path, include in (("core/y.cc", '"core/x.h"'), ("core/y.cc", "<stdint.h>"), ("nt/y.cc", '"core/x.h"'),
                               ("nt/y.cc", "<string>"), ("nt/y.cc", '"nt/x.h"'), ("hosts/a/y.cc", '"hosts/posix/x.h"'),
                               ("hosts/a/y.cc", '"hosts/a/x.h"'), ("hosts/inproc_run/y.cc", '"include/kebound/x.h"'), ("events/y.cc", '"trap/x.h"'),
+                              ("rules/y.cc", '"trap/x.h"'), ("report/y.cc", '"rules/x.h"'), ("hosts/a/y.cc", '"rules/x.h"'),
                               ("core/y_test.cc", '"hosts/posix/x.h"'), ("tools/y.cc", '"hosts/a/x.h"')):
             with self.subTest(path=path, include=include):
                 self.assertEqual(self.problems(path, include), [])
@@ -47,6 +48,7 @@ class IncludeDirections(Tree):
                               ("trap/y.cc", "<string>"), ("nt/y.cc", '"hosts/a/x.h"'), ("nt/y.cc", '"events/x.h"'),
                               ("hosts/a/y.cc", '"hosts/b/x.h"'), ("hosts/a/y.cc", '"report/x.h"'), ("hosts/inproc_run/y.cc", '"nt/x.h"'),
                               ("hosts/posix/y.cc", '"nt/x.h"'), ("report/y.cc", '"nt/x.h"'),
+                              ("rules/y.cc", '"hosts/a/x.h"'), ("rules/y.cc", '"report/x.h"'), ("trap/y.cc", '"rules/x.h"'),
                               ("core/y.cc", '"gone.h"')):
             with self.subTest(path=path, include=include):
                 self.assertEqual(len(self.problems(path, include)), 1)

@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <utility>
 
 #include "tools/kebound/command.h"
 #include "tools/kebound/exit_status.h"
+#include "tools/kebound/rules_file.h"
 #include "tools/kebound/session.h"
 
 namespace kebound::tool {
@@ -17,10 +19,9 @@ namespace {
 constexpr Syntax kSyntax{
     "attach", "PID", "Join the running process PID; ask the callbacks about its bound exceptions.",
     "SIGTERM or SIGHUP to kebound detaches, and PID goes on. Exit status: 0 detached;\n"
-    "PID's if it ended first; N of --error-exitcode; 123 bug check; 124 a driver\n"
-    "could not be loaded; 125 usage error, or kebound or its report failed; 126 PID\n"
-    "cannot be attached to; 127 no such process.\n"
-    "KEBOUND_OPTIONS holds options that come before these. Manual: man kebound\n"};
+    "PID's if it ended first; N of --error-exitcode; 123 bug check; 124 a driver was\n"
+    "not loaded; 125 usage error, or kebound or its report failed; 126 PID cannot be\n"
+    "attached to; 127 no such process. KEBOUND_OPTIONS: options; see man kebound\n"};
 
 }  // namespace
 
@@ -56,10 +57,12 @@ int attach_main(const std::vector<std::string>& words) {
                    "use --host supervisor, or start the program with 'kebound run'"});
     return kStatusFailure;
   }
+  std::vector<rules::Rule> rules;
+  if (!read_rules(command_line.options.rules, rules)) return kStatusFailure;
   Job job;
   job.what = "process " + text;
   job.start = [&](supervisor::Supervisor& supervisor) { return supervisor.attach(pid); };
-  return run_session(command_line.options, job);
+  return run_session(command_line.options, std::move(rules), job);
 }
 
 }  // namespace kebound::tool

@@ -7,6 +7,7 @@
 #include "hosts/inproc_run/preload_fit.h"
 #include "report/reporter.h"
 #include "tools/kebound/exit_status.h"
+#include "tools/kebound/inproc_rules.h"
 #include "tools/kebound/message.h"
 #include "tools/kebound/signals.h"
 
@@ -37,6 +38,17 @@ inproc_run::Options launcher_options(const TraceOptions& options, const std::str
   result.on_bound = policy_name(options.on_bound.value_or(driver::OnBound::Propagate));
   result.profile = options.profile == nt::Profile::Windows ? "windows" : "default";
   result.livelock_limit = options.livelock_limit;
+  result.calls = options.calls;
+  return result;
+}
+
+std::vector<report::RuleTally> tallies(const std::vector<rules::Rule>& rules,
+                                       const std::vector<inproc_run::RuleTotals>& totals) {
+  std::vector<report::RuleTally> result;
+  for (size_t i = 0; i < rules.size(); ++i) {
+    result.push_back({rules[i].place(), rules[i].text, totals[i].matched, totals[i].reported,
+                      totals[i].suppressed});
+  }
   return result;
 }
 
@@ -56,13 +68,27 @@ std::string find_inproc_host(const TraceOptions& options, const std::string& pro
   return folder;
 }
 
-int run_inproc_session(const TraceOptions& options, const posix::LaunchSpec& spec,
-                       const std::string& folder, const Explain& explain) {
+int run_inproc_session(const TraceOptions& options, const std::vector<rules::Rule>& rules,
+                       const posix::LaunchSpec& spec, const std::string& folder,
+                       const Explain& explain) {
   ReportFile file;
-  if (!file.open(options.output)) return kStatusFailure;
+  if (!report_can_be_made(options) || !file.open(options.output)) return kStatusFailure;
+  std::vector<uint8_t> table;
+  if (!rules.empty()) {
+    Message why;
+    auto made = make_rules_table(rules, spec.program, why);
+    if (!made) {
+      print_message(why);
+      return kStatusFailure;
+    }
+    table = std::move(*made);
+  }
   report::Reporter reporter(make_report_options(options, file));
   const bool reports = options.report != ReportFormat::None;
-  inproc_run::Launcher launcher(launcher_options(options, folder, reports ? &reporter : nullptr));
+  inproc_run::Options host = launcher_options(options, folder, reports ? &reporter : nullptr);
+  host.rules_table = std::move(table);
+  host.rules = rules;
+  inproc_run::Launcher launcher(host);
   Outcome outcome;
   {
     const ScopedSignals signals(launcher);
@@ -79,6 +105,7 @@ int run_inproc_session(const TraceOptions& options, const posix::LaunchSpec& spe
   } else if (outcome.kind == Outcome::Kind::Signaled) {
     signal = outcome.status;
   }
+  reporter.add_rules(tallies(rules, launcher.rule_totals()));
   const report::FinishResult result = reporter.finish();
   if (!result.ok) {
     print_message({file.name(), result.why, "choose another file with --output"});

@@ -4,8 +4,10 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "hosts/posix/launch.h"
+#include "rules/rule.h"
 #include "tools/kebound/report_file.h"
 
 namespace kebound::tool {
@@ -18,7 +20,9 @@ namespace kebound::tool {
 // Opens the report, runs the program with the library of `folder`, finishes the report. Returns the
 // exit status; does not return if the program died of a signal. Context: the main thread, once per
 // process.
-[[nodiscard]] int run_inproc_session(const TraceOptions& options, const posix::LaunchSpec& spec,
-                                     const std::string& folder, const Explain& explain);
+[[nodiscard]] int run_inproc_session(const TraceOptions& options,
+                                     const std::vector<rules::Rule>& rules,
+                                     const posix::LaunchSpec& spec, const std::string& folder,
+                                     const Explain& explain);
 
 }  // namespace kebound::tool

@@ -19,6 +19,9 @@ constexpr std::array kCommands{
     Command{"run", "run a program, ask callbacks about its bound exceptions", run_main},
     Command{"attach", "do the same with a process that is running already", attach_main},
     Command{"monitor", "report what the kernel module tells of all processes", monitor_main},
+    Command{"report", "render recorded events: text, jsonl, sarif, html", report_main},
+    Command{"replay", "put recorded exceptions before changed drivers", replay_main},
+    Command{"scan", "list the bounds checks of a program or library", scan_main},
 };
 
 std::string usage() {

@@ -10,6 +10,7 @@
 #include <charconv>
 
 #include "tools/kebound/words.h"
+#include "trap/calls/call_source.h"
 
 namespace kebound::tool {
 namespace {
@@ -133,21 +134,40 @@ void add_options(CLI::App& app, TraceOptions& options) {
                               {"skip", OnBound::Skip},
                               {"terminate", OnBound::Terminate}},
              options.on_bound));
+  add(app, "--rules", "FILE", "what to do about which exceptions; repeatable",
+      file_name([&](const std::string& file) { options.rules.push_back(file); }));
+  add(app, "--gen-suppressions", "WHICH", "print a rule for each new place: all or no",
+      one_of(Choices<bool>{{"all", true}, {"no", false}}, options.gen_suppressions));
   add(app, "--profile", "NAME", "default (chain of 64) or windows (one slot)",
       one_of(Choices<nt::Profile>{{"default", nt::Profile::Default},
                                   {"windows", nt::Profile::Windows}},
              options.profile));
-  add(app, "--report", "FORMAT", "text (default), jsonl or none",
+  add(app, "--report", "FORMAT", "text (default), jsonl, sarif, html, journal, none",
       one_of(Choices<ReportFormat>{{"text", ReportFormat::Text},
                                    {"jsonl", ReportFormat::JsonLines},
+                                   {"sarif", ReportFormat::Sarif},
+                                   {"html", ReportFormat::Html},
+                                   {"journal", ReportFormat::Journal},
                                    {"none", ReportFormat::None}},
              options.report));
   add(app, "-o,--output", "FILE", "report to FILE (- is stdout) instead of stderr",
       file_name([&](const std::string& file) { options.output = file; }));
+  add(app, "--source-root", "DIR", "sarif, html: name files relative to DIR (.)",
+      file_name([&](const std::string& file) { options.source_root = file; }));
   add(app, "--error-exitcode", "N", "exit with N if a bound exception occurred",
       number_in<int>(1, 255, options.error_exitcode));
   add(app, "--livelock-limit", "N", "same exception N times: terminate (10000; 0 never)",
       number_in<uint64_t>(0, UINT64_MAX, options.livelock_limit));
+  add(app, "--calls", "SOURCES", "checks that call a function: all, none or names",
+      [&](const std::string& text) -> std::string {
+        calls::FamilySet families = 0;
+        options.calls = text;
+        if (calls::parse_families(text.c_str(), families)) return {};
+        return fmt::format(
+            "'{}' is not all, none, or some of ubsan, libstdc++, libc++, fortify, stack-protector "
+            "with commas between",
+            text);
+      });
   add(app, "--callback-threads", "N", "run callbacks on N threads (0: the tracing thread)",
       for_supervisor("--callback-threads", "0", options,
                      number_in<unsigned>(0, 256, options.callback_threads)));
@@ -266,10 +286,15 @@ std::optional<Message> check_combination(const TraceOptions& options) {
     return Message{*options.supervisor_only.begin(), "cannot be had with --host inproc",
                    "leave out one of the two"};
   }
-  if (options.profile == nt::Profile::Windows && !options.drivers.empty() && options.on_bound) {
-    return Message{"--on-bound",
+  if (options.report == ReportFormat::Journal && options.output) {
+    return Message{"--output", "the journal takes no file", "leave out one of the two"};
+  }
+  const bool has_builtin = options.on_bound || !options.rules.empty();
+  if (options.profile == nt::Profile::Windows && !options.drivers.empty() && has_builtin) {
+    const std::string what = options.on_bound ? "--on-bound" : "--rules";
+    return Message{what,
                    "with --driver it needs a second callback, and the windows profile has one slot",
-                   "leave out --on-bound or use --profile default"};
+                   "leave out " + what + " or use --profile default"};
   }
   return std::nullopt;
 }

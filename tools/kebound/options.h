@@ -19,7 +19,7 @@
 
 namespace kebound::tool {
 
-enum class ReportFormat : uint8_t { Text, JsonLines, None };
+enum class ReportFormat : uint8_t { Text, JsonLines, Sarif, Html, Journal, None };
 
 // Where the callbacks run.
 enum class HostChoice : uint8_t {
@@ -38,12 +38,16 @@ struct TraceOptions {
   nt::Profile profile = nt::Profile::Default;
   ReportFormat report = ReportFormat::Text;
   std::optional<std::string> output;  // unset: standard error; "-": standard output
+  std::optional<std::string> source_root;  // unset: the working directory
   std::optional<int> error_exitcode;  // 1..255
   uint64_t livelock_limit = 10'000;   // exceptions in a row, 0 = never
+  std::string calls = "all";  // which failed checks that end in a call: calls::parse_families()
   unsigned callback_threads = 0;
   supervisor::Options::Pin pin = supervisor::Options::Pin::Follow;
   int pin_cpu = 0;
   supervisor::Options::Backtraces backtraces = supervisor::Options::Backtraces::First;
+  std::vector<std::string> rules;  // files, in the order in which their rules are asked
+  bool gen_suppressions = false;
   bool verbose = false;
 };
 

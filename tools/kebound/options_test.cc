@@ -44,6 +44,7 @@ TEST(Options, DefaultsAreThoseOfTheManual) {
   EXPECT_FALSE(line.options.output);
   EXPECT_FALSE(line.options.error_exitcode);
   EXPECT_EQ(line.options.livelock_limit, 10'000U);
+  EXPECT_EQ(line.options.calls, "all");
   EXPECT_EQ(line.options.callback_threads, 0U);
   EXPECT_EQ(line.options.pin, supervisor::Options::Pin::Follow);
   EXPECT_EQ(line.options.backtraces, supervisor::Options::Backtraces::First);
@@ -159,12 +160,20 @@ TEST(Options, HelpWorksWhateverTheEnvironmentHolds) {
       std::holds_alternative<HelpText>(parse_command_line(kSyntax, {"prog", "--help"}, nullptr)));
 }
 
+TEST(Options, SourcesOfCallsAreNamesOrRefused) {
+  EXPECT_EQ(accepted({"--calls", "ubsan,fortify", "p"}).options.calls, "ubsan,fortify");
+  EXPECT_EQ(accepted({"--calls=none", "p"}).options.calls, "none");
+  EXPECT_THAT(refused({"--calls=nonsense", "p"}),
+              StartsWith("kebound: --calls: 'nonsense' is not all, none, or some of ubsan,"));
+}
+
 TEST(Options, HelpNamesEveryOptionAndFitsAScreen) {
   const ParseResult result = parse_command_line(kSyntax, {"--help"}, nullptr);
   const std::string& text = std::get<HelpText>(result).text;
   for (const char* option :
        {"--driver FILE", "--on-bound ACTION", "--profile NAME", "--report FORMAT",
-        "-o, --output FILE", "--error-exitcode N", "--livelock-limit N", "--callback-threads N",
+        "-o, --output FILE", "--error-exitcode N", "--livelock-limit N", "--calls SOURCES",
+        "--callback-threads N",
         "--pin WHERE", "--backtraces WHICH", "--verbose", "-h, --help"}) {
     EXPECT_THAT(text, HasSubstr(std::string("\n  ") + option + " "));
   }

@@ -7,6 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <fstream>
+
+#include "report/journal.h"
 #include "tools/kebound/exit_status.h"
 #include "tools/kebound/message.h"
 
@@ -34,6 +37,29 @@ bool ReportFile::wants_colour() const {
          strcmp(terminal, "dumb") != 0;
 }
 
+bool report_can_be_made(const TraceOptions& options) {
+  if (options.report != ReportFormat::Journal) return true;
+  std::string why;
+  if (report::open_journal(why)) return true;
+  print_message({"--report journal", why, "use another format"});
+  return false;
+}
+
+std::string absolute_directory(const std::string& path) {
+  char* const resolved = realpath(path.c_str(), nullptr);
+  const std::string result = resolved != nullptr ? resolved : path;
+  free(resolved);
+  return result;
+}
+
+std::vector<std::string> own_command_line() {
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  std::vector<std::string> words;
+  for (std::string word; std::getline(file, word, '\0');) words.push_back(word);
+  if (!words.empty()) words[0] = words[0].substr(words[0].rfind('/') + 1);
+  return words;
+}
+
 report::Options make_report_options(const TraceOptions& options, const ReportFile& file) {
   report::Options report;
   switch (options.report) {
@@ -43,13 +69,25 @@ report::Options make_report_options(const TraceOptions& options, const ReportFil
     case ReportFormat::JsonLines:
       report.format = report::Format::Jsonl;
       break;
+    case ReportFormat::Sarif:
+      report.format = report::Format::Sarif;
+      break;
+    case ReportFormat::Html:
+      report.format = report::Format::Html;
+      break;
+    case ReportFormat::Journal:
+      report.format = report::Format::Journal;
+      break;
     case ReportFormat::None:
       report.format = report::Format::None;
       break;
   }
   report.fd = file.fd();
+  report.source_root = absolute_directory(options.source_root.value_or("."));
+  report.command = own_command_line();
   report.colour = file.wants_colour();
   report.verbose = options.verbose;
+  report.gen_suppressions = options.gen_suppressions;
   return report;
 }
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "hosts/posix/launch.h"
 #include "report/reporter.h"
@@ -30,6 +31,14 @@ class ReportFile {
   int fd_ = -1;
   std::string name_;
 };
+
+// False after a message: what the format needs is not there.
+[[nodiscard]] bool report_can_be_made(const TraceOptions& options);
+
+// Without symbolic links; `path` itself if there is no such directory.
+[[nodiscard]] std::string absolute_directory(const std::string& path);
+// The words of this process' command line, its first one without folders.
+[[nodiscard]] std::vector<std::string> own_command_line();
 
 [[nodiscard]] report::Options make_report_options(const TraceOptions& options,
                                                   const ReportFile& file);

@@ -4,10 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <utility>
+
 #include "tools/kebound/command.h"
 #include "tools/kebound/exit_status.h"
+#include "tools/kebound/inproc_rules.h"
 #include "tools/kebound/inproc_session.h"
 #include "tools/kebound/message.h"
+#include "tools/kebound/rules_file.h"
 #include "tools/kebound/session.h"
 
 namespace kebound::tool {
@@ -37,21 +41,26 @@ int run_main(const std::vector<std::string>& words) {
   }
   const TraceOptions& options = command_line.options;
   const posix::LaunchSpec spec{command_line.operands[0], command_line.operands, {}};
+  std::vector<rules::Rule> rules;
+  if (!read_rules(options.rules, rules)) return kStatusFailure;
   const Explain explain = [&] { return explain_program(spec.program, getenv("PATH")); };
   if (options.host != HostChoice::Supervisor) {
     Message why_not;
     const std::string folder = find_inproc_host(options, spec.program, why_not);
-    if (!folder.empty()) return run_inproc_session(options, spec, folder, explain);
+    auto wrong_rule = find_rule_for_supervisor(rules);
+    if (!folder.empty() && !wrong_rule) {
+      return run_inproc_session(options, rules, spec, folder, explain);
+    }
     if (options.host == HostChoice::InProcess) {
-      print_message(why_not);
-      return kStatusCannotExecute;
+      print_message(wrong_rule ? *wrong_rule : why_not);
+      return wrong_rule ? kStatusFailure : kStatusCannotExecute;
     }
   }
   Job job;
   job.what = spec.program.empty() ? "PROGRAM" : spec.program;
   job.start = [&](supervisor::Supervisor& supervisor) { return supervisor.run(spec); };
   job.explain = explain;
-  return run_session(options, job);
+  return run_session(options, std::move(rules), job);
 }
 
 }  // namespace kebound::tool

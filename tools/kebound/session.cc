@@ -15,6 +15,7 @@
 #include "tools/kebound/exit_status.h"
 #include "tools/kebound/message.h"
 #include "tools/kebound/report_file.h"
+#include "tools/kebound/rule_policy.h"
 #include "tools/kebound/signals.h"
 
 namespace kebound::tool {
@@ -23,10 +24,13 @@ namespace {
 using supervisor::Outcome;
 using supervisor::Supervisor;
 
-supervisor::Options supervisor_options(const TraceOptions& options, events::Sink* sink) {
+supervisor::Options supervisor_options(const TraceOptions& options, events::Sink* sink,
+                                       driver::Policy* policy) {
   supervisor::Options result;
   result.sink = sink;
+  result.policy = policy;
   result.livelock_limit = options.livelock_limit;
+  static_cast<void>(calls::parse_families(options.calls.c_str(), result.calls));
   result.callback_threads = options.callback_threads;
   result.pin = options.pin;
   result.pin_cpu = options.pin_cpu;
@@ -61,10 +65,11 @@ class Drivers {
 
   // 0, or the exit status with which to end.
   [[nodiscard]] int load(const TraceOptions& options) {
-    if (options.drivers.empty() || options.on_bound) {
+    const bool with_rules = !options.rules.empty();
+    if (options.drivers.empty() || options.on_bound || with_rules) {
       const auto policy = options.on_bound.value_or(driver::OnBound::Propagate);
       if (!as_driver_code(supervisor_,
-                          [&] { builtin_ = driver::install_builtin_driver(policy); })) {
+                          [&] { builtin_ = driver::install_builtin_driver(policy, with_rules); })) {
         return kStatusBugCheck;
       }
       if (!builtin_) {
@@ -165,16 +170,24 @@ End trace(const TraceOptions& options, const Job& job, Supervisor& supervisor, e
 
 }  // namespace
 
-int run_session(const TraceOptions& options, const Job& job) {
+int run_session(const TraceOptions& options, std::vector<rules::Rule> rules, const Job& job) {
   ReportFile file;
-  if (!file.open(options.output)) return kStatusFailure;
+  if (!report_can_be_made(options) || !file.open(options.output)) return kStatusFailure;
+  // Before there are threads, and with a process of its own: the tracing thread waits for its
+  // answers, and must not wait for the report's.
+  std::unique_ptr<RulePolicy> policy;
+  if (!options.rules.empty()) {
+    policy = std::make_unique<RulePolicy>(
+        std::move(rules), report::make_isolated_resolver(report::Options{}.debug_path));
+  }
   report::Reporter reporter(make_report_options(options, file));
   nt::Facility::configure(options.profile, random_instance_tag());
   // Without a report the supervisor builds no records at all.
   const bool reports = options.report != ReportFormat::None;
   events::Sink* const sink = reports ? &reporter : nullptr;
-  auto supervisor = std::make_unique<Supervisor>(supervisor_options(options, sink));
+  auto supervisor = std::make_unique<Supervisor>(supervisor_options(options, sink, policy.get()));
   End end = trace(options, job, *supervisor, sink);
+  if (policy != nullptr) reporter.add_rules(policy->tallies());
   const report::FinishResult result = reporter.finish();
   if (end.bug_check && !reports) {
     print_message({job.what, "a driver stopped the host with a bug check",

@@ -5,8 +5,10 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "hosts/supervisor/supervisor.h"
+#include "rules/rule.h"
 #include "tools/kebound/options.h"
 #include "tools/kebound/report_file.h"
 
@@ -18,9 +20,11 @@ struct Job {
   Explain explain;  // may be null
 };
 
-// Opens the report, loads the drivers, does the job, unloads, finishes the report. Returns the exit
-// status; does not return if the target died of a signal: then this process does too. Context: the
-// main thread, once per process.
-[[nodiscard]] int run_session(const TraceOptions& options, const Job& job);
+// Opens the report, loads the drivers, does the job, unloads, finishes the report. `rules`: those
+// of
+// --rules. Returns the exit status; does not return if the target died of a signal: then this
+// process does too. Context: the main thread, once per process.
+[[nodiscard]] int run_session(const TraceOptions& options, std::vector<rules::Rule> rules,
+                              const Job& job);
 
 }  // namespace kebound::tool

@@ -194,6 +194,9 @@ bool fill_places(const CheckSite& site, const RecoverySource& source, const Regi
       memory.displacement = known.displacement;
       place.address = operand_address(memory, registers, source.mode);
       if (!operand_value(memory, registers, source.mode, source.memory, held)) return false;
+      if (extension_of(known, held, memory.bits) == IndexPlace::Extension::None) {
+        place.width = known.bits;  // the rest of it is something else
+      }
     } else {
       held = registers.gpr[known.reg & 15];
       place.extension = extension_of(known, held, native);
@@ -367,9 +370,8 @@ class Recoverer {
       return unknown(Doubt::NotABoundsCheck);
     }
     event_.confidence = confidence;
-    event_.line_ip = check.access;
-    event_.ip = edge.compare;
-    event_.instruction_length = compare.length;
+    // Where clang merges checks it gives their compares each other's lines.
+    if (only && clang && (*site_).edge_count > 1) event_.line_ip = check.access;
     decide_resumption(check, choice);
     return true;
   }

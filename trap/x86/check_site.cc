@@ -28,20 +28,25 @@ bool is_repeatable(const TrapEdge& edge, const FunctionCode& code) noexcept {
   return true;
 }
 
+// `bits`: of the compare, which knows no more of it.
 StaticPlace static_place(Place place, const FlowState& state, const SlotTable& slots,
-                         unsigned native) noexcept {
+                         unsigned bits) noexcept {
   StaticPlace out;
-  const Value& value = state.values[place];
+  Value value = state.values[place];
+  if (value.bits == 0 || value.bits > bits) {
+    value.bits = static_cast<uint8_t>(bits);
+    value.rest = Rest::Unrelated;
+  }
   out.rest = value.rest;
   if (place < kFirstSlot) {
     out.reg = place;
-    out.bits = value.bits != 0 ? value.bits : static_cast<uint8_t>(native);
+    out.bits = value.bits;
     return out;
   }
   const Slot& slot = slots.slots[place - kFirstSlot];
   out.in_memory = true;
   out.size = slot.size;
-  out.bits = value.bits != 0 ? value.bits : static_cast<uint8_t>(slot.size * 8);
+  out.bits = value.bits;
   out.reg = slot.base;
   out.displacement = slot.displacement;
   if (slot.base == Rsp) out.displacement -= state.rsp_offset;
@@ -50,18 +55,19 @@ StaticPlace static_place(Place place, const FlowState& state, const SlotTable& s
 
 // The places that have the checked value. Slots of rsp from before an unknown movement of it cannot
 // be named.
-void find_copies(Place operand, const FlowState& state, const SlotTable& slots,
+void find_copies(Place operand, unsigned bits, const FlowState& state, const SlotTable& slots,
                  IndexCopies& copies) noexcept {
   const Value& value = state.values[operand];
   copies = {};
   copies.places[copies.count++] = operand;
   if (value.id == kAnonymous || value.bits == 0) return;
   copies.value = value.id;
+  copies.bits = static_cast<uint8_t>(value.bits < bits ? value.bits : bits);
   const unsigned places = kFirstSlot + slots.count;
   for (unsigned i = 0; i < places; ++i) {
     const Place place = static_cast<Place>(i);
     const Value& other = state.values[i];
-    if (place == operand || other.id != value.id || other.bits == 0) continue;
+    if (place == operand || other.id != value.id || other.bits < copies.bits) continue;
     if (place >= kFirstSlot) {
       const Slot& slot = slots.slots[place - kFirstSlot];
       if (slot.base == Rsp && slot.generation != state.rsp_generation) continue;
@@ -195,7 +201,7 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
     site.index_bits = 32;
   }
   IndexCopies copies;
-  find_copies(operand, state, slots, copies);
+  find_copies(operand, compare.operands[0].bits, state, slots, copies);
   flow.mark_related(copies.value);
   flow.mark_suspect(edge.compare);
   IndexUses uses;
@@ -203,7 +209,15 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
   site.proof = uses.proof;
   site.displaced = uses.displaced;
   site.access = uses.access;
-  site.read_unsigned = uses.read_unsigned && !uses.read_signed;
+  bool is_signed = uses.read_signed;
+  bool is_unsigned = uses.read_unsigned;
+  for (unsigned i = 0; i < copies.count; ++i) {
+    const Value& copy = state.values[copies.places[i]];
+    if (copy.bits != site.index_bits) continue;
+    is_unsigned |= copy.rest == Rest::Zero;
+    is_signed |= copy.rest == Rest::Sign || copy.rest == Rest::SignTo32;
+  }
+  site.read_unsigned = is_unsigned && !is_signed;
   site.range = index_range(flow, edge.compare, state, operand);
   site.unoptimized = is_unoptimized(operand, copies, uses, slots);
   site.factor = uses.factor;
@@ -211,17 +225,17 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
     site.resume_doubt = doubt;
     return;
   }
-  const unsigned native = code.mode() == CodeMode::Bits64 ? 64 : 32;
   const uint16_t chosen = choose_copies(uses, copies, site.resume_doubt);
   if (chosen == 0) return;
-  if (__builtin_popcount(chosen) > static_cast<int>(kMaxIndexPlaces)) {
-    site.resume_doubt = Doubt::CopiesUnknown;
-    return;
-  }
   uint32_t registers = 0;
   for (unsigned i = 0; i < copies.count; ++i) {
     if ((chosen >> i & 1) == 0) continue;
-    const StaticPlace place = static_place(copies.places[i], state, slots, native);
+    if (site.place_count == kMaxIndexPlaces) {
+      site.resume_doubt = Doubt::CopiesUnknown;
+      return;
+    }
+    const StaticPlace place =
+        static_place(copies.places[i], state, slots, compare.operands[0].bits);
     if (!place.in_memory) registers |= register_bit(place.reg);
     site.places[site.place_count++] = place;
   }

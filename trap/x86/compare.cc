@@ -8,9 +8,17 @@ constexpr uint64_t kDefinedByCompare =
     kCarryFlag | kParityFlag | kAdjustFlag | kZeroFlag | kSignFlag | kOverflowFlag;
 constexpr uint64_t kDefinedByTest = kDefinedByCompare & ~kAdjustFlag;
 
+// By hand: compilers make a call to their library of the builtin where there is no instruction.
+bool has_even_parity(uint8_t byte) noexcept {
+  byte ^= byte >> 4;
+  byte ^= byte >> 2;
+  byte ^= byte >> 1;
+  return (byte & 1) == 0;
+}
+
 uint64_t result_flags(uint64_t result, unsigned bits) noexcept {
   uint64_t flags = 0;
-  if ((__builtin_popcountll(result & 0xff) & 1) == 0) flags |= kParityFlag;
+  if (has_even_parity(static_cast<uint8_t>(result))) flags |= kParityFlag;
   if (result == 0) flags |= kZeroFlag;
   if ((result >> (bits - 1) & 1) != 0) flags |= kSignFlag;
   return flags;

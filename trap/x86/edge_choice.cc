@@ -74,6 +74,7 @@ void choose_edge(const TrapSite& site, const RecoverySource& source, const Regis
   choice.agree = true;
   for (unsigned i = 0; i < count; ++i) {
     if (verdicts[i] != Verdict::Consistent) choice.agree = false;
+    choice.agree &= site.edges[left[i]].condition == site.edges[left[0]].condition;
     for (unsigned j = 0; j < 2; ++j) choice.agree &= results[i].values[j] == results[0].values[j];
   }
   if (count > 1) {

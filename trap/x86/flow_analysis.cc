@@ -72,6 +72,7 @@ bool FlowAnalysis::make_blocks() noexcept {
     leader = instruction.ends_block;
     ++number;
   }
+  room_.defined_end = defined_value(static_cast<uint16_t>(number), 0);
   for (uint16_t i = 0; i < room_.block_count; ++i) connect(room_.blocks[i], i);
   return true;
 }
@@ -260,7 +261,7 @@ Doubt FlowAnalysis::run() noexcept {
   for (uint8_t reg = 0; reg < 16; ++reg) {
     entry.values[reg] = {static_cast<ValueId>(kFirstEntry + reg), bits, Rest::Unrelated};
   }
-  for (unsigned i = 0; i < kFirstPhi; ++i) room_.origins[i] = {};
+  for (unsigned i = 0; i < room_.defined_end; ++i) room_.origins[i] = {};
   for (unsigned i = 0; i < kMaxRounds; ++i) {
     bool changed = false;
     if (!round(changed)) return Doubt::FunctionTooLarge;

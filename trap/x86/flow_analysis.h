@@ -47,6 +47,7 @@ struct Origin {
 struct FlowRoom {
   uint16_t block_count = 0;
   uint16_t phi_count = 0;
+  ValueId defined_end = 0;  // behind the last value that an instruction may define
   SlotTable slots;
   FlowState exceptional;  // what an exception may find, by all calls
   FlowBlock blocks[kMaxFlowBlocks];
@@ -109,6 +110,11 @@ class FlowAnalysis {
   bool is_own_phi(ValueId value, uint16_t block, Place place) const noexcept;
   void add_origin(ValueId value, ValueId from) noexcept;
   void note_origins(const FlowEffect& effect, const FlowState& before) noexcept;
+  // All values are kFirstDefined, next_value(kFirstDefined), ... up to value_end().
+  [[nodiscard]] unsigned next_value(unsigned value) const noexcept {
+    return value + 1 == room_.defined_end ? kFirstPhi : value + 1;
+  }
+  [[nodiscard]] unsigned value_end() const noexcept { return kFirstPhi + room_.phi_count; }
   void mark_stale(ValueId value) noexcept;
   void mark_descendants(uint64_t* marked) noexcept;
   void mark_suspects_of(uint16_t block, uint64_t end) noexcept;
@@ -119,6 +125,7 @@ class FlowAnalysis {
   const FunctionCode& code_;
   const RecoverySource& source_;
   FlowRoom& room_;
+  unsigned guards_ = 0;  // how often is_guarded() was asked
 };
 
 }  // namespace kebound::x86

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "trap/x86/compare.h"
-#include "trap/x86/flow_state.h"
+#include "trap/x86/flow_stores.h"
 
 namespace kebound::x86 {
 namespace {
 
 // What a function may change and what it may be passed, by the System V ABIs.
-// gcc knows what a function that it has compiled leaves alone (-fipa-ra): of direct calls, only the
-// register of the result is sure to be overwritten.
+// gcc knows what a function that it has compiled leaves alone (-fipa-ra): behind a direct call,
+// only the registers of the result are sure to be others.
 constexpr uint32_t kCallClobbers64 = 1u << Rax | 1u << Rcx | 1u << Rdx | 1u << Rsi | 1u << Rdi |
                                      1u << R8 | 1u << R9 | 1u << R10 | 1u << R11;
 constexpr uint32_t kCallClobbers32 = 1u << Rax | 1u << Rcx | 1u << Rdx;
@@ -16,77 +15,9 @@ constexpr uint32_t kArguments64 =
 constexpr uint32_t kArguments32 = 1u << Rax | 1u << Rcx | 1u << Rdx;  // regparm
 constexpr int64_t kArgumentArea = 64;  // bytes on the stack that a call may read
 
-int64_t end_of(const Slot& slot) noexcept { return slot.displacement + slot.size; }
-
-bool overlap(const Slot& a, const Slot& b) noexcept {
-  return a.base == b.base && a.generation == b.generation && a.displacement < end_of(b) &&
-         b.displacement < end_of(a);
-}
-
-bool on_stack(const Slot& slot) noexcept { return slot.base == Rbp || slot.base == Rsp; }
-
-// The slot that memory would be; false for memory that is none.
-bool slot_of(const Operand& operand, unsigned bits, const FlowState& state, Slot& slot) noexcept {
-  if (operand.kind != OperandKind::Memory || operand.index != kNoRegister ||
-      operand.segment == Segment::Fs || operand.segment == Segment::Gs) {
-    return false;
-  }
-  if (bits != 8 && bits != 16 && bits != 32 && bits != 64) return false;
-  slot = {};
-  slot.base = operand.base;
-  slot.size = static_cast<uint8_t>(bits / 8);
-  slot.displacement = operand.displacement;
-  if (operand.base == Rsp) {
-    slot.generation = state.rsp_generation;
-    slot.displacement += state.rsp_offset;
-  }
-  return true;
-}
-
-// The slot itself, or a wider one that begins there.
-Place find_slot(const SlotTable& slots, const Slot& wanted, bool exact) noexcept {
-  Place wider = kNoPlace;
-  for (unsigned i = 0; i < slots.count; ++i) {
-    const Slot& slot = slots.slots[i];
-    if (slot.base != wanted.base || slot.generation != wanted.generation ||
-        slot.displacement != wanted.displacement) {
-      continue;
-    }
-    if (slot.size == wanted.size) return static_cast<Place>(kFirstSlot + i);
-    if (slot.size > wanted.size && !exact) wider = static_cast<Place>(kFirstSlot + i);
-  }
-  return wider;
-}
-
-Place make_slot(SlotTable& slots, const Slot& slot) noexcept {
-  if (slots.count == kMaxSlots) {
-    slots.full = true;
-    return kNoPlace;
-  }
-  slots.slots[slots.count] = slot;
-  return static_cast<Place>(kFirstSlot + slots.count++);
-}
-
-// A quantity of `bits` bits becomes all that `place` holds.
-Value widened(Value quantity, unsigned bits, unsigned native) noexcept {
-  if (quantity.bits >= bits) quantity.rest = Rest::Unrelated;
-  if (bits == 32 && native == 64) {
-    if (quantity.rest == Rest::Sign) quantity.rest = Rest::SignTo32;
-    if (quantity.bits == 32) quantity.rest = Rest::Zero;
-  }
-  return quantity;
-}
-
-class Builder {
+class Builder : EffectStores {
  public:
-  Builder(const Instruction& instruction, uint16_t number, CodeMode mode, const FlowState& state,
-          SlotTable& slots, FlowEffect& out) noexcept
-      : in_(instruction),
-        number_(number),
-        native_(mode == CodeMode::Bits64 ? 64 : 32),
-        state_(state),
-        slots_(slots),
-        out_(out) {}
+  using EffectStores::EffectStores;
 
   void run() noexcept {
     out_ = {};
@@ -99,48 +30,6 @@ class Builder {
   }
 
  private:
-  [[nodiscard]] Place place(unsigned operand, bool create) noexcept {
-    return place_of(in_.operands[operand], state_, slots_, create);
-  }
-  [[nodiscard]] Value held(Place place) const noexcept {
-    return place == kNoPlace ? Value{kAnonymous, 0, Rest::Unrelated} : state_.values[place];
-  }
-  [[nodiscard]] Value fresh(unsigned which, unsigned bits) const noexcept {
-    return {defined_value(number_, which), static_cast<uint8_t>(bits), Rest::Unrelated};
-  }
-
-  void note_address() noexcept {
-    const Operand& memory = in_.memory;
-    if (memory.kind != OperandKind::Memory || in_.op == Op::Lea || in_.op == Op::Nop) return;
-    if (memory.base != kNoRegister) out_.address_uses |= place_bit(memory.base);
-    if (memory.index == kNoRegister) return;
-    out_.address_uses |= place_bit(memory.index);
-    if (memory.base == Rbp || memory.base == Rsp) escape(memory);
-  }
-
-  // An array on the stack, or a variable whose address is taken.
-  void escape(const Operand& memory) noexcept {
-    if (memory.base == Rbp) {
-      if (!slots_.rbp_escapes || memory.displacement < slots_.rbp_escape) {
-        slots_.rbp_escape = memory.displacement;
-      }
-      slots_.rbp_escapes = true;
-    } else {
-      slots_.rsp_escapes = true;
-    }
-  }
-
-  Assignment& assign(Place place, Assignment::Kind kind, Value value) noexcept {
-    static_assert(FlowEffect::kMax >= 3);
-    Assignment& a = out_.assignments[out_.count < FlowEffect::kMax ? out_.count : 0];
-    if (out_.count < FlowEffect::kMax) ++out_.count;
-    a = {};
-    a.place = place;
-    a.kind = kind;
-    a.value = value;
-    return a;
-  }
-
   void operation() noexcept {
     switch (in_.op) {
       case Op::Mov:
@@ -245,89 +134,6 @@ class Builder {
     }
     const Value read = extended(narrowed(value, source.bits), source.bits, extend);
     store(0, Assignment::Kind::Copy, read).sources[0] = from;
-  }
-
-  // Gives operand 0 a quantity of its width. Where it goes to unknown memory, the quantity's source
-  // is used as a value.
-  Assignment& store(unsigned operand, Assignment::Kind kind, Value quantity) noexcept {
-    const Operand& target = in_.operands[operand];
-    if (target.kind == OperandKind::Memory) return store_memory(target, kind, quantity);
-    Value whole = widened(quantity, target.bits, native_);
-    if (target.high_byte) whole.bits = 0;
-    Assignment& a = assign(target.reg & 15, kind, whole);
-    // The rest of the register stays what it was.
-    if (target.bits < 32) a.sources[2] = target.reg & 15;
-    return a;
-  }
-
-  Assignment& store_memory(const Operand& target, Assignment::Kind kind, Value quantity) noexcept {
-    const Place to = place_of(target, state_, slots_, target.base == Rbp || target.base == Rsp);
-    Slot slot;
-    if (!slot_of(target, target.bits, state_, slot)) {
-      pointer_store();
-      out_.value_uses |= sources_used();
-      return ignored_;
-    }
-    damage_overlapping(slot, to);
-    if (to == kNoPlace) {
-      if (on_stack(slot)) {
-        out_.lost |= sources_used();
-      } else {
-        pointer_store();
-      }
-      out_.value_uses |= sources_used();
-      return ignored_;
-    }
-    if (!on_stack(slot)) {
-      pointer_store();
-      out_.damaged &= ~place_bit(to);
-      out_.value_uses |= sources_used();
-    }
-    return assign(to, kind, widened(quantity, target.bits, target.bits));
-  }
-
-  [[nodiscard]] PlaceSet sources_used() noexcept {
-    PlaceSet used = 0;
-    for (unsigned i = 1; i < in_.operand_count; ++i) used |= place_bit(place(i, false));
-    return used;
-  }
-
-  void damage_overlapping(const Slot& slot, Place except) noexcept {
-    for (unsigned i = 0; i < slots_.count; ++i) {
-      const Place other = static_cast<Place>(kFirstSlot + i);
-      if (other != except && overlap(slots_.slots[i], slot)) out_.damaged |= place_bit(other);
-    }
-  }
-
-  // A store that may have gone to any variable whose address is known to others.
-  void pointer_store() noexcept {
-    for (unsigned i = 0; i < slots_.count; ++i) {
-      const Slot& slot = slots_.slots[i];
-      const bool hidden = slot.base == Rbp
-                              ? !slots_.rbp_escapes || end_of(slot) <= slots_.rbp_escape
-                              : slot.base == Rsp && !slots_.rsp_escapes;
-      if (!hidden) out_.damaged |= place_bit(static_cast<Place>(kFirstSlot + i));
-    }
-  }
-
-  void overwrite(unsigned operand, Value value) noexcept {
-    store(operand, Assignment::Kind::Fresh, value);
-  }
-
-  // What is read from memory depends on the registers of its address.
-  void add_load(Assignment& a) noexcept {
-    const Operand& memory = in_.memory;
-    if (memory.kind != OperandKind::Memory || !in_.reads_memory) return;
-    const uint8_t registers[2] = {memory.base, memory.index};
-    for (const uint8_t reg : registers) {
-      if (reg == kNoRegister || reg == Rsp) continue;
-      for (unsigned i = 0; i < 3; ++i) {
-        if (a.sources[i] != kNoPlace) continue;
-        a.sources[i] = reg;
-        a.loaded |= static_cast<uint8_t>(1u << i);
-        break;
-      }
-    }
   }
 
   // Operand 0 becomes a function of all operands; `factor` is its own, the others' are not known.
@@ -447,9 +253,13 @@ class Builder {
     const bool wide = native_ == 64;
     out_.calls = true;
     const uint32_t clobbered = wide ? kCallClobbers64 : kCallClobbers32;
-    const uint32_t result = in_.op == Op::Call ? register_bit(Rax) : clobbered;
-    out_.clobbered |= result;
-    out_.damaged |= clobbered & ~result;
+    if (in_.op == Op::Call) {
+      out_.damaged |= clobbered;
+    } else {
+      out_.clobbered |= clobbered;
+    }
+    assign(Rax, Assignment::Kind::Fresh, fresh(0, native_));
+    assign(Rdx, Assignment::Kind::Fresh, fresh(1, native_));
     out_.value_uses |= wide ? kArguments64 : kArguments32;
     for (unsigned i = 0; i < slots_.count; ++i) {
       const Slot& slot = slots_.slots[i];
@@ -567,37 +377,9 @@ class Builder {
       }
     }
   }
-
-  const Instruction& in_;
-  const uint16_t number_;
-  const unsigned native_;
-  const FlowState& state_;
-  SlotTable& slots_;
-  FlowEffect& out_;
-  Assignment ignored_;
 };
 
 }  // namespace
-
-Value narrowed(Value value, unsigned bits) noexcept {
-  if (value.id == kAnonymous || value.bits == 0) return {value.id, 0, Rest::Unrelated};
-  if (value.bits >= bits) return {value.id, static_cast<uint8_t>(bits), Rest::Unrelated};
-  if (value.rest == Rest::Unrelated) return {value.id, 0, Rest::Unrelated};
-  if (value.rest == Rest::SignTo32 && bits <= 32) value.rest = Rest::Sign;
-  return value;
-}
-
-Place place_of(const Operand& operand, const FlowState& state, SlotTable& slots,
-               bool create) noexcept {
-  if (operand.kind == OperandKind::Register) {
-    return operand.high_byte ? kNoPlace : static_cast<Place>(operand.reg & 15);
-  }
-  Slot slot;
-  if (!slot_of(operand, operand.bits, state, slot)) return kNoPlace;
-  const Place found = find_slot(slots, slot, false);
-  if (found != kNoPlace) return found;
-  return create || on_stack(slot) ? make_slot(slots, slot) : kNoPlace;
-}
 
 void flow_effect(const Instruction& instruction, uint16_t number, CodeMode mode,
                  const FlowState& state, SlotTable& slots, FlowEffect& out) noexcept {

@@ -7,7 +7,9 @@
 namespace kebound::x86 {
 namespace {
 
-constexpr unsigned kMaxChain = 16;  // blocks that are looked at before a load
+constexpr unsigned kMaxChain = 16;    // blocks that are looked at before a load
+constexpr unsigned kMaxGuards = 512;  // loads that are looked at that way
+constexpr unsigned kMaxPasses = 64;   // over all values
 
 bool has_bit(const uint64_t* words, ValueId id) noexcept {
   return (words[id / 64] >> (id % 64) & 1) != 0;
@@ -34,8 +36,7 @@ void FlowAnalysis::mark_related(ValueId value) noexcept {
     value = only;
   }
   // Down: all that has one of them in it.
-  const unsigned end = kFirstPhi + room_.phi_count;
-  for (unsigned id = kFirstDefined; id < end; ++id) {
+  for (unsigned id = kFirstDefined; id < value_end(); id = next_value(id)) {
     if (room_.origins[id].more) set_bit(room_.related, static_cast<ValueId>(id));
   }
   mark_descendants(room_.related);
@@ -47,7 +48,7 @@ void FlowAnalysis::mark_related(ValueId value) noexcept {
 void FlowAnalysis::mark_stale(ValueId index) noexcept {
   for (uint64_t& word : room_.stale) word = 0;
   bool any = false;
-  for (unsigned id = kFirstDefined; id < kFirstPhi; ++id) {
+  for (unsigned id = kFirstDefined; id < room_.defined_end; ++id) {
     const Origin& origin = room_.origins[id];
     bool by_index = false;
     for (unsigned j = 0; j < 3; ++j) {
@@ -62,10 +63,11 @@ void FlowAnalysis::mark_stale(ValueId index) noexcept {
 
 // Adds what was calculated from what is marked.
 void FlowAnalysis::mark_descendants(uint64_t* marked) noexcept {
-  const unsigned end = kFirstPhi + room_.phi_count;
-  for (bool changed = true; changed;) {
+  bool changed = true;
+  for (unsigned pass = 0; changed; ++pass) {
     changed = false;
-    for (unsigned id = kFirstDefined; id < end; ++id) {
+    for (unsigned id = kFirstDefined; id < value_end(); id = next_value(id)) {
+      if (pass == kMaxPasses) set_bit(marked, static_cast<ValueId>(id));
       if (has_bit(marked, static_cast<ValueId>(id))) continue;
       const Origin& origin = room_.origins[id];
       bool related = false;
@@ -133,6 +135,7 @@ uint16_t FlowAnalysis::only_predecessor(uint16_t block) const noexcept {
 // A check of `by` was passed right before the instruction that loaded the value: no way leads in
 // between.
 bool FlowAnalysis::is_guarded(ValueId loaded, ValueId by) noexcept {
+  if (++guards_ > kMaxGuards) return false;
   const uint16_t number = static_cast<uint16_t>((loaded - kFirstDefined) / kDefinitionsEach);
   uint16_t block = 0;
   while (block + 1u < room_.block_count && room_.blocks[block + 1].first_number <= number) ++block;

@@ -27,6 +27,12 @@ inline constexpr Place kNoPlace = 0xff;
   return place < kMaxPlaces ? PlaceSet{1} << place : 0;
 }
 
+[[nodiscard]] constexpr Place first_place(PlaceSet places) noexcept {
+  const uint32_t low = static_cast<uint32_t>(places);
+  return static_cast<Place>(low != 0 ? __builtin_ctz(low)
+                                     : 32 + __builtin_ctz(static_cast<uint32_t>(places >> 32)));
+}
+
 // Names a value that some instruction made. What has the same number is equal.
 using ValueId = uint16_t;
 inline constexpr ValueId kAnonymous = 0;   // equal to nothing, not even to itself

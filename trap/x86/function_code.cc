@@ -3,8 +3,8 @@
 
 namespace kebound::x86 {
 
-void CodeBits::clear() noexcept {
-  for (uint64_t& word : words_) word = 0;
+void CodeBits::clear(size_t size) noexcept {
+  for (size_t i = 0; i < (size + 63) / 64; ++i) words_[i] = 0;
 }
 
 size_t CodeBits::previous(size_t offset) const noexcept {
@@ -44,9 +44,10 @@ void FunctionCode::copy(uint64_t address, uint8_t* out, size_t size) const noexc
 }
 
 bool FunctionCode::sweep() noexcept {
-  begins_.clear();
-  targets_.clear();
-  unknown_entries_.clear();
+  const size_t size = offset(range_.end);
+  begins_.clear(size);
+  targets_.clear(size);
+  unknown_entries_.clear(size);
   indirect_jumps_ = false;
   Instruction instruction;
   for (uint64_t at = range_.begin; at < range_.end; at += instruction.length) {

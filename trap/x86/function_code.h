@@ -18,7 +18,7 @@ inline constexpr size_t kMaxFunctionBytes = 128 * 1024;
 // One bit for each byte of a function.
 class CodeBits {
  public:
-  void clear() noexcept;
+  void clear(size_t size) noexcept;  // the first `size` bits
   void set(size_t offset) noexcept { words_[offset / 64] |= uint64_t{1} << (offset % 64); }
   [[nodiscard]] bool test(size_t offset) const noexcept {
     return (words_[offset / 64] >> (offset % 64) & 1) != 0;

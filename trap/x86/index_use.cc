@@ -15,9 +15,11 @@ bool is_address(int64_t displacement) noexcept {
 constexpr uint16_t kCopies = kRelated - 1;
 constexpr uint16_t kAllButSuspect = static_cast<uint16_t>(~kSuspect);
 
-// Still the index itself, or a multiple of it.
+bool has_index(const IndexTag& tag) noexcept { return (tag.origins & kCopies) != 0; }
+
+// Still the index itself, or a multiple of it, with or without something added.
 bool is_index(const IndexTag& tag) noexcept {
-  return (tag.origins & kCopies) != 0 && (tag.origins & ~kCopies) == 0 && tag.factor != 0 &&
+  return has_index(tag) && (tag.origins & (kStale | kSuspect)) == 0 && tag.factor != 0 &&
          (tag.flags & (IndexTag::kShifted | IndexTag::kSpent)) == 0;
 }
 
@@ -76,6 +78,10 @@ IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& be
       continue;
     }
     tag.origins |= source.origins;
+    if (!has_index(source)) {
+      others = true;
+      continue;
+    }
     tag.flags |= source.flags;
     known &= source.factor != 0 && a.factors[i] != 0;
     factor += int64_t{source.factor} * a.factors[i];
@@ -99,7 +105,7 @@ IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& be
 uint16_t IndexUse::all_of(const IndexTags& tags, PlaceSet places) const noexcept {
   uint16_t origins = 0;
   for (; places != 0; places &= places - 1) {
-    origins |= tags.of[__builtin_ctzll(places)].origins;
+    origins |= tags.of[first_place(places)].origins;
   }
   return origins & kAllButSuspect;
 }
@@ -108,7 +114,7 @@ uint16_t IndexUse::all_of(const IndexTags& tags, PlaceSet places) const noexcept
 uint16_t IndexUse::addresses_of(const IndexTags& tags, PlaceSet places) const noexcept {
   uint16_t origins = 0;
   for (; places != 0; places &= places - 1) {
-    const IndexTag& tag = tags.of[__builtin_ctzll(places)];
+    const IndexTag& tag = tags.of[first_place(places)];
     if ((tag.flags & IndexTag::kSpent) == 0) origins |= tag.origins;
   }
   return origins & kAllButSuspect;
@@ -128,7 +134,7 @@ void IndexUse::prove(IndexProof proof, bool displaced, int32_t factor) noexcept 
 void IndexUse::note_extension(const Instruction& in, const IndexTags& tags) noexcept {
   if (in.op != Op::Movzx && in.op != Op::Movsx) return;
   const Operand& source = in.operands[1];
-  if (source.kind != OperandKind::Register || source.high_byte) return;
+  if (source.kind != OperandKind::Register || source.high_byte || source.bits != bits_) return;
   const IndexTag& tag = tags.of[source.reg & 15];
   if (!is_index(tag) || (tag.flags & IndexTag::kChanged) != 0) return;
   if (in.op == Op::Movzx) uses_.read_unsigned = true;
@@ -143,19 +149,19 @@ void IndexUse::note_access(const Instruction& in, const IndexTags& tags) noexcep
   }
   const IndexTag none;
   const bool has_base = memory.base != kNoRegister;
-  const bool has_index = memory.index != kNoRegister;
+  const bool indexed = memory.index != kNoRegister;
   const IndexTag& base = has_base ? tags.of[memory.base & 15] : none;
-  const IndexTag& index = has_index ? tags.of[memory.index & 15] : none;
+  const IndexTag& index = indexed ? tags.of[memory.index & 15] : none;
   const bool displaced = memory.displacement != 0 && !memory.rip_relative;
   int32_t factor = 0;
-  if (is_index(index) && base.origins == 0) {
+  if (is_index(index) && !has_index(base)) {
     if (!has_base && !is_address(memory.displacement)) return;
     factor = index.factor * memory.scale;
-  } else if (is_index(base) && index.origins == 0) {
-    if (has_index && memory.scale > 1 && (base.flags & IndexTag::kBased) == 0) {
+  } else if (is_index(base) && !has_index(index)) {
+    if (indexed && memory.scale > 1 && (base.flags & IndexTag::kBased) == 0) {
       return prove(IndexProof::Pointer, displaced, 1);
     }
-    if (!has_index && (base.flags & IndexTag::kBased) == 0 && !is_address(memory.displacement)) {
+    if (!indexed && (base.flags & IndexTag::kBased) == 0 && !is_address(memory.displacement)) {
       return prove(IndexProof::Pointer, displaced, 1);
     }
     factor = base.factor;
@@ -239,7 +245,7 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
       note_address(in, assigned[i]);
     } else if (a.kind == Assignment::Kind::Copy) {
       assigned[i] = tags.of[a.sources[0]];
-      if (a.value.bits == 0) assigned[i].factor = 0;
+      if (a.value.bits < bits_) assigned[i].factor = 0;
     }
     // Loading a slot whose value was not known gives it a name, and nothing else.
     if (a.kind == Assignment::Kind::Derived && a.sources[0] == a.place && in.op != Op::Lea &&
@@ -248,7 +254,7 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
     }
   }
   for (PlaceSet rest = effect.clobbered; rest != 0; rest &= rest - 1) {
-    tags.of[__builtin_ctzll(rest)] = {};
+    tags.of[first_place(rest)] = {};
   }
   for (unsigned i = 0; i < effect.count; ++i) tags.of[effect.assignments[i].place] = assigned[i];
 }
@@ -380,6 +386,7 @@ Doubt IndexUse::run(const FlowState& at_compare, const IndexCopies& copies,
   for (uint16_t i = 0; i < count; ++i) room_.blocks[i] = {};
   room_.exceptional = {};
   uses_ = {};
+  bits_ = copies.bits;
   if (!seed(at_compare, copies)) return Doubt::CopiesUnknown;
   bool changed = true;
   for (unsigned round = 0; round < kMaxRounds && changed; ++round) {

@@ -63,6 +63,7 @@ struct IndexUses {
 // The index at the compare, and its copies there; the first is the compared operand.
 struct IndexCopies {
   ValueId value = kAnonymous;
+  uint8_t bits = 0;  // of the value, that the compare depends on
   uint8_t count = 0;
   bool all = true;  // there was room for all
   Place places[kMaxCopies] = {};
@@ -106,6 +107,7 @@ class IndexUse {
   const TrapEdge& edge_;
   const unsigned index_operand_;
   IndexUses uses_;
+  uint8_t bits_ = 0;                 // of the index; with fewer it is another number
   uint16_t first_block_ = kNoBlock;  // behind the check
   uint64_t at_ = 0;                  // the instruction that is looked at
 };

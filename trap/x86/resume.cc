@@ -53,6 +53,8 @@ const char* resumption_text(Resumption resumption) noexcept {
       return "";
     case Resumption::NotResumable:
       return "the check cannot be executed again";
+    case Resumption::NoPlace:
+      return "the check was given a copy of the index only";
     case Resumption::BehindTrap:
       return "there is no code to go on with behind a compiler's trap";
   }
@@ -65,13 +67,18 @@ ResumePlan plan_resumption(const BoundEvent& event, const Recovery& recovery, co
   if (event.source == BoundSource::X86Bound || event.source == BoundSource::X86Mpx) return plan;
   // Up to the end of the longest trap instruction: ud1 with its prefix and ModRM has five bytes.
   constexpr uint64_t kTrapLength = 5;
-  if (after.rip - event.trap_ip <= kTrapLength && after.rip != event.ip) {
+  if (after.rip - event.trap_ip <= kTrapLength && after.rip != event.ip &&
+      !(event.resumable && after.rip == recovery.resume_ip)) {
     plan.verdict = Resumption::BehindTrap;
     return plan;
   }
   if (after.rip != event.ip) return plan;
   if (!event.resumable) {
     plan.verdict = Resumption::NotResumable;
+    return plan;
+  }
+  if (corrected != nullptr && recovery.place_count == 0) {
+    plan.verdict = Resumption::NoPlace;
     return plan;
   }
   after.rip = recovery.resume_ip;

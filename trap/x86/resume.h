@@ -46,6 +46,7 @@ struct MemoryWrite {
 enum class Resumption : uint8_t {
   Resume,
   NotResumable,  // event.doubt says why
+  NoPlace,       // the index is not where it could be corrected: a copy of it was passed to a function
   BehindTrap,    // the callback set the ip to the trap or the code behind it: the compiler did not
                  // make that code for an index that is out of bounds
 };

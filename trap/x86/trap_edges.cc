@@ -6,7 +6,7 @@ namespace kebound::x86 {
 namespace {
 
 // Instructions between a compare and its branch, or before a trap, that are looked through.
-constexpr unsigned kMaxBetween = 8;
+constexpr unsigned kMaxBetween = 32;
 // Jumps to jumps to the trap.
 constexpr unsigned kMaxRounds = 4;
 

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "scan/names.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+#include <algorithm>
+
+namespace kebound::scan {
+namespace {
+
+constexpr uint64_t kPageMask = 4095;
+constexpr std::string_view kTrapMessage = "__clang_trap_msg$";
+constexpr std::string_view kFailed = " failed: ";
+
+// The C++ library's headers, and the system's: FORTIFY's checks are inline functions there.
+bool is_library(const std::string& file) {
+  return file.find("/c++/") != std::string::npos || file.starts_with("/usr/include/");
+}
+
+std::string absolute(const std::string& path) {
+  const std::unique_ptr<char, void (*)(void*)> full(realpath(path.c_str(), nullptr), free);
+  return full ? std::string(full.get()) : path;
+}
+
+}  // namespace
+
+// The image as if it were mapped where it asks for.
+Names::Names(const Image& image, const std::string& path)
+    : resolver_(report::make_isolated_resolver("/usr/lib/debug")) {
+  const std::string full = absolute(path);
+  map_.generation = 1;
+  map_.is_64bit = image.mode() == CodeMode::Bits64;
+  for (const report::LoadSegment& segment : image.file().segments()) {
+    if (!segment.executable) continue;
+    const uint64_t slack = segment.address & kPageMask;
+    if (slack > segment.offset) continue;  // no loader would map it
+    events::Mapping mapping;
+    mapping.begin = segment.address - slack;
+    mapping.end = segment.address + segment.memory_size;
+    mapping.file_offset = segment.offset - slack;
+    mapping.executable = true;
+    mapping.path = mapping.open_path = full;
+    map_.mappings.push_back(std::move(mapping));
+  }
+}
+
+std::vector<report::SourceFrame> Names::frames_at(uint64_t address) {
+  if (!resolver_) return {};
+  return resolver_->locate(map_, address).frames;
+}
+
+Place place_of(const std::vector<report::SourceFrame>& frames) {
+  const report::SourceFrame* best = nullptr;
+  for (const report::SourceFrame& frame : frames) {
+    if (frame.line == 0 || frame.file.empty()) continue;
+    if (best == nullptr || (is_library(best->file) && !is_library(frame.file))) best = &frame;
+  }
+  return best != nullptr ? Place{best->file, best->line} : Place{};
+}
+
+std::string hardening_message(const std::vector<report::SourceFrame>& frames) {
+  for (const report::SourceFrame& frame : frames) {
+    if (!frame.function.starts_with(kTrapMessage)) continue;
+    std::string_view text = std::string_view(frame.function).substr(kTrapMessage.size());
+    // "category$file:line: assertion condition failed: message\n"
+    if (const size_t failed = text.find(kFailed); failed != text.npos) {
+      text.remove_prefix(failed + kFailed.size());
+    } else if (const size_t category = text.find('$'); category != text.npos) {
+      text.remove_prefix(category + 1);
+    }
+    while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
+    if (text.empty()) return "assertion";
+    return std::string(text);
+  }
+  return {};
+}
+
+}  // namespace kebound::scan

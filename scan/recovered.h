@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The checks that lead to a trap, found as they are when the trap is taken (trap/x86), without the
+// registers.
+#pragma once
+
+#include <stdint.h>
+
+#include <string>
+#include <vector>
+
+#include "scan/check.h"
+#include "scan/image.h"
+#include "scan/sweep.h"
+
+namespace kebound::scan {
+
+struct Recovered {
+  uint64_t compare = 0;  // 0 if only the branch is known
+  uint64_t branch = 0;
+  Known known = Known::No;
+  bool resumable = false;
+  Doubt doubt = Doubt::None;  // why not known, or not resumable
+  std::string index;          // empty unless it is one of an index with a limit
+  std::string limit;
+  bool limit_passes = false;
+  unsigned width = 0;
+};
+
+// All that leads to one trap.
+struct RecoveredTrap {
+  std::vector<Recovered> checks;
+  Doubt doubt = Doubt::None;  // why some may be missing
+};
+
+// The branches that lead to each trap of `swept`, in the same order. Uses all processors.
+[[nodiscard]] std::vector<RecoveredTrap> recover_all(const Image& image, const Sweep& swept);
+
+}  // namespace kebound::scan

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docs/matrix.md: the results of all configurations, counted."""
+import json
+import os
+import sys
+
+import guests
+from verdicts import EXACT, user_words
+
+PAGE = os.path.join(os.path.dirname(os.path.dirname(guests.HERE)), "docs", "matrix.md")
+AIM = "99 %"
+
+HEAD = """# How often a failed check is recovered
+
+Each cell of these tables is a program that takes a real exception under `kebound run`, on both hosts, and whose index, limits and line
+are known by construction. *Exact*: the event has all of them right. A cell that is not exact says honestly that it does not know: a claim that is not
+true fails the test, as does an event on which the hosts differ. *Silent*: the trap was not taken for a bounds failure. *Near line*: index and limits are
+right, and `line_ip` in the event says that the compiler merged several checks, so that the line may be a neighbour's. The programs are in
+`tests/matrix/guests`; `ctest -L matrix` runs them; this page is made by
+
+    tests/matrix/matrix.py --build build/release table --write
+
+and a test fails when it is not what the results say.
+"""
+
+
+def load(folder):
+    results = {}
+    missing = []
+    for config in guests.configs():
+        path = os.path.join(folder, config.name + ".json")
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                results[config] = json.load(file)
+        else:
+            missing.append(config.name)
+    if missing:
+        raise SystemExit(f"no results of {', '.join(missing)}: run ctest -L matrix, all of it")
+    return results
+
+
+class Count:
+    def __init__(self):
+        self.exact = self.all = self.without = 0
+
+    def add(self, row):
+        self.all += 1
+        self.exact += row["supervisor"]["verdict"] == EXACT
+        # What was recovered had something to recover it from.
+        self.without += not row["compare"] and row["supervisor"]["verdict"] != EXACT
+
+    def __str__(self):
+        return f"{self.exact}/{self.all}" if self.all else "-"
+
+    def rate(self):
+        return self.exact / (self.all - self.without) if self.all > self.without else 1.0
+
+
+def group_of(cell, groups):
+    program, shape = cell.split(" ")
+    group = groups[shape]
+    if program == "libcxx":
+        return f"hardened libc++: {group}"
+    return f"_GLIBCXX_ASSERTIONS: {group}" if program == "libstdcxx" else group
+
+
+def row_text(words):
+    return "| " + " | ".join(words) + " |"
+
+
+def group_table(results, groups):
+    columns = [(compiler, mode) for mode in guests.MODES for compiler in guests.COMPILERS]
+    counts = {}
+    for config, cells in results.items():
+        for cell, row in cells.items():
+            group = counts.setdefault(group_of(cell, groups), {column: Count() for column in columns})
+            group[config.compiler, config.mode].add(row)
+    names = [f"{compiler} -m{mode}" for compiler, mode in columns]
+    lines = ["## By shape", "", "Exact / all, over -O0 to -O3. FORTIFY and local-bounds need optimisation, libc++ 19 clang 19.", "",
+             row_text(["", *names]), "|---" * (len(columns) + 1) + "|"]
+    lines += [row_text([name, *(str(group[c]) for c in columns)]) for name, group in counts.items()]
+    return lines
+
+
+def level_table(results):
+    columns = [(level, mode) for mode in guests.MODES for level in guests.LEVELS]
+    counts = {compiler: {column: Count() for column in columns} for compiler in guests.COMPILERS}
+    for config, cells in results.items():
+        for row in cells.values():
+            counts[config.compiler][config.level, config.mode].add(row)
+    lines = ["## By level", "", row_text(["", *(f"-{level} -m{mode}" for level, mode in columns)]), "|---" * (len(columns) + 1) + "|"]
+    return lines + [row_text([name, *(str(count[c]) for c in columns)]) for name, count in counts.items()]
+
+
+def short(configs):
+    """Configurations by compiler, to be read by people."""
+    words = []
+    for compiler in guests.COMPILERS:
+        own = [f"{c.level} -m{c.mode}" for c in configs if c.compiler == compiler]
+        if own:
+            words.append(f"{compiler} {', '.join('-' + w for w in own)}" if len(own) < 8 else compiler)
+    return "; ".join(words)
+
+
+def rest_table(results, member, wanted, title, note):
+    """Cells whose `member` is not the best one, with what the event said."""
+    found = {}
+    for config, cells in results.items():
+        for cell, row in cells.items():
+            if row["supervisor"][member] != wanted:
+                why = user_words(row["supervisor"]["why" if member == "verdict" else "clamp_why"] or "")
+                key = (row["supervisor"][member], cell, why, not row["compare"])
+                found.setdefault(key, []).append(config)
+    lines = [title, "", note, "", row_text(["cell", "result", "because", "where"]), "|---|---|---|---|"]
+    for (verdict, cell, why, without), configs in sorted(found.items(), key=lambda item: item[0]):
+        mark = " (no compare in the code)" if without and member == "verdict" else ""
+        lines.append(row_text([cell, verdict + mark, why, short(configs)]))
+    return lines
+
+
+def clamp_line(results):
+    rows = [row for cells in results.values() for row in cells.values()]
+    same = sum(row["supervisor"]["clamp"] == "same" for row in rows)
+    return (f"With `--on-bound clamp` {same} of {len(rows)} cells go on and compute what the same program computes with the clamp in its "
+            "source; the others are refused, with a reason, and die as they would have. None computes anything else.")
+
+
+def page(results):
+    groups = guests.groups_of_shapes()
+    total = Count()
+    for cells in results.values():
+        for row in cells.values():
+            total.add(row)
+    lines = [HEAD, f"**{total.exact} of {total.all} cells are exact: {100 * total.rate():.2f} % of the {total.all - total.without} whose code "
+             f"has a compare of index and limit ({AIM} is the aim; `tests/matrix/compares.py` looks for the compare).** {clamp_line(results)}", ""]
+    lines += group_table(results, groups) + [""] + level_table(results) + [""]
+    lines += rest_table(results, "verdict", EXACT, "## What is not known", "None of these is a wrong claim.") + [""]
+    lines += rest_table(results, "clamp", "same", "## What is not resumed", "Each is refused with this reason, and the program dies of its check.")
+    return "\n".join(lines) + "\n"
+
+
+def main(folder, write):
+    text = page(load(folder))
+    print(text[len(HEAD):].strip().split("\n", 1)[0])
+    if write:
+        with open(PAGE, "w", encoding="utf-8") as file:
+            file.write(text)
+        return 0
+    current = open(PAGE, encoding="utf-8").read() if os.path.exists(PAGE) else ""
+    if current != text:
+        print("docs/matrix.md does not say what the results say; write it anew: matrix.py --build BUILD table --write", file=sys.stderr)
+        return 1
+    return 0
