@@ -256,6 +256,8 @@ events::BoundException bound_exception(const Json& object, RecordedLine& line) {
   exception.reason = text_of(object, "reason");
   if (const Json* const detail = later_member(object, "detail"))
     exception.detail = text(*detail, "detail");
+  if (const Json* const rule = later_member(object, "rule"))
+    exception.rule = std::make_shared<const std::string>(text(*rule, "rule"));
   line.location = location_of(object);
   stack_frames(object, line);
   if (!line.stack.empty() && !line.stack[0].location.frames.empty() &&

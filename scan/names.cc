@@ -10,7 +10,6 @@ namespace kebound::scan {
 namespace {
 
 constexpr uint64_t kPageMask = 4095;
-constexpr std::string_view kTrapMessage = "__clang_trap_msg$";
 constexpr std::string_view kFailed = " failed: ";
 
 // The C++ library's headers, and the system's: FORTIFY's checks are inline functions there.
@@ -59,21 +58,19 @@ Place place_of(const std::vector<report::SourceFrame>& frames) {
   return best != nullptr ? Place{best->file, best->line} : Place{};
 }
 
-std::string hardening_message(const std::vector<report::SourceFrame>& frames) {
-  for (const report::SourceFrame& frame : frames) {
-    if (!frame.function.starts_with(kTrapMessage)) continue;
-    std::string_view text = std::string_view(frame.function).substr(kTrapMessage.size());
-    // "category$file:line: assertion condition failed: message\n"
-    if (const size_t failed = text.find(kFailed); failed != text.npos) {
-      text.remove_prefix(failed + kFailed.size());
-    } else if (const size_t category = text.find('$'); category != text.npos) {
-      text.remove_prefix(category + 1);
-    }
-    while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
-    if (text.empty()) return "assertion";
-    return std::string(text);
+std::string Names::hardening_message_at(uint64_t address) {
+  if (!resolver_) return {};
+  const std::string message = resolver_->locate(map_, address).trap_message;
+  // "category: file:line: assertion condition failed: message\n"
+  std::string_view text = message;
+  if (const size_t failed = text.find(kFailed); failed != text.npos) {
+    text.remove_prefix(failed + kFailed.size());
+  } else if (const size_t category = text.find(": "); category != text.npos) {
+    text.remove_prefix(category + 2);
   }
-  return {};
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
+  if (text.empty() && !message.empty()) return "assertion";
+  return std::string(text);
 }
 
 }  // namespace kebound::scan

@@ -22,6 +22,8 @@ class Names {
 
   // The functions at `address`, innermost first; empty if nothing is known.
   [[nodiscard]] std::vector<report::SourceFrame> frames_at(uint64_t address);
+  // What hardened libc++ says of the trap at `address`; empty if it is none of its traps.
+  [[nodiscard]] std::string hardening_message_at(uint64_t address);
 
  private:
   events::ModuleMap map_;
@@ -31,9 +33,5 @@ class Names {
 // The line that people look for: not one within the C++ library or the system's headers where code
 // that uses them is known.
 [[nodiscard]] Place place_of(const std::vector<report::SourceFrame>& frames);
-
-// What a hardened libc++ says by the name of a function of its making; empty if the frames are
-// none.
-[[nodiscard]] std::string hardening_message(const std::vector<report::SourceFrame>& frames);
 
 }  // namespace kebound::scan

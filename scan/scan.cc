@@ -96,7 +96,7 @@ class Scanner {
     if (trap.numbered) {
       check.source = BoundSource::ClangTrap;
     } else {
-      check.message = hardening_message(frames_at(trap.address));
+      if (names_ != nullptr) check.message = names_->hardening_message_at(trap.address);
       if (!check.message.empty()) {
         check.source = BoundSource::LibcxxHardening;
         check.kind = CheckKind::Assertion;

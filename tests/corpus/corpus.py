@@ -113,6 +113,16 @@ class Corpus:
         with open(report, encoding="utf-8") as file:
             return done, [e for e in map(json.loads, file) if e["event"] == "bound-exception"]
 
+    def judge_clamp(self, seed, host, done, events):
+        dispositions = [e["disposition"] for e in events]
+        if seed.survives:
+            if (done.returncode, done.stdout) != (0, seed.output) or not events or set(dispositions) != {"handled"}:
+                return [f"{host}: clamped: {dispositions}, {events[-1:] and events[-1]['reason']}; status {done.returncode}, printed "
+                        f"{done.stdout!r}, not {seed.output!r}"]
+        elif dispositions[-1:] != ["propagated"] or not events[-1]["reason"] or done.returncode >= 0:
+            return [f"{host}: not refused with a reason: {dispositions}, status {done.returncode}"]
+        return []
+
     def judge_seed(self, seed, scratch):
         program, line = self.make_seed(seed, scratch)
         words, report = [program, *seed.arguments], os.path.join(scratch, "report.jsonl")
@@ -127,17 +137,11 @@ class Corpus:
             if done.returncode >= 0:
                 problems.append(f"{host}: the bug did not end the program: status {done.returncode}")
             first[host] = events[0] if events else None
-            done, events = self.events(host, words, report, "clamp")
-            expected = seed.output if seed.output is not None else self.program.expected_output(seed)
-            if done.returncode != 0 or done.stdout != expected:
-                reasons = {e["reason"] for e in events}
-                problems.append(f"{host}: clamped: status {done.returncode}, printed {done.stdout!r}, not {expected!r}; {reasons}")
-            if not events or any(e["disposition"] != "handled" for e in events):
-                problems.append(f"{host}: clamped: {[e['disposition'] for e in events]}")
+            problems += self.judge_clamp(seed, host, *self.events(host, words, report, "clamp"))
         if None not in first.values():
             problems += [f"hosts differ: {d}" for d in verdicts.disagreements(first["supervisor"], first["inproc"])]
         print(f"{self.program.name}: {seed.name}: index {seed.index} outside [{seed.lower}, {seed.upper}] at {file}:{line}: "
-              f"{'; '.join(problems) or 'reported, and survived with clamp'}")
+              f"{'; '.join(problems) or 'reported, and ' + ('survived' if seed.survives else 'refused') + ' with clamp'}")
         return not problems
 
     def seeds(self):

@@ -18,10 +18,9 @@ namespace {
 
 constexpr Syntax kSyntax{
     "attach", "PID", "Join the running process PID; ask the callbacks about its bound exceptions.",
-    "SIGTERM or SIGHUP to kebound detaches, and PID goes on. Exit status: 0 detached;\n"
-    "PID's if it ended first; N of --error-exitcode; 123 bug check; 124 a driver was\n"
-    "not loaded; 125 usage error, or kebound or its report failed; 126 PID cannot be\n"
-    "attached to; 127 no such process. KEBOUND_OPTIONS: options; see man kebound\n"};
+    "SIGTERM or SIGHUP detaches. Exit status: 0 detached; PID's if it ended; N of\n"
+    "--error-exitcode; 123 bug check; 124 driver not loaded; 125 kebound failed; 126\n"
+    "PID cannot be attached to; 127 no such process. See man kebound.\n"};
 
 }  // namespace
 

@@ -20,10 +20,8 @@ namespace {
 constexpr Syntax kSyntax{
     "run", "[--] PROGRAM [ARG]...",
     "Run PROGRAM; ask the bound callbacks about each of its bound exceptions.",
-    "Exit status: PROGRAM's (or its signal); N of --error-exitcode; 123 bug check;\n"
-    "124 a driver could not be loaded; 125 usage error, or kebound or its report\n"
-    "failed; 126 PROGRAM cannot be executed; 127 PROGRAM not found.\n"
-    "KEBOUND_OPTIONS holds options that come before these. Manual: man kebound\n"};
+    "Exit status: PROGRAM's or its signal; N of --error-exitcode; 123 bug check; 124\n"
+    "driver not loaded; 125 kebound failed; 126, 127 PROGRAM cannot run, not found.\n"};
 
 }  // namespace
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// levels LEVEL: compresses a text at that level and prints what became of it. With the seeded bug zlib takes
-// level 10, and its table has levels 0 to 9.
+// levels message: prints two of zlib's messages; with one seeded bug each is that of the error
+// behind it, and behind the last there is none. levels LEVEL: compresses a text at that level and
+// prints what became of it; with the other one zlib takes level 10, and its table has levels 0
+// to 9.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +13,12 @@ static unsigned char plain[60000], packed[70000], again[60000];
 
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
-  for (size_t i = 0; i < sizeof plain; ++i) plain[i] = (unsigned char)("bounds, "[i % 8] + i / 977 % 13);
+  if (strcmp(argv[1], "message") == 0) {
+    printf("%s, %s\n", zError(Z_MEM_ERROR + 1), zError(-7));
+    return 0;
+  }
+  for (size_t i = 0; i < sizeof plain; ++i)
+    plain[i] = (unsigned char)("bounds, "[i % 8] + i / 977 % 13);
   z_stream stream;
   memset(&stream, 0, sizeof stream);
   if (deflateInit(&stream, atoi(argv[1])) != Z_OK) {
