@@ -13,7 +13,7 @@ RELEASE := build/release
 help:
 	@printf '%s\n' \
 	  'make          build/release/bin/kebound and build/release/lib' \
-	  'make demo     one out-of-range BOUND, three answers' \
+	  'make demo     indices out of range, and what can be made of them' \
 	  'make test     build everything, run every test (sanitizer builds included)' \
 	  'make install  PREFIX=$(PREFIX), DESTDIR for packagers' \
 	  'make bench    what an exception, a dispatch and a registration cost here' \
@@ -33,7 +33,7 @@ all: packages configure
 	cmake --build $(RELEASE) -j $(JOBS)
 
 demo: packages configure
-	@cmake --build $(RELEASE) -j $(JOBS) --target kebound examples
+	@cmake --build $(RELEASE) -j $(JOBS) --target kebound kebound_preload_64 examples
 	@scripts/demo.sh $(RELEASE)
 
 test: packages

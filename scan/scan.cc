@@ -48,7 +48,8 @@ std::optional<CheckKind> kind_of_number(uint8_t number) {
 
 class Scanner {
  public:
-  Scanner(const Image& image, Names* names) : image_(image), names_(names), swept_(sweep(image)) {}
+  Scanner(const Image& image, Names* names, bool everything)
+      : image_(image), names_(names), everything_(everything), swept_(sweep(image)) {}
 
   Result run() {
     ImageResult& about = out_.image;
@@ -200,19 +201,27 @@ class Scanner {
       if (const Function* known = image_.function_at(function.begin)) {
         function.name = report::demangle(known->symbol.c_str());
       }
-      if (function.checks == 0 && function.accesses == 0) continue;
-      const auto frames = frames_at(function.begin);
-      if (frames.empty()) continue;
-      // The function itself, not what is inlined at its beginning.
-      const report::SourceFrame& own = frames.back();
-      if (function.name.empty()) function.name = own.function;
-      function.place = {own.file, own.line};
-      out_.image.has_lines |= own.line != 0;
+      if (function.checks > 0) find_place(function);
     }
+    std::vector<size_t> unguarded = unguarded_functions(out_);
+    if (!everything_ && unguarded.size() > kFewFunctions) unguarded.resize(kFewFunctions);
+    for (const size_t index : unguarded) find_place(out_.functions[index]);
+  }
+
+  void find_place(FunctionResult& function) {
+    if (function.place.line != 0) return;
+    const auto frames = frames_at(function.begin);
+    if (frames.empty()) return;
+    // The function itself, not what is inlined at its beginning.
+    const report::SourceFrame& own = frames.back();
+    if (function.name.empty()) function.name = own.function;
+    function.place = {own.file, own.line};
+    out_.image.has_lines |= own.line != 0;
   }
 
   const Image& image_;
   Names* names_;
+  bool everything_;
   const Sweep swept_;
   Result out_;
 };
@@ -244,6 +253,8 @@ std::vector<size_t> unguarded_functions(const Result& result) {
   return indexes;
 }
 
-Result scan_image(const Image& image, Names* names) { return Scanner(image, names).run(); }
+Result scan_image(const Image& image, Names* names, bool everything) {
+  return Scanner(image, names, everything).run();
+}
 
 }  // namespace kebound::scan

@@ -13,8 +13,13 @@ namespace kebound::scan {
 
 class Names;
 
+// How many functions without checks the text lists unless everything is asked for.
+inline constexpr size_t kFewFunctions = 20;
+
 // `names` may be null: then there are no lines, and libc++'s traps are not told from others.
-[[nodiscard]] Result scan_image(const Image& image, Names* names);
+// `everything`: the source lines of all functions without checks are wanted, not only of the first
+// kFewFunctions; looking them up takes most of the time.
+[[nodiscard]] Result scan_image(const Image& image, Names* names, bool everything = true);
 
 // The report for people, and the one for programs (docs/scan.schema.json). `everything`: the text
 // lists all functions without checks, not the first ones only.

@@ -13,8 +13,6 @@ namespace {
 
 using report::escaped;
 
-constexpr size_t kShownWithoutChecks = 20;
-
 std::string plural(size_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
@@ -184,7 +182,7 @@ class Text {
           indexes.size() == 1 ? "has" : "have");
     size_t shown = 0;
     for (const size_t index : indexes) {
-      if (!everything_ && shown == kShownWithoutChecks) {
+      if (!everything_ && shown == kFewFunctions) {
         print("  ... and {} more; --all lists them\n", indexes.size() - shown);
         return;
       }

@@ -34,7 +34,7 @@ class Mixed(unittest.TestCase):
         if policy is not None:
             capacity = 1 << 15
             with open(self.ring, "wb") as file:
-                file.write(HEADER.pack(0x31676E6972424B7F, 1, RECORD_SIZE, capacity, 0, 0, 0))
+                file.write(HEADER.pack(0x32676E6972424B7F, 2, RECORD_SIZE, capacity, 0, 0, 0))
                 file.truncate(HEADER_SIZE + capacity * RECORD_SIZE)
             environment |= {"LD_PRELOAD": LIBRARY[bits], "KEBOUND_OPTIONS": "--on-bound " + policy, "KEBOUND_RING": self.ring}
         done = subprocess.run([f"{BUILD}/bin/guests/null_checks{bits}", mode, str(THREADS), str(ROUNDS)], env=environment,

@@ -18,9 +18,8 @@ namespace {
 
 constexpr Syntax kSyntax{
     "attach", "PID", "Join the running process PID; ask the callbacks about its bound exceptions.",
-    "SIGTERM or SIGHUP detaches. Exit status: 0 detached; PID's if it ended; N of\n"
-    "--error-exitcode; 123 bug check; 124 driver not loaded; 125 kebound failed; 126\n"
-    "PID cannot be attached to; 127 no such process. See man kebound.\n"};
+    "Exit status: 0 detached by SIGTERM or SIGHUP; PID's; N of --error-exitcode; 123\n"
+    "bug check; 124 driver; 125 kebound failed; 126, 127 PID refused, does not exist.\n"};
 
 }  // namespace
 

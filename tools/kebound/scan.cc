@@ -121,7 +121,8 @@ int scan_main(const std::vector<std::string>& words) {
   if (!options.no_debug_info && image->has_debug_info()) {
     names = std::make_unique<scan::Names>(*image, file);
   }
-  scan::Result result = scan::scan_image(*image, names.get());
+  scan::Result result =
+      scan::scan_image(*image, names.get(), options.all || options.report == "json");
   result.image.path = file;
   const std::string report =
       options.report == "json" ? scan::json_report(result) : scan::text_report(result, options.all);

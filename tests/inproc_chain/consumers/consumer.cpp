@@ -15,7 +15,7 @@ int main() {
   int asked = 0;
   {
     const kebound::Registration registration(
-        [&asked](const kebound::Event& event, kebound::EventRegisters& registers) {
+        [&asked](const kebound::Event&, kebound::EventRegisters& registers) {
           ++asked;
           registers.ip += 16;  // to code of ours: what is right behind a trap is refused
           return kebound::Answer::Handled;
