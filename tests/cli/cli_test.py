@@ -22,7 +22,7 @@ class Help(Case):
 
     def test_every_help_fits_80_by_24(self):
         for words in (["--help"], ["run", "--help"], ["attach", "--help"], ["report", "--help"], ["replay", "-h"],
-                      ["-h"], ["run", "-h"]):
+                      ["monitor", "--help"], ["-h"], ["run", "-h"]):
             lines = self.shows(*words).splitlines()
             # The last line of the screen is the next prompt's.
             self.assertLessEqual(len(lines), 23, words)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The suite as a driver in the Linux kernel: a module whose parameter names the case, and whose device is
-// the memory that conformance_guest maps.
+// The suite as a driver in the Linux kernel: a module whose parameter names the case, and whose
+// device is the memory that conformance_guest maps.
 #include <new>
 
 #include "tests/conformance/module_glue.h"
@@ -43,7 +43,8 @@ class ProgramUnderModule final : public OrderedProgram {
   void pause_briefly() override { kbc_pause(); }
 
  private:
-  // Elsewhere a bug check ends the process that the case runs in. Here the host goes on; the case must not.
+  // Elsewhere a bug check ends the process that the case runs in. Here the host goes on; the case
+  // must not.
   void leave_after_bug_check() {
     if (the_case->traits.bug_check == 0 || kbc_bug_checks() == bug_checks_before_) return;
     finish();

@@ -19,13 +19,18 @@ check "root sees both users" "$(tail -1 /tmp/of-root)" "records $((2 * count)) d
 check "a plain user sees its own" "$(tail -1 /tmp/of-1000)" "records $count dropped none gaps 0"
 end
 
+# A small ring: an emulator raises few exceptions a second.
+rmmod kebound
+insmod /modules/kebound.ko ring_records=16
 begin device/slow-reader
 device sleep 3 >/tmp/slow &
 until grep -q ready /tmp/slow; do sleep 0.1; done
 faulting32 2 1
 wait
-check "a slow reader keeps what it has room for and knows of the rest" "$(tail -1 /tmp/slow | cut -d' ' -f1-4)" "records 256 dropped some"
+check "a slow reader keeps what it has room for and knows of the rest" "$(tail -1 /tmp/slow | cut -d' ' -f1-4)" "records 16 dropped some"
 end
+rmmod kebound
+insmod /modules/kebound.ko
 
 begin device/policies
 device policy 1 1000 0

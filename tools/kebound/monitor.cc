@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// kebound monitor: reports what kebound.ko tells by /dev/kebound, of all processes that this user may
-// see, until it is told to end.
-#include <CLI/CLI.hpp>
+// kebound monitor: reports what kebound.ko tells by /dev/kebound, of all processes that this user
+// may see, until it is told to end.
 #include <errno.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -11,6 +10,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -96,8 +96,8 @@ class Monitor {
     events::VerifierRecord record;
     record.time_ns = events::realtime_ns();
     record.rule = "events-dropped";
-    record.message = fmt::format("{} event{} missing: the programs were faster than the report", count,
-                                 count == 1 ? "" : "s");
+    record.message = fmt::format("{} event{} missing: the programs were faster than the report",
+                                 count, count == 1 ? "" : "s");
     record.events_missing = count;
     sink_.accept(std::move(record));
   }
@@ -129,7 +129,8 @@ int monitor(const MonitorOptions& options) {
   const int error = Monitor(device, reporter).run(signals.fd(), options.count);
   close(device);
   const report::FinishResult result = reporter.finish();
-  if (error != 0) print_message({options.device, error_text(error), "is it the device of kebound.ko?"});
+  if (error != 0)
+    print_message({options.device, error_text(error), "is it the device of kebound.ko?"});
   if (!result.ok) print_message({file.name(), result.why, "choose another file with --output"});
   return error != 0 || !result.ok ? kStatusFailure : 0;
 }
@@ -138,9 +139,10 @@ int monitor(const MonitorOptions& options) {
 
 int monitor_main(const std::vector<std::string>& words) {
   MonitorOptions options;
-  CLI::App app("Report the bound exceptions of all processes that this user may see, as kebound.ko tells\n"
-               "them, until SIGINT or SIGTERM. root sees all.",
-               "kebound monitor");
+  CLI::App app(
+      "Report the bound exceptions of all processes that this user may see, as\n"
+      "kebound.ko tells them, until SIGINT or SIGTERM. root sees all.",
+      "kebound monitor");
   app.add_option("--report", options.report, "text (the default) or jsonl")
       ->check(CLI::IsMember({"text", "jsonl"}));
   app.add_option("-o,--output", options.output, "FILE for the report; - is standard output");

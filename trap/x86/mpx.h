@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The bound checks of MPX: BNDCL, BNDCU, BNDCN. Where they raise #BR the instruction pointer is at the
-// check. The bound registers are not among the general ones: index and length are known, the bounds
-// are not. Freestanding.
-// Source: Intel SDM volume 2A, "BNDCL", "BNDCU/BNDCN".
+// The bound checks of MPX: BNDCL, BNDCU, BNDCN. Where they raise #BR the instruction pointer is at
+// the check. The bound registers are not among the general ones: index and length are known, the
+// bounds are not. Freestanding. Source: Intel SDM volume 2A, "BNDCL", "BNDCU/BNDCN".
 #pragma once
 
 #include <stddef.h>
@@ -35,8 +34,8 @@ struct MpxCheck {
 
 // True when `code` (`size` readable bytes from the instruction pointer on) begins with one of the
 // checks; `out` is written only then. 32-bit addressing in 32-bit code, 64-bit addressing in 64-bit
-// code: an address-size prefix is none of MPX' (it is ignored in 64-bit code and raises #UD in 16-bit
-// addressing). Context: anywhere.
+// code: an address-size prefix is none of MPX' (it is ignored in 64-bit code and raises #UD in
+// 16-bit addressing). Context: anywhere.
 [[nodiscard]] bool decode_mpx_check(const uint8_t* code, size_t size, bool code64,
                                     MpxCheck& out) noexcept;
 
