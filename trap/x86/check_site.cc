@@ -93,7 +93,12 @@ uint16_t choose_copies(const IndexUses& uses, const IndexCopies& copies, Doubt& 
     doubt = Doubt::DerivedValues;
     return 0;
   }
-  uint16_t chosen = static_cast<uint16_t>(uses.address | 1u) & all;
+  // A second check would fail over what still has the old index.
+  if ((uses.rechecked & (kRelated | kStale)) != 0) {
+    doubt = Doubt::DerivedValues;
+    return 0;
+  }
+  uint16_t chosen = static_cast<uint16_t>(uses.address | uses.rechecked | 1u) & all;
   // A corrected copy that is also used as a number: the others must agree with it.
   if ((uses.value & chosen) != 0 && (uses.value & ~chosen) != 0) {
     if ((uses.value & kRelated) != 0) {

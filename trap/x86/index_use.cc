@@ -285,10 +285,16 @@ void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const
   const bool taken_traps = flow_.is_trap(in.target);
   const bool passed_traps = flow_.is_trap(last + in.length);
   const bool is_check = taken_traps != passed_traps;
+  // clang's second check of the same access, -fsanitize=local-bounds. Where what it compares is not
+  // known to be the index, it would fail although the index was corrected.
+  if (is_check && index == first_block_ && is_ud1_ && pending.origins == 0 &&
+      begins_with(taken_traps ? in.target : last + in.length, Op::Ud2)) {
+    uses_.rechecked |= kRelated;
+  }
   BoundShape shape;
   const uint8_t condition = static_cast<uint8_t>(taken_traps ? in.condition : in.condition ^ 1);
   if (!is_check || !pending.valid || !bound_shape(pending.compare, condition, shape)) {
-    uses_.value |= pending.origins;
+    (is_check ? uses_.rechecked : uses_.value) |= pending.origins;
     if (block.taken != kNoBlock) enter(block.taken, tags, changed);
     if (block.passed != kNoBlock) enter(block.passed, tags, changed);
     return;
@@ -298,7 +304,10 @@ void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const
   const bool own = last == edge_.branch;
   // clang's -fsanitize=bounds checks twice, one right behind the other: the accesses are guarded by
   // both.
-  if (quiet && index == first_block_) return enter(pass, tags, changed);
+  if (quiet && index == first_block_) {
+    uses_.rechecked |= pending.origins;
+    return enter(pass, tags, changed);
+  }
   const ValueId checked = pending.ids[shape.index_operand];
   IndexTags passing = tags;
   for (unsigned i = 0; i < kMaxPlaces && checked != kAnonymous; ++i) {
@@ -309,6 +318,11 @@ void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const
     if (tag.origins == 0) tag = {};
   }
   enter(pass, passing, changed);
+}
+
+bool IndexUse::begins_with(uint64_t address, Op op) const noexcept {
+  Instruction in;
+  return flow_.code().decode_anywhere(address, in) && in.op == op;
 }
 
 bool IndexUse::block(uint16_t index, bool& changed) noexcept {
@@ -376,6 +390,7 @@ bool IndexUse::seed(const FlowState& at_compare, const IndexCopies& copies) noex
   if (pass == kNoBlock) return false;
   bool changed = false;
   first_block_ = pass;
+  is_ud1_ = begins_with(taken_traps ? in.target : edge_.branch + in.length, Op::Ud1);
   enter(pass, tags, changed);
   return true;
 }

@@ -49,6 +49,7 @@ struct CheckRoom {
 struct IndexUses {
   uint16_t address = 0;      // they or what was calculated from them addresses memory
   uint16_t value = 0;        // used in another way: compared, stored, passed to a function
+  uint16_t rechecked = 0;    // another check is of it
   uint16_t returned = 0;     // comes back to the check, changed
   bool lost = false;         // goes where it is not followed
   bool stale_store = false;  // what the checked access stores was made of what is suspect
@@ -98,6 +99,7 @@ class IndexUse {
   void note_extension(const Instruction& in, const IndexTags& tags) noexcept;
   void leave(uint16_t index, uint64_t last, const Instruction& in, const FlowState& state,
              const Pending& pending, const IndexTags& tags, bool quiet, bool& changed) noexcept;
+  [[nodiscard]] bool begins_with(uint64_t address, Op op) const noexcept;
   void enter(uint16_t block, const IndexTags& tags, bool& changed) noexcept;
   [[nodiscard]] uint16_t all_of(const IndexTags& tags, PlaceSet places) const noexcept;
   [[nodiscard]] uint16_t addresses_of(const IndexTags& tags, PlaceSet places) const noexcept;
@@ -109,6 +111,7 @@ class IndexUse {
   IndexUses uses_;
   uint8_t bits_ = 0;                 // of the index; with fewer it is another number
   uint16_t first_block_ = kNoBlock;  // behind the check
+  bool is_ud1_ = false;              // its trap
   uint64_t at_ = 0;                  // the instruction that is looked at
 };
 
