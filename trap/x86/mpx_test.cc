@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <initializer_list>
+#include <iterator>
 #include <vector>
 
 namespace kebound::x86 {
@@ -64,11 +67,13 @@ TEST(Mpx, ObeysTheLastRepeatPrefixAndARexDirectlyBeforeTheOpcode) {
 }
 
 TEST(Mpx, RefusesMoreThanFifteenBytes) {
-  std::vector<uint8_t> code(11, 0x3e);
-  code.insert(code.end(), {0xf3, 0x0f, 0x1a, 0xc0});
+  // Prefixes, then bndcl %rax, %bnd0.
+  std::array<uint8_t, 16> code;
+  code.fill(0x3e);
+  constexpr uint8_t kCheck[] = {0xf3, 0x0f, 0x1a, 0xc0};
+  std::copy(std::begin(kCheck), std::end(kCheck), code.end() - sizeof kCheck);
   MpxCheck check;
-  EXPECT_TRUE(decode_mpx_check(code.data(), code.size(), true, check));
-  code.insert(code.begin(), 0x3e);
+  EXPECT_TRUE(decode_mpx_check(code.data() + 1, code.size() - 1, true, check));
   EXPECT_FALSE(decode_mpx_check(code.data(), code.size(), true, check));
 }
 
