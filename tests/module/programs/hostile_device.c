@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// hostile_device SECONDS SEED: threads and processes share open files of /dev/kebound and do to them what they should not:
-// read, poll, ioctl and mmap with any arguments, close during a read, fork; by root also policies.
+// hostile_device SECONDS SEED: threads and processes share open files of /dev/kebound and do to
+// them what they should not: read, poll, ioctl and mmap with any arguments, close during a read,
+// fork; by root also policies.
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <setjmp.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -22,7 +23,10 @@
 
 #include "../../../include/kebound/device.h"
 
-#define KINDS(X) X(opened) X(closed) X(read) X(got) X(polled) X(ioctl) X(policy) X(mmap) X(forked) X(duplicated) X(interrupted)
+#define KINDS(X)                                                                        \
+  X(opened)                                                                             \
+  X(closed) X(read) X(got) X(polled) X(ioctl) X(policy) X(mmap) X(forked) X(duplicated) \
+      X(interrupted)
 #define X(name) k_##name,
 enum { KINDS(X) k_kinds, k_mapped = k_kinds, k_counters };
 #undef X
@@ -46,7 +50,9 @@ static uint64_t next_random(struct fuzzer* f) {
   f->random ^= f->random << 17;
   return f->random;
 }
-static unsigned below(struct fuzzer* f, unsigned limit) { return limit ? (unsigned)((next_random(f) >> 11) % limit) : 0; }
+static unsigned below(struct fuzzer* f, unsigned limit) {
+  return limit ? (unsigned)((next_random(f) >> 11) % limit) : 0;
+}
 static int some_file(struct fuzzer* f) { return files[below(f, kFiles)]; }
 
 static _Thread_local sigjmp_buf* behind;
@@ -67,7 +73,8 @@ static void* some_memory(struct fuzzer* f) {
     case 1:
       return (void*)(0xffff888000000000ul + (next_random(f) & 0xfffffff));
     case 2:
-      return buffer + kBuffer - below(f, 3 * (unsigned)sizeof(kebound_ring_record));  // runs into nothing
+      return buffer + kBuffer -
+             below(f, 3 * (unsigned)sizeof(kebound_ring_record));  // runs into nothing
     case 3:
       return NULL;
     default:
@@ -77,7 +84,8 @@ static void* some_memory(struct fuzzer* f) {
 
 static void open_one(struct fuzzer* f) {
   static const int kFlags[] = {O_RDONLY, O_WRONLY, O_RDWR};
-  const int fd = open(KEBOUND_DEVICE, kFlags[below(f, 3)] | (below(f, 4) ? O_NONBLOCK : 0) | O_CLOEXEC);
+  const int fd =
+      open(KEBOUND_DEVICE, kFlags[below(f, 3)] | (below(f, 4) ? O_NONBLOCK : 0) | O_CLOEXEC);
   if (fd < 0) return;
   count(k_opened);
   const int before = atomic_exchange(&files[below(f, kFiles)], fd);
@@ -88,12 +96,15 @@ static void read_one(struct fuzzer* f) {
   const int fd = some_file(f);
   ssize_t size;
   if (below(f, 8) == 0) {
-    const struct iovec parts[3] = {{some_memory(f), below(f, 9000)}, {some_memory(f), next_random(f) >> 33}, {buffer, below(f, 9000)}};
+    const struct iovec parts[3] = {{some_memory(f), below(f, 9000)},
+                                   {some_memory(f), next_random(f) >> 33},
+                                   {buffer, below(f, 9000)}};
     size = readv(fd, parts, 3);
   } else if (below(f, 8) == 0) {
     size = pread(fd, some_memory(f), below(f, 9000), (off_t)next_random(f));
   } else {
-    size = (ssize_t)syscall(SYS_read, fd, some_memory(f), below(f, 4) ? below(f, 1 << 16) : next_random(f));
+    size = (ssize_t)syscall(SYS_read, fd, some_memory(f),
+                            below(f, 4) ? below(f, 1 << 16) : next_random(f));
   }
   count(k_read);
   if (size > 0) count(k_got);
@@ -107,9 +118,11 @@ static void control_one(struct fuzzer* f) {
   const unsigned how = below(f, 24);  // few policies: each is a line of the kernel's log
   if (how > 2) request = _IOC(below(f, 4), 'k', below(f, 8), below(f, 0x4000));
   if (how == 0) {
-    static const char* const kPrograms[] = {"", "/bin/hostile32", "/bin/hostile64", "/", "relative"};
+    static const char* const kPrograms[] = {"", "/bin/hostile32", "/bin/hostile64", "/",
+                                            "relative"};
     static const char* const kGroups[] = {"", "/", "/a/b", "a"};
-    static const unsigned long kRequests[] = {KEBOUND_ADD_POLICY, KEBOUND_ADD_POLICY, KEBOUND_CLEAR_POLICIES, KEBOUND_GET_DROPPED};
+    static const unsigned long kRequests[] = {KEBOUND_ADD_POLICY, KEBOUND_ADD_POLICY,
+                                              KEBOUND_CLEAR_POLICIES, KEBOUND_GET_DROPPED};
     memset(&policy, 0, sizeof policy);
     policy.size = below(f, 8) ? sizeof policy : (uint32_t)next_random(f);
     policy.action = below(f, 4);
@@ -126,7 +139,8 @@ static void control_one(struct fuzzer* f) {
   count(k_ioctl);
 }
 
-// Where there is a mapping: read all of it, write to it, change what it allows, lose a part of it, hand it to a child.
+// Where there is a mapping: read all of it, write to it, change what it allows, lose a part of it,
+// hand it to a child.
 static void use_mapping(struct fuzzer* f, uint8_t* at, size_t size) {
   sigjmp_buf here;
   count(k_mapped);
@@ -134,7 +148,8 @@ static void use_mapping(struct fuzzer* f, uint8_t* at, size_t size) {
     behind = &here;
     volatile uint8_t sum = 0;
     for (size_t i = 0; i < size; i += 509) sum = (uint8_t)(sum + at[i]);
-    if (mprotect(at, size, PROT_READ | PROT_WRITE | (below(f, 4) ? 0 : PROT_EXEC)) == 0 || below(f, 8) == 0)
+    if (mprotect(at, size, PROT_READ | PROT_WRITE | (below(f, 4) ? 0 : PROT_EXEC)) == 0 ||
+        below(f, 8) == 0)
       for (size_t i = 0; i < size; i += 1 + below(f, 512)) at[i] = (uint8_t)next_random(f);
     if (below(f, 4) == 0) munmap(at + below(f, (unsigned)(size / 4096)) * (size_t)4096, 4096);
     if (below(f, 4) == 0) madvise(at, size, (int)below(f, 20));
@@ -151,9 +166,12 @@ static void use_mapping(struct fuzzer* f, uint8_t* at, size_t size) {
 
 static void map_one(struct fuzzer* f) {
   static const size_t kSizes[] = {0, 1, 4096, 8192, 65536, 1 << 20, 1 << 24, (size_t)1 << 47};
-  static const int kFlags[] = {MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE, MAP_SHARED | MAP_POPULATE, MAP_SHARED | MAP_LOCKED};
+  static const int kFlags[] = {MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE,
+                               MAP_SHARED | MAP_POPULATE, MAP_SHARED | MAP_LOCKED};
   const size_t size = below(f, 2) ? kSizes[below(f, 8)] : 4096 * (size_t)below(f, 300);
-  const off_t offset = below(f, 2) ? 0 : below(f, 2) ? 4096 * (off_t)below(f, 300) : (off_t)(next_random(f) & ~4095ull);
+  const off_t offset = below(f, 2)   ? 0
+                       : below(f, 2) ? 4096 * (off_t)below(f, 300)
+                                     : (off_t)(next_random(f) & ~4095ull);
   void* const at = mmap(NULL, size, (int)below(f, 8), kFlags[below(f, 5)], some_file(f), offset);
   count(k_mmap);
   if (at != MAP_FAILED) use_mapping(f, at, (size + 4095) & ~(size_t)4095);
@@ -182,13 +200,16 @@ static void share_one(struct fuzzer* f) {
 }
 
 static void poll_one(struct fuzzer* f) {
-  struct pollfd wait[3] = {{some_file(f), (short)next_random(f), 0}, {some_file(f), POLLIN, 0}, {-1, 0, 0}};
+  struct pollfd wait[3] = {
+      {some_file(f), (short)next_random(f), 0}, {some_file(f), POLLIN, 0}, {-1, 0, 0}};
   poll(wait, 1 + below(f, 3), (int)below(f, 3));
   count(k_polled);
 }
 
 static void* fuzz(void* opaque) {
-  static void (*const kWays[])(struct fuzzer*) = {open_one, read_one, read_one, read_one, control_one, control_one, map_one, poll_one, poll_one};
+  static void (*const kWays[])(struct fuzzer*) = {open_one, read_one,    read_one,
+                                                  read_one, control_one, control_one,
+                                                  map_one,  poll_one,    poll_one};
   struct fuzzer* const f = opaque;
   while (!stop) {
     if (below(f, 100) == 0) share_one(f);
@@ -204,13 +225,15 @@ int main(int argc, char** argv) {
 #define X(name) #name,
       KINDS(X) "mapped"};
   setvbuf(stdout, NULL, _IOLBF, 0);
-  counters = mmap(NULL, k_counters * sizeof *counters, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  counters = mmap(NULL, k_counters * sizeof *counters, PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   buffer = mmap(NULL, kBuffer + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   munmap(buffer + kBuffer, 4096);
   for (int i = 0; i < kFiles; ++i) files[i] = -1;
   signal(SIGSEGV, on_fault);
   signal(SIGBUS, on_fault);
-  const struct sigaction interrupt = {.sa_handler = on_interrupt};  // no SA_RESTART: reads end with EINTR
+  const struct sigaction interrupt = {.sa_handler =
+                                          on_interrupt};  // no SA_RESTART: reads end with EINTR
   sigaction(SIGUSR1, &interrupt, NULL);
   for (int i = 0; i < kThreads; ++i) {
     fuzzers[i].random = (strtoull(argv[2], NULL, 0) + (uint64_t)i + 1) * 0x9e3779b97f4a7c15u | 1;
@@ -232,7 +255,8 @@ int main(int argc, char** argv) {
   for (int i = 0; i < k_counters; ++i) {
     printf("@hostile device %s %llu\n", kNames[i], (unsigned long long)counters[i]);
     const int root_only = i == k_policy && geteuid() != 0;
-    if (i < k_kinds && counters[i] == 0 && !root_only) printf("@check FAILED %s never happened\n", kNames[i]);
+    if (i < k_kinds && counters[i] == 0 && !root_only)
+      printf("@check FAILED %s never happened\n", kNames[i]);
   }
   return 0;
 }

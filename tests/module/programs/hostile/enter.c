@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Into user code with all registers, segments and flags as wanted, and back by a signal: behind each instruction are int3s.
+// Into user code with all registers, segments and flags as wanted, and back by a signal: behind
+// each instruction are int3s.
 //
-// By a far jump and no far return: QEMU 7.2 pops as the kernel would when user code returns far, and the kernel it runs
-// takes the page fault of that (SMAP) for its own. For the same reason site.c has no byte that is a far call or return.
+// By a far jump and no far return: QEMU 7.2 pops as the kernel would when user code returns far,
+// and the kernel it runs takes the page fault of that (SMAP) for its own. For the same reason
+// site.c has no byte that is a far call or return.
 #include <cpuid.h>
 #include <errno.h>
 #include <signal.h>
@@ -22,19 +24,25 @@ extern const char escape[];
 #ifdef __x86_64__
 __asm__(
     ".text\n.globl enter\n.type enter, @function\nenter:\n"
-    "  pushq %rbp\n  pushq %rbx\n  pushq %r12\n  pushq %r13\n  pushq %r14\n  pushq %r15\n  pushq %rdi\n"
+    "  pushq %rbp\n  pushq %rbx\n  pushq %r12\n  pushq %r13\n  pushq %r14\n  pushq %r15\n  pushq "
+    "%rdi\n"
     "  movq %rsp, (%rdi)\n  movq $1, 8(%rdi)\n  movq %rdi, %rbx\n"
     "  movq 8*21(%rbx), %rax\n  movl %eax, %ds\n"
     "  movq 8*22(%rbx), %rax\n  movl %eax, %es\n"
     "  movq 8*23(%rbx), %rax\n  movl %eax, %fs\n"
     "  movq 8*24(%rbx), %rax\n  movl %eax, %gs\n"
-    "  movl $158, %eax\n  movl $0x1002, %edi\n  movq 8*25(%rbx), %rsi\n  testq %rsi, %rsi\n  jz 1f\n  syscall\n1:\n"
-    "  movl $158, %eax\n  movl $0x1001, %edi\n  movq 8*26(%rbx), %rsi\n  testq %rsi, %rsi\n  jz 2f\n  syscall\n2:\n"
+    "  movl $158, %eax\n  movl $0x1002, %edi\n  movq 8*25(%rbx), %rsi\n  testq %rsi, %rsi\n  jz "
+    "1f\n  syscall\n1:\n"
+    "  movl $158, %eax\n  movl $0x1001, %edi\n  movq 8*26(%rbx), %rsi\n  testq %rsi, %rsi\n  jz "
+    "2f\n  syscall\n2:\n"
     "  movq 8*20(%rbx), %rax\n  shlq $32, %rax\n  movl 8*19(%rbx), %ecx\n  orq %rcx, %rax\n"
     "  pushq %rax\n  pushq 8*18(%rbx)\n"
-    "  movq 8*2(%rbx), %rax\n  movq 8*3(%rbx), %rcx\n  movq 8*4(%rbx), %rdx\n  movq 8*7(%rbx), %rbp\n"
-    "  movq 8*8(%rbx), %rsi\n  movq 8*9(%rbx), %rdi\n  movq 8*10(%rbx), %r8\n  movq 8*11(%rbx), %r9\n"
-    "  movq 8*12(%rbx), %r10\n  movq 8*13(%rbx), %r11\n  movq 8*14(%rbx), %r12\n  movq 8*15(%rbx), %r13\n"
+    "  movq 8*2(%rbx), %rax\n  movq 8*3(%rbx), %rcx\n  movq 8*4(%rbx), %rdx\n  movq 8*7(%rbx), "
+    "%rbp\n"
+    "  movq 8*8(%rbx), %rsi\n  movq 8*9(%rbx), %rdi\n  movq 8*10(%rbx), %r8\n  movq 8*11(%rbx), "
+    "%r9\n"
+    "  movq 8*12(%rbx), %r10\n  movq 8*13(%rbx), %r11\n  movq 8*14(%rbx), %r12\n  movq 8*15(%rbx), "
+    "%r13\n"
     "  movq 8*16(%rbx), %r14\n  movq 8*17(%rbx), %r15\n  movq 8*5(%rbx), %rbx\n"
     "  popfq\n  ljmpl *(%rsp)\n"
     ".globl escape\nescape:\n"
@@ -63,8 +71,9 @@ static void escape_by(struct worker* worker, ucontext_t* context) {
 }
 
 static void forge_by(struct worker* worker, ucontext_t* context) {
-  static const int kPlaces[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
-                                  REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+  static const int kPlaces[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
+                                  REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
+                                  REG_R12, REG_R13, REG_R14, REG_R15};
   greg_t* const r = context->uc_mcontext.gregs;
   forge(worker);
   for (int i = 0; i < 16; ++i) r[kPlaces[i]] = (greg_t)worker->gpr[i];
@@ -72,7 +81,8 @@ static void forge_by(struct worker* worker, ucontext_t* context) {
   r[REG_EFL] = (greg_t)worker->flags;
   r[REG_CSGSFS] = (greg_t)(worker->cs | worker->gs << 16 | worker->fs << 32 | worker->ds << 48);
   if (below(worker, 8) == 0) context->uc_flags = next_random(worker) & 7;
-  if (below(worker, 8) == 0) context->uc_mcontext.fpregs = (void*)(next_random(worker) >> below(worker, 64));
+  if (below(worker, 8) == 0)
+    context->uc_mcontext.fpregs = (void*)(next_random(worker) >> below(worker, 64));
 }
 #define INSTRUCTION REG_RIP
 #else
@@ -83,7 +93,8 @@ __asm__(
     "  pushl 4*20(%eax)\n  pushl 4*19(%eax)\n  pushl 4*18(%eax)\n"
     "  pushl 4*2(%eax)\n  pushl 4*3(%eax)\n  pushl 4*4(%eax)\n  pushl 4*5(%eax)\n"
     "  pushl 4*6(%eax)\n  pushl 4*7(%eax)\n  pushl 4*8(%eax)\n  pushl 4*9(%eax)\n"
-    "  movl 4*21(%eax), %ebx\n  movl 4*22(%eax), %ecx\n  movl 4*23(%eax), %edx\n  movl 4*24(%eax), %esi\n"
+    "  movl 4*21(%eax), %ebx\n  movl 4*22(%eax), %ecx\n  movl 4*23(%eax), %edx\n  movl 4*24(%eax), "
+    "%esi\n"
     "  movl %esi, %gs\n  movl %edx, %fs\n  movl %ecx, %es\n  movl %ebx, %ds\n"
     "  popal\n  popfl\n  ljmpl *(%esp)\n"
     ".globl escape\nescape:\n"
@@ -92,7 +103,10 @@ __asm__(
     ".size enter, . - enter\n");
 
 static void own_segments(struct worker* worker) {
-  __asm__ volatile("pushfl\n andl $~0x44000, (%%esp)\n popfl\n movl %0, %%gs" : : "r"(worker->tls) : "memory", "cc");
+  __asm__ volatile("pushfl\n andl $~0x44000, (%%esp)\n popfl\n movl %0, %%gs"
+                   :
+                   : "r"(worker->tls)
+                   : "memory", "cc");
 }
 
 static void escape_by(struct worker* worker, ucontext_t* context) {
@@ -107,7 +121,8 @@ static void escape_by(struct worker* worker, ucontext_t* context) {
 }
 
 static void forge_by(struct worker* worker, ucontext_t* context) {
-  static const int kPlaces[8] = {REG_EAX, REG_ECX, REG_EDX, REG_EBX, REG_ESP, REG_EBP, REG_ESI, REG_EDI};
+  static const int kPlaces[8] = {REG_EAX, REG_ECX, REG_EDX, REG_EBX,
+                                 REG_ESP, REG_EBP, REG_ESI, REG_EDI};
   greg_t* const r = context->uc_mcontext.gregs;
   forge(worker);
   for (int i = 0; i < 8; ++i) r[kPlaces[i]] = (greg_t)worker->gpr[i];
@@ -135,8 +150,10 @@ static void on_signal(int number, siginfo_t* info, void* opaque) {
       context->uc_mcontext.gregs[REG_EFL] &= ~0x100;
       return;
     }
-    dprintf(1, "@check FAILED the fuzzer itself: signal %d code %d of vector %d at %#lx, address %p\n", number, info->si_code,
-            (int)context->uc_mcontext.gregs[REG_TRAPNO], (unsigned long)context->uc_mcontext.gregs[INSTRUCTION], info->si_addr);
+    dprintf(1,
+            "@check FAILED the fuzzer itself: signal %d code %d of vector %d at %#lx, address %p\n",
+            number, info->si_code, (int)context->uc_mcontext.gregs[REG_TRAPNO],
+            (unsigned long)context->uc_mcontext.gregs[INSTRUCTION], info->si_addr);
     _exit(98);
   }
   own_segments(worker);
@@ -163,7 +180,8 @@ void take_signals(void) {
   action.sa_sigaction = on_signal;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
   const int numbers[] = {SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGUSR1};
-  for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; ++i) sigaction(numbers[i], &action, NULL);
+  for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; ++i)
+    sigaction(numbers[i], &action, NULL);
 }
 
 // Where BNDCFGU is in XSAVE's area; 0: the processor has no MPX.
@@ -173,7 +191,8 @@ static unsigned mpx_state(void) {
   return __get_cpuid_count(0xd, 4, &a, &b, &c, &d) && a != 0 ? b : 0;
 }
 
-// Nothing but XRSTOR can switch MPX on in user mode. The contexts that the handler returns to keep it on.
+// Nothing but XRSTOR can switch MPX on in user mode. The contexts that the handler returns to keep
+// it on.
 static void enable_mpx(void) {
   static _Thread_local uint8_t area[8192] __attribute__((aligned(64)));
   const unsigned at = mpx_state();

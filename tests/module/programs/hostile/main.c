@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// hostile SECONDS SEED     tries what hostile.h lists, as user 1000, in one short-lived process after the other
-// hostile once SEED        (of itself) a few and out
+// hostile SECONDS SEED     tries what hostile.h lists, as user 1000, in one short-lived process
+// after the other hostile once SEED        (of itself) a few and out
 #include <fcntl.h>
 #include <grp.h>
 #include <pthread.h>
@@ -41,18 +41,23 @@ static void* must(void* memory, const char* what) {
 
 static struct worker* new_worker(unsigned number, int memory, uint64_t seed) {
   const size_t size = 4 * kPage;
-  uint8_t* raw = must(mmap(NULL, 2 * kRegion, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), "region");
+  uint8_t* raw =
+      must(mmap(NULL, 2 * kRegion, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+           "region");
   struct worker* const worker = (void*)(((uintptr_t)raw + kRegion - 1) & ~(uintptr_t)(kRegion - 1));
-  // Below 4 GiB, for 32-bit code, and where the kernel puts nothing by itself: what is unmapped stays a hole.
+  // Below 4 GiB, for 32-bit code, and where the kernel puts nothing by itself: what is unmapped
+  // stays a hole.
   uint8_t* const at = (uint8_t*)0x20000000 + number * 0x100000;
   worker->memory = memory;
   worker->memory_offset = (long)(number * size);
   worker->code = at;
   worker->data = at + 16 * kPage;
   worker->code_writable =
-      must(mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory, worker->memory_offset), "memory");
+      must(mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory, worker->memory_offset),
+           "memory");
   worker->data_writable = worker->code_writable + 2 * kPage;
-  for (unsigned i = 0; i < 2 * kPage; i += 8) memcpy(worker->data_writable + i, "\0\0\0\0\x09\0\0\0", 8);
+  for (unsigned i = 0; i < 2 * kPage; i += 8)
+    memcpy(worker->data_writable + i, "\0\0\0\0\x09\0\0\0", 8);
   worker->random = (seed + number + 1) * 0x9e3779b97f4a7c15u | 1;
   restore_pages(worker);
   return worker;
@@ -136,11 +141,13 @@ static void disturb(int64_t until) {
 
 static int open_memory(void) {
   const int memory = memfd_create("hostile", MFD_CLOEXEC);
-  if (memory < 0 || ftruncate(memory, (kWorkers + 1) * 4 * kPage) != 0) must(MAP_FAILED, "memory file");
+  if (memory < 0 || ftruncate(memory, (kWorkers + 1) * 4 * kPage) != 0)
+    must(MAP_FAILED, "memory file");
   return memory;
 }
 
-// One process with two threads that are at it and a third that disturbs them; it ends in the middle of it.
+// One process with two threads that are at it and a third that disturbs them; it ends in the middle
+// of it.
 static void live(uint64_t seed) {
   const int memory = open_memory();
   mine = new_worker(kWorkers, memory, seed);
@@ -173,7 +180,8 @@ static void report(void) {
       KINDS(X) OUTCOMES(X)};
 #undef X
   for (int i = 0; i < k_counters; ++i) {
-    printf("@hostile %zu-bit %s %llu\n", 8 * sizeof(long), kNames[i], (unsigned long long)g_counters[i]);
+    printf("@hostile %zu-bit %s %llu\n", 8 * sizeof(long), kNames[i],
+           (unsigned long long)g_counters[i]);
     if (g_counters[i] == 0) printf("@check FAILED %s never happened\n", kNames[i]);
   }
 }
@@ -183,11 +191,14 @@ int main(int argc, char** argv) {
   if (argc != 3) return 2;
   const uint64_t seed = strtoull(argv[2], NULL, 0);
   setvbuf(stdout, NULL, _IOLBF, 0);
-  g_counters = must(mmap(NULL, k_counters * sizeof *g_counters, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), "counters");
+  g_counters = must(mmap(NULL, k_counters * sizeof *g_counters, PROT_READ | PROT_WRITE,
+                         MAP_SHARED | MAP_ANONYMOUS, -1, 0),
+                    "counters");
   take_signals();
   if (strcmp(argv[1], "once") == 0) return once(seed);
   // No root: what it might call by accident must not stop the machine.
-  if (geteuid() == 0 && (setgroups(0, NULL) != 0 || setgid(1000) != 0 || setuid(1000) != 0)) return 1;
+  if (geteuid() == 0 && (setgroups(0, NULL) != 0 || setgid(1000) != 0 || setuid(1000) != 0))
+    return 1;
   const int64_t until = now_ms() + 1000 * atoll(argv[1]);
   for (uint64_t round = 0; now_ms() < until; ++round) {
     const pid_t child = fork();

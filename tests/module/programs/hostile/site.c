@@ -2,8 +2,8 @@
 //
 // Instructions that fail a check, and everything that is put around them.
 //
-// No byte here, nor a mixture of two instructions, may be a system call that does harm: not `0f 05`, `0f 34`, `cd 80`;
-// no far calls and returns: enter.c says why.
+// No byte here, nor a mixture of two instructions, may be a system call that does harm: not `0f
+// 05`, `0f 34`, `cd 80`; no far calls and returns: enter.c says why.
 #include <asm/ldt.h>
 #include <stdint.h>
 #include <string.h>
@@ -53,12 +53,14 @@ static uintptr_t strange_address(struct worker* worker) {
   }
 }
 
-// A check that fails: BOUND of a register against worker->data, clang's ud1, or one of MPX. Its length.
+// A check that fails: BOUND of a register against worker->data, clang's ud1, or one of MPX. Its
+// length.
 static size_t put_check(struct worker* worker, uint8_t* out) {
   static const uint8_t kClang[] = {0x67, 0x0f, 0xb9, 0x40, 0x12};
-  static const uint8_t kMpx[][8] = {{0xf3, 0x0f, 0x1b, 0x07, 0xf3, 0x0f, 0x1a, 0xc0},   // bndmk (di), bndcl ax
-                                    {0xf3, 0x0f, 0x1b, 0x07, 0xf2, 0x0f, 0x1a, 0xc1},   // bndcu cx
-                                    {0xf3, 0x0f, 0x1b, 0x07, 0xf2, 0x0f, 0x1b, 0xc1}};  // bndcn cx
+  static const uint8_t kMpx[][8] = {
+      {0xf3, 0x0f, 0x1b, 0x07, 0xf3, 0x0f, 0x1a, 0xc0},   // bndmk (di), bndcl ax
+      {0xf3, 0x0f, 0x1b, 0x07, 0xf2, 0x0f, 0x1a, 0xc1},   // bndcu cx
+      {0xf3, 0x0f, 0x1b, 0x07, 0xf2, 0x0f, 0x1b, 0xc1}};  // bndcn cx
   const unsigned what = below(worker, worker->cs == kCs64 ? 8 : 16);
   worker->gpr[CX] = ~(uintptr_t)0 >> 1;
   if (what == 0) return memcpy(out, "\x0f\x0b", 2), 2;  // ud2
@@ -83,15 +85,17 @@ static size_t put_check(struct worker* worker, uint8_t* out) {
 }
 
 static size_t put_prefixes(struct worker* worker, uint8_t* out, unsigned most) {
-  static const uint8_t kPrefixes[] = {0x66, 0x67, 0xf2, 0xf3, 0x2e, 0x36, 0x3e, 0x26, 0x64, 0x65, 0xf0};
+  static const uint8_t kPrefixes[] = {0x66, 0x67, 0xf2, 0xf3, 0x2e, 0x36,
+                                      0x3e, 0x26, 0x64, 0x65, 0xf0};
   const unsigned wanted = 1 + below(worker, most);
   for (unsigned i = 0; i < wanted; ++i) out[i] = kPrefixes[below(worker, sizeof kPrefixes)];
   return wanted;
 }
 
 static size_t put_interrupt(struct worker* worker, uint8_t* out) {
-  static const uint8_t kInterrupts[][2] = {{0xcd, 5}, {0xcd, 4}, {0xcd, 3}, {0xcd, 1},  {0xcd, 6}, {0xcd, 13},
-                                           {0xcc, 0}, {0xce, 0}, {0xf1, 0}, {0xcd, 14}, {0xcd, 5}, {0xcd, 2}};
+  static const uint8_t kInterrupts[][2] = {{0xcd, 5}, {0xcd, 4},  {0xcd, 3}, {0xcd, 1},
+                                           {0xcd, 6}, {0xcd, 13}, {0xcc, 0}, {0xce, 0},
+                                           {0xf1, 0}, {0xcd, 14}, {0xcd, 5}, {0xcd, 2}};
   memcpy(out, kInterrupts[below(worker, sizeof kInterrupts / 2)], 2);
   worker->flags |= 0x800;  // OF, for into
   return 2;
@@ -147,7 +151,8 @@ static size_t prepare_ldt(struct worker* worker, uint8_t* bytes) {
 // The page behind the instruction.
 static void place_before_end(struct worker* worker, size_t size) {
   worker->site = kPage - 1 - below(worker, (unsigned)size);
-  if (worker->cs == kOwnCs || worker->cs == kOtherCs) worker->ip = (uintptr_t)worker->code + worker->site;
+  if (worker->cs == kOwnCs || worker->cs == kOtherCs)
+    worker->ip = (uintptr_t)worker->code + worker->site;
 }
 
 void toggle_page(struct worker* random, uint8_t* page, int executable) {
@@ -160,19 +165,24 @@ void toggle_page(struct worker* random, uint8_t* page, int executable) {
       mmap(page, kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
       break;
     default:
-      mprotect(page, kPage, kProtections[below(random, 3)] | (executable && below(random, 2) ? PROT_EXEC : 0));
+      mprotect(page, kPage,
+               kProtections[below(random, 3)] | (executable && below(random, 2) ? PROT_EXEC : 0));
       break;
   }
 }
 
 // What the other threads write over an instruction: as a whole or byte by byte.
 void write_template(struct worker* random, struct worker* target) {
-  static const uint8_t kTemplates[][8] = {
-      {0x62, 0x03, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90}, {0x62, 0x13, 0x62, 0x03, 0x62, 0x13, 0x90, 0x90},
-      {0x67, 0x0f, 0xb9, 0x40, 0x12, 0x90, 0x90, 0x90}, {0x0f, 0x0b, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90},
-      {0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90}, {0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc},
-      {0xf3, 0x0f, 0x1b, 0x07, 0xf3, 0x0f, 0x1a, 0xc0}, {0x66, 0x62, 0x03, 0x66, 0x62, 0x13, 0x90, 0x90},
-      {0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x62, 0x03}, {0xcd, 0x04, 0xcd, 0x03, 0x90, 0x90, 0x90, 0x90}};
+  static const uint8_t kTemplates[][8] = {{0x62, 0x03, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90},
+                                          {0x62, 0x13, 0x62, 0x03, 0x62, 0x13, 0x90, 0x90},
+                                          {0x67, 0x0f, 0xb9, 0x40, 0x12, 0x90, 0x90, 0x90},
+                                          {0x0f, 0x0b, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90},
+                                          {0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90},
+                                          {0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc},
+                                          {0xf3, 0x0f, 0x1b, 0x07, 0xf3, 0x0f, 0x1a, 0xc0},
+                                          {0x66, 0x62, 0x03, 0x66, 0x62, 0x13, 0x90, 0x90},
+                                          {0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x62, 0x03},
+                                          {0xcd, 0x04, 0xcd, 0x03, 0x90, 0x90, 0x90, 0x90}};
   const uint8_t* const from = kTemplates[below(random, sizeof kTemplates / 8)];
   volatile uint8_t* const to = target->code_writable + target->site;
   const unsigned size = below(random, 3) ? 8 : 1 + below(random, 7);
@@ -193,11 +203,19 @@ void forge(struct worker* worker) {
     if (below(worker, 3) == 0) worker->gpr[i] = strange_address(worker);
   }
   worker->flags = below(worker, 2) ? 0x202 : (uintptr_t)next_random(worker) & kFlagsTried;
-  const uintptr_t selectors[] = {kCs32, kCs64, kDs, ldt(below(worker, kLdtEntries)), 0, 0x10, (uintptr_t)next_random(worker) & 0xffff};
+  const uintptr_t selectors[] = {kCs32,
+                                 kCs64,
+                                 kDs,
+                                 ldt(below(worker, kLdtEntries)),
+                                 0,
+                                 0x10,
+                                 (uintptr_t)next_random(worker) & 0xffff};
   if (below(worker, 3) == 0) worker->cs = selectors[below(worker, 7)];
   worker->ds = below(worker, 3) ? (uintptr_t)kDs : selectors[below(worker, 7)];
-  worker->es = worker->fs = worker->gs = below(worker, 2) ? (uintptr_t)kDs : selectors[below(worker, 7)];
-  if (worker->cs == kCs32 || worker->cs == kCs64) worker->ip = (uintptr_t)worker->code + worker->site;
+  worker->es = worker->fs = worker->gs =
+      below(worker, 2) ? (uintptr_t)kDs : selectors[below(worker, 7)];
+  if (worker->cs == kCs32 || worker->cs == kCs64)
+    worker->ip = (uintptr_t)worker->code + worker->site;
   if (below(worker, 16) == 0) worker->ip = strange_address(worker);
 }
 
@@ -221,7 +239,8 @@ static void fill_registers(struct worker* worker) {
 static void set_bases(struct worker* worker) {
 #ifdef __x86_64__
   worker->fs_base = (uintptr_t)(next_random(worker) >> (17 + below(worker, 47)));
-  worker->gs_base = below(worker, 2) ? (uintptr_t)worker->data + below(worker, kPage) : (uintptr_t)(next_random(worker) >> 17);
+  worker->gs_base = below(worker, 2) ? (uintptr_t)worker->data + below(worker, kPage)
+                                     : (uintptr_t)(next_random(worker) >> 17);
 #else
   write_ldt(worker, worker, kLdtData);
   worker->fs = worker->gs = ldt(kLdtData);
@@ -230,15 +249,18 @@ static void set_bases(struct worker* worker) {
 
 void restore_pages(struct worker* worker) {
   const off_t at = worker->memory_offset;
-  mmap(worker->code, 2 * kPage, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED | MAP_FIXED, worker->memory, at);
-  mmap(worker->data, 2 * kPage, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, worker->memory, at + 2 * kPage);
+  mmap(worker->code, 2 * kPage, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED | MAP_FIXED,
+       worker->memory, at);
+  mmap(worker->data, 2 * kPage, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, worker->memory,
+       at + 2 * kPage);
 }
 
 int make_site(struct worker* worker) {
   uint8_t bytes[64];
   size_t size = 0;
-  const int kinds[] = {k_straddle, k_vanishing, k_rewriting, k_rewriting, k_prefixes, k_softint, k_flags, k_sigreturn, k_farjump,
-                       k_ldt,      k_segbase,   k_operand,   k_stack,    k_plain,   k_plain};
+  const int kinds[] = {k_straddle, k_vanishing, k_rewriting, k_rewriting, k_prefixes,
+                       k_softint,  k_flags,     k_sigreturn, k_farjump,   k_ldt,
+                       k_segbase,  k_operand,   k_stack,     k_plain,     k_plain};
   const int kind = kinds[below(worker, sizeof kinds / sizeof *kinds)];
   fill_registers(worker);
   if (kind != k_vanishing) restore_pages(worker);
@@ -278,10 +300,13 @@ int make_site(struct worker* worker) {
   else
     size += put_check(worker, bytes + size);
   if (kind == k_operand) worker->gpr[BX] = strange_address(worker);
-  if (kind == k_straddle || kind == k_vanishing || (kind == k_prefixes && below(worker, 2))) place_before_end(worker, size);
+  if (kind == k_straddle || kind == k_vanishing || (kind == k_prefixes && below(worker, 2)))
+    place_before_end(worker, size);
   write_code(worker, bytes, size);
-  if (kind == k_rewriting) memcpy(worker->code_writable + worker->site + 8, "\xeb\xf6", 2);  // again and again
-  if (kind == k_straddle && below(worker, 4) != 0) toggle_page(worker, worker->code + kPage, below(worker, 2) != 0);
+  if (kind == k_rewriting)
+    memcpy(worker->code_writable + worker->site + 8, "\xeb\xf6", 2);  // again and again
+  if (kind == k_straddle && below(worker, 4) != 0)
+    toggle_page(worker, worker->code + kPage, below(worker, 2) != 0);
   if (kind == k_operand && below(worker, 2)) toggle_page(worker, worker->data + kPage, 0);
   return kind;
 }

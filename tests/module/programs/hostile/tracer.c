@@ -68,7 +68,9 @@ static void change_code(struct worker* worker, pid_t child) {
   void* const at = worker->code + worker->site;
   errno = 0;
   const long word = ptrace(PTRACE_PEEKTEXT, child, at, NULL);
-  if (errno == 0) ptrace(PTRACE_POKETEXT, child, at, (void*)(below(worker, 2) ? (word & ~0xffffl) | 0x0362 : (word & ~0xffl) | 0xcc));
+  if (errno == 0)
+    ptrace(PTRACE_POKETEXT, child, at,
+           (void*)(below(worker, 2) ? (word & ~0xffffl) | 0x0362 : (word & ~0xffl) | 0xcc));
 }
 
 void trace_one(struct worker* worker) {
@@ -86,17 +88,21 @@ void trace_one(struct worker* worker) {
     _exit(0);
   }
   int status = 0;
-  for (unsigned i = 0; child > 0 && i < 400 && waitpid(child, &status, 0) == child && WIFSTOPPED(status); ++i) {
+  for (unsigned i = 0;
+       child > 0 && i < 400 && waitpid(child, &status, 0) == child && WIFSTOPPED(status); ++i) {
     long signal = WSTOPSIG(status) == SIGSTOP || WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
     if (WSTOPSIG(status) == SIGTRAP && below(worker, 8) == 0) signal = SIGTRAP;
     if (signal == SIGSEGV && below(worker, 8) == 0) signal = 0;  // again, then
     if (below(worker, 8) == 0 && is_inside(worker, child)) change_registers(worker, child);
     if (below(worker, 16) == 0) change_code(worker, child);
-    const int how = below(worker, 4) == 0 ? PTRACE_CONT : below(worker, 4) == 0 ? PTRACE_SYSCALL : PTRACE_SINGLESTEP;
+    const int how = below(worker, 4) == 0   ? PTRACE_CONT
+                    : below(worker, 4) == 0 ? PTRACE_SYSCALL
+                                            : PTRACE_SINGLESTEP;
     if (ptrace(how, child, NULL, (void*)signal) != 0) break;
   }
   if (child > 0) {
     kill(child, SIGKILL);
-    while (waitpid(child, &status, 0) == child && !WIFEXITED(status) && !WIFSIGNALED(status)) continue;
+    while (waitpid(child, &status, 0) == child && !WIFEXITED(status) && !WIFSIGNALED(status))
+      continue;
   }
 }
