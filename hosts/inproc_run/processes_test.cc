@@ -140,7 +140,7 @@ TEST(DrainTest, TakesTheRestAndSaysWhatIsMissing) {
   RingFile file(4);
   Capture sink;
   const std::vector<rules::Rule> no_rules;
-  Drain drain(file, &sink, "clamp", no_rules);
+  Drain drain(file, &sink, "clamp", no_rules, nullptr);
   drain.start(getpid(), "/self");
   kebound_ring_record& damaged = file.records()[0];
   damaged.kind = 77;

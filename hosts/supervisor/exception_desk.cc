@@ -102,10 +102,12 @@ bool ExceptionDesk::is_compiler_trap(Tracee& tracee, BoundStop& stop) const {
   if (!x86::decode_compiler_trap(stop.code, stop.code_size, trap)) return false;
   Process& process = *tracee.process;
   if (process.check_traps == nullptr) {
-    process.check_traps = std::make_unique<CheckTraps>(process.pid, process.is_64bit,
-                                                       process.memory, process.modules);
+    process.check_traps = std::make_unique<CheckTraps>(
+        process.pid, process.is_64bit, process.memory, process.modules, options_.trap_messages);
   }
-  if (!process.check_traps->recover(stop.before, stop.event, stop.recovery)) return false;
+  if (!process.check_traps->recover(trap, stop.before, stop.event, stop.recovery, stop.detail)) {
+    return false;
+  }
   if (stop.event.ip != stop.before.rip) {
     stop.before.rip = stop.event.ip;
     stop.code_size =
