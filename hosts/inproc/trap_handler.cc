@@ -15,6 +15,7 @@
 #include "hosts/inproc/register_image.h"
 #include "hosts/inproc/runtime.h"
 #include "hosts/inproc/thread_state.h"
+#include "trap/x86/resume_writes.h"
 
 namespace kebound::inproc {
 namespace {
@@ -188,25 +189,18 @@ struct Exception {
 
 enum class Next { Resume, Propagate };
 
-// All of a plan's writes or none: a half corrected index would be worse than an exception.
 [[nodiscard]] bool carry_out_writes(const x86::ResumePlan& plan) noexcept {
-  uint64_t before[x86::kMaxIndexPlaces];
-  size_t done = 0;
   const auto pointer = [](uint64_t address) {
     return reinterpret_cast<void*>(static_cast<uintptr_t>(address));
   };
-  for (; done < plan.write_count; ++done) {
-    const x86::MemoryWrite& write = plan.writes[done];
-    if (kebound_copy(&before[done], pointer(write.address), write.size) != write.size ||
-        kebound_copy(pointer(write.address), &write.value, write.size) != write.size) {
-      break;
-    }
-  }
-  if (done == plan.write_count) return true;
-  while (done-- > 0) {
-    kebound_copy(pointer(plan.writes[done].address), &before[done], plan.writes[done].size);
-  }
-  return false;
+  return x86::carry_out_writes(
+      plan,
+      [&](uint64_t at, void* into, size_t size) {
+        return kebound_copy(into, pointer(at), size) == size;
+      },
+      [&](uint64_t at, const void* from, size_t size) {
+        return kebound_copy(pointer(at), from, size) == size;
+      });
 }
 
 // Nothing that the callbacks wanted of the thread happens.
@@ -242,8 +236,7 @@ Next resume(Exception& exception, Thread& thread) noexcept {
       return refuse(exception, "the stack pointer was moved down");
     }
     if (exception.is_livelock()) livelock(exception);
-    if (!carry_out_writes(way))
-      return refuse(exception, "the index is in memory that cannot be written");
+    if (!carry_out_writes(way)) return refuse(exception, x86::kWritesRefused);
   } else if (exception.is_livelock()) {
     livelock(exception);
   }

@@ -5,7 +5,7 @@
 
 #include "hosts/inproc/publish.h"
 #include "hosts/inproc/ring_question.h"
-#include "trap/x86/recovery_cache.h"
+#include "hosts/inproc/site_cache.h"
 
 namespace kebound::inproc {
 namespace {
@@ -15,24 +15,7 @@ static_assert(KEBOUND_QUESTION_ANSWER == KEBOUND_RING_DETAIL);
 struct Message {
   char text[KEBOUND_RING_DETAIL];
 };
-using Messages = x86::CacheTable<Message, 512>;
-constinit Messages g_messages{};
-
-void remember(uint64_t ip, const Message& message) noexcept {
-  constexpr x86::CodeRange kAny{0, UINT64_MAX};
-  for (unsigned attempt = 0; attempt < 2; ++attempt) {
-    for (size_t way = 0; way < Messages::kWays; ++way) {
-      Messages::Slot& slot = *g_messages.slot(ip, way);
-      if (Message* const free = slot.claim()) {
-        *free = message;
-        slot.publish(ip);
-        slot.release();
-        return;
-      }
-    }
-    g_messages.slot(ip, ip % Messages::kWays)->forget(kAny);
-  }
-}
+constinit SiteCache<Message, 512> g_messages{};
 
 }  // namespace
 
@@ -40,17 +23,11 @@ void find_trap_message(uint64_t ip, char (&message)[KEBOUND_RING_DETAIL]) noexce
   message[0] = '\0';
   kebound_ring_header* const ring = ring_header();
   if (ring == nullptr) return;
-  for (size_t way = 0; way < Messages::kWays; ++way) {
-    Messages::Slot& slot = *g_messages.slot(ip, way);
-    if (const Message* const known = slot.acquire(ip)) {
-      memcpy(message, known->text, sizeof message);
-      slot.release();
-      return;
-    }
-  }
   Message answer;
-  if (!ask_about_trap(*ring, ip, answer.text)) return;
-  remember(ip, answer);
+  if (!g_messages.find(ip, answer)) {
+    if (!ask_about_trap(*ring, ip, answer.text)) return;
+    g_messages.put(ip, answer);
+  }
   memcpy(message, answer.text, sizeof message);
 }
 

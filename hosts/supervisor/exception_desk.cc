@@ -16,6 +16,7 @@
 #include "nt/trap_frame.h"
 #include "trap/x86/bound.h"
 #include "trap/x86/compiler_trap.h"
+#include "trap/x86/resume_writes.h"
 
 namespace kebound::supervisor {
 namespace {
@@ -290,21 +291,11 @@ bool ExceptionDesk::prepare_resumption(BoundStop& stop, x86::Registers& after,
     }
     return false;
   }
-  // All of the writes or none: a half corrected index would be worse than an exception.
   const TargetMemory& memory = stop.tracee->process->memory;
-  uint64_t before[x86::kMaxIndexPlaces] = {};
-  for (size_t i = 0; i < plan.write_count; ++i) {
-    const x86::MemoryWrite& write = plan.writes[i];
-    if (memory.read(write.address, &before[i], write.size) &&
-        memory.write(write.address, &write.value, write.size)) {
-      continue;
-    }
-    while (i-- > 0) {
-      static_cast<void>(memory.write(plan.writes[i].address, &before[i], plan.writes[i].size));
-    }
-    return refuse("the index is in memory that cannot be written");
-  }
-  return true;
+  const bool written = x86::carry_out_writes(
+      plan, [&](uint64_t at, void* into, size_t size) { return memory.read(at, into, size); },
+      [&](uint64_t at, const void* from, size_t size) { return memory.write(at, from, size); });
+  return written || refuse(x86::kWritesRefused);
 }
 
 void ExceptionDesk::capture(BoundStop& stop) const {
