@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "hosts/inproc_run/drain.h"
+#include "hosts/posix/process_facts.h"
 
 namespace kebound::inproc_run {
 namespace {

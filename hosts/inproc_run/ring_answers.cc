@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "hosts/posix/module_map.h"
+#include "hosts/posix/process_facts.h"
 
 namespace kebound::inproc_run {
 namespace {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "hosts/posix/process_facts.h"
 #include "hosts/supervisor/ptrace.h"
 #include "hosts/supervisor/tracing_thread.h"
 #include "nt/host.h"

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "hosts/posix/process_facts.h"
 #include "hosts/supervisor/ptrace.h"
 #include "hosts/supervisor/tracing_thread.h"
 #include "nt/facility.h"
@@ -194,9 +195,8 @@ void Tracer::on_status(pid_t tid, WaitStatus status) {
   }
   switch (kind) {
     case Kind::SignalDelivery:
-      if (!program_started_ || !(status.signal() == SIGTRAP
-                                     ? take_call(tracee)
-                                     : desk_.take(tracee, status.signal()))) {
+      if (!program_started_ ||
+          !(status.signal() == SIGTRAP ? take_call(tracee) : desk_.take(tracee, status.signal()))) {
         ptrace_continue(tid, status.signal());
       }
       break;
