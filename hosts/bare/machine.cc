@@ -152,6 +152,8 @@ void start_timer() noexcept {
   out_byte(0x21, 0xfe);
 }
 
+void stop_timer() noexcept { out_byte(0x21, 0xff); }
+
 void acknowledge_timer() noexcept { out_byte(0x20, 0x20); }
 
 void set_kernel_stack(uint64_t top) noexcept { g_task_state.rsp[0] = top; }
@@ -191,9 +193,9 @@ void raise_bound_in_kernel() noexcept {
       "bndmk 9(%0), %%bnd0\n"
       ".globl kebound_bare_bound_site\n"
       "kebound_bare_bound_site:\n\t"
-      "bndcu 10(%0), %%bnd0"
+      "bndcu %1, %%bnd0"
       :
-      : "r"(uint64_t{0x1000}));
+      : "r"(uint64_t{0x1000}), "r"(uint64_t{0x100a}));
   write_msr(kBndCfgs, 0);
 }
 

@@ -57,6 +57,7 @@ class InterruptsOff {
 // and MPX for user mode. Once after each start of the kernel, interrupts off.
 void start_machine() noexcept;
 void start_timer() noexcept;
+void stop_timer() noexcept;
 void acknowledge_timer() noexcept;
 
 // Where gs points in the kernel: what KeGetCurrentThread() reads. The user's is 0.

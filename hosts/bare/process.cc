@@ -129,15 +129,17 @@ bool load_program(Process& process, const uint8_t* file, size_t size, uint64_t& 
   return true;
 }
 
-Thread* start_user_thread(Process& process, uint64_t entry, uint64_t stack_top,
-                          uint16_t code_selector) noexcept {
+Thread* start_user_thread(Process& process, const UserStart& start) noexcept {
   auto* const frame = static_cast<Frame*>(kb_allocate(sizeof(Frame)));
   if (frame == nullptr) return nullptr;
-  frame->rip = entry;
-  frame->cs = code_selector;
+  frame->rip = start.entry;
+  frame->cs = start.code_selector;
   frame->rflags = kFixedFlags;
-  frame->rsp = (stack_top & ~uint64_t{15}) - 16;
+  frame->rsp = (start.stack_top & ~uint64_t{15}) - 16;
   frame->ss = BARE_USER_DS;
+  frame->gpr[x86::Rax] = start.rax;
+  frame->gpr[x86::Rdx] = start.rdx;
+  frame->gpr[x86::Rbx] = start.rbx;
   return new_thread(begin_user_thread, frame, &process);
 }
 

@@ -41,9 +41,17 @@ struct Process {
 [[nodiscard]] bool load_program(Process& process, const uint8_t* file, size_t size,
                                 uint64_t& entry) noexcept;
 
-// A thread that begins at `entry`, its stack pointer 16 bytes below `stack_top`. Null: too many.
-[[nodiscard]] Thread* start_user_thread(Process& process, uint64_t entry, uint64_t stack_top,
-                                        uint16_t code_selector) noexcept;
+// How a user thread begins; other registers are 0.
+struct UserStart {
+  uint64_t entry = 0;
+  uint64_t stack_top = 0;  // its stack pointer is 16 bytes below
+  uint16_t code_selector = BARE_USER_CS32;
+  uint64_t rax = 0;
+  uint64_t rdx = 0;
+  uint64_t rbx = 0;
+};
+// Null: too many threads, or no memory.
+[[nodiscard]] Thread* start_user_thread(Process& process, const UserStart& start) noexcept;
 
 // None of its user code runs again, though threads of it be in the kernel still; who waits for that
 // is told. The caller goes on.

@@ -3,7 +3,7 @@
 """judge.py --log LOG --kernel ELF [--build DIR] SECTION...: whether the log of a boot says that these tests passed.
 
 A section conformance/CASE is judged as run_conformance.py judges the other hosts; in any other, each bug check has to
-be announced by a line "@bug-check CODE P1" before."""
+be announced by a line "@bug-check CODE P1 P2 P3 P4" before."""
 import argparse
 import os
 import sys
@@ -22,7 +22,7 @@ def symbols_of(kernel):
     """The kernel knows no symbols: it says how far behind BASE a place is, as the image's."""
     symbols = run_conformance.Symbols(kernel)
     (entries,) = symbols.images.values()
-    symbols.images = {DRIVER: [(address - BASE, name) for address, name in entries]}
+    symbols.images = dict.fromkeys((DRIVER, "tests"), [(address - BASE, name) for address, name in entries])
     return symbols
 
 
@@ -56,8 +56,8 @@ def judge_conformance(section, case, symbols):
 
 def judge_test(section, symbols):
     wrong = section.failures() + panics(section)
-    announced = [tuple(words.split()) for words in section.values("bug-check")]
-    found = [(record["code"], record["p1"]) for record in bug_checks_of(section, symbols)]
+    announced = [words.split() for words in section.values("bug-check")]
+    found = [[record["code"]] + record["parameters"] for record in bug_checks_of(section, symbols)]
     if found != announced:
         wrong.append(f"bug checks {found}, announced were {announced}")
     if not any(line.startswith("@check ok") for line in section.lines) and not announced:

@@ -20,20 +20,6 @@ constexpr int64_t kPatienceNs = 60'000'000'000;
 
 constinit const char* g_running = nullptr;
 
-// The value of `word` on the command line, up to the next blank; empty: it is not there.
-[[nodiscard]] std::string value_of(const char* word) {
-  const size_t size = strlen(word);
-  for (const char* at = command_line(); *at != 0; ++at) {
-    size_t same = 0;
-    while (same < size && at[same] == word[same]) ++same;
-    if (same != size) continue;
-    const char* end = at + size;
-    while (*end != 0 && *end != ' ') ++end;
-    return std::string(at + size, end);
-  }
-  return {};
-}
-
 void run(const char* name, void (*body)(const void*), const void* argument) {
   g_running = name;
   print_line(std::string("@begin ") + name);
@@ -57,6 +43,7 @@ void run_number(uint64_t number, const std::string& only) {
     if (is_wanted(name.c_str())) run(name.c_str(), run_case, c);
   }
   for (const Test* test = first_test(); test != nullptr; test = test->next) {
+    if (test->only_if_asked && only.empty()) continue;
     if (is_wanted(test->name)) run(test->name, run_test, test);
   }
 }
@@ -66,6 +53,19 @@ void run_number(uint64_t number, const std::string& only) {
 const Test*& first_test() {
   static constinit const Test* first = nullptr;
   return first;
+}
+
+std::string option(const char* word) {
+  const size_t size = strlen(word);
+  for (const char* at = command_line(); *at != 0; ++at) {
+    size_t same = 0;
+    while (same < size && at[same] == word[same]) ++same;
+    if (same != size) continue;
+    const char* end = at + size;
+    while (*end != 0 && *end != ' ') ++end;
+    return std::string(at + size, end);
+  }
+  return {};
 }
 
 void check(const std::string& words, bool holds) {
@@ -84,7 +84,7 @@ void end_of_test() {
 
 void kernel_run() {
   if (restart_count() == 0) print_line("kebound: the kernel is up");
-  run_number(restart_count(), value_of("only="));
+  run_number(restart_count(), option("only="));
   print_line("@done");
   leave_machine(kGood);
 }

@@ -15,6 +15,7 @@ namespace kebound::bare {
 struct Test {
   const char* name;
   void (*body)();
+  bool only_if_asked;  // by only=NAME
   const Test* next;
 };
 const Test*& first_test();
@@ -26,29 +27,24 @@ struct TestRegistrar {
   }
 };
 
-#define BARE_TEST(name)                                                                     \
+#define BARE_ENTRY(prefix, name, only_if_asked)                                             \
   static void test_##name();                                                                \
-  static ::kebound::bare::Test entry_##name = {"bare/" #name, &test_##name, nullptr};       \
+  static ::kebound::bare::Test entry_##name = {prefix #name, &test_##name, only_if_asked,   \
+                                               nullptr};                                    \
   static const ::kebound::bare::TestRegistrar registrar_##name(entry_##name);               \
   static void test_##name()
+#define BARE_TEST(name) BARE_ENTRY("bare/", name, false)
+// No test: it says what something costs.
+#define BARE_COST(name) BARE_ENTRY("cost/", name, true)
 
 // One statement.
 void check(const std::string& words, bool holds);
 void check_equal(const std::string& words, uint64_t got, uint64_t wanted);
 
+// The word on the kernel's command line that begins so, without that; empty: there is none.
+[[nodiscard]] std::string option(const char* word);
+
 // The kernel begins anew, with the next test. Also what becomes of a bug check.
 [[noreturn]] void end_of_test();
-
-// A program that is part of the kernel (programs.S).
-struct Program {
-  const uint8_t* file;
-  size_t size;
-};
-#define BARE_PROGRAM(name)                                             \
-  extern "C" const uint8_t program_##name[], program_##name##_end[];   \
-  static inline ::kebound::bare::Program name##_program() {            \
-    return {program_##name,                                            \
-            static_cast<size_t>(program_##name##_end - program_##name)}; \
-  }
 
 }  // namespace kebound::bare

@@ -106,8 +106,8 @@ void keep_a_process(void*) {
       const InterruptsOff off;
       // An order to a dead process stays unserved.
       g_served[i] = memory().slots[i].request;
-      g_threads[i] = start_user_thread(process, kProgramAt, kStacksAt + (i + 1) * kStackSize,
-                                       BARE_USER_CS32);
+      g_threads[i] = start_user_thread(
+          process, {.entry = kProgramAt, .stack_top = kStacksAt + (i + 1) * kStackSize});
       if (g_threads[i] == nullptr) panic("no thread for the program");
       memory().slots[i].tid = static_cast<uint32_t>(thread_id(*g_threads[i]));
     }
