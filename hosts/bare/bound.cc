@@ -63,14 +63,10 @@ bool find_function(void* opaque, uint64_t address, x86::CodePlace& out) noexcept
   return elf::function_around(process.image, address, user_memory(), out.function);
 }
 
-// A #BR is one by its vector. Of invalid opcodes those are that a compiler ends a failed bounds
-// check with; the first time at one, the function around it is analysed.
-[[nodiscard]] bool classify(const Frame& frame, Process& process, const x86::Registers& registers,
-                            BoundEvent& event, x86::Recovery& recovery) noexcept {
-  if (frame.vector == kVectorBound) {
-    describe_bound(registers, user_memory(), event);
-    return true;
-  }
+// Of invalid opcodes those are bound exceptions that a compiler ends a failed bounds check with; the
+// first time at one, the function around it is analysed.
+[[nodiscard]] bool recover(Process& process, const x86::Registers& registers, BoundEvent& event,
+                           x86::Recovery& recovery) noexcept {
   x86::RecoverySource source;
   source.mode =
       registers.cs == BARE_USER_CS64 ? x86::CodeMode::Bits64 : x86::CodeMode::Bits32;
@@ -145,17 +141,9 @@ void terminate(const Thread& thread, const Registration& who, const char* reason
   return Resumption::Resumed;
 }
 
-}  // namespace
-
-Resumption on_user_check(Frame& frame) noexcept {
-  Thread& thread = running_thread();
-  if (nt::Facility::registry().empty()) return Resumption::Propagate;
-  x86::Registers seen;
-  read_registers(frame, seen);
-  BoundEvent event;
-  x86::Recovery recovery;
-  if (!classify(frame, *thread.process, seen, event, recovery)) return Resumption::Propagate;
-
+// Asks about `event` and carries the answer out. `seen`: the registers at the trap.
+[[nodiscard]] Resumption ask(Thread& thread, const BoundEvent& event,
+                             const x86::Recovery& recovery, x86::Registers& seen, Frame& frame) {
   seen.rip = event.ip;  // a compiler's check is seen at its compare
   KTRAP_FRAME given;
   nt::fill_trap_frame(seen, given);
@@ -179,6 +167,25 @@ Resumption on_user_check(Frame& frame) noexcept {
       }
       return Resumption::Propagate;
   }
+}
+
+constexpr x86::Recovery kNotRecovered;
+
+}  // namespace
+
+Resumption on_user_check(Frame& frame) noexcept {
+  if (nt::Facility::registry().empty()) return Resumption::Propagate;
+  Thread& thread = running_thread();
+  x86::Registers seen;
+  read_registers(frame, seen);
+  BoundEvent event;
+  if (frame.vector == kVectorBound) {  // is one, whatever raised it
+    describe_bound(seen, user_memory(), event);
+    return ask(thread, event, kNotRecovered, seen, frame);
+  }
+  x86::Recovery recovery;
+  if (!recover(*thread.process, seen, event, recovery)) return Resumption::Propagate;
+  return ask(thread, event, recovery, seen, frame);
 }
 
 namespace {

@@ -121,6 +121,13 @@ void start_threads() noexcept {
   make_running(g_threads[0]);
 }
 
+size_t stack_used(const Thread& thread) noexcept {
+  const uint8_t* const stack = g_stacks[index_of(thread)];
+  size_t untouched = 0;
+  while (untouched < kStackSize && stack[untouched] == 0) ++untouched;
+  return kStackSize - untouched;
+}
+
 Thread* new_thread(void (*routine)(void*), void* argument, Process* process) noexcept {
   const InterruptsOff off;
   for (Thread& thread : g_threads) {

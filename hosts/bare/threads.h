@@ -60,6 +60,9 @@ void start_threads() noexcept;
   return static_cast<uint64_t>(&thread - &thread_at(0)) + 1;
 }
 
+// How much of its kernel stack was ever used since the machine was switched on, bytes.
+[[nodiscard]] size_t stack_used(const Thread& thread) noexcept;
+
 // Null: kMaxThreads exist. Its place is used again when it has ended and `references` is 0.
 [[nodiscard]] Thread* new_thread(void (*routine)(void*), void* argument,
                                  Process* process) noexcept;

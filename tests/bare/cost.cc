@@ -3,6 +3,7 @@
 // What an exception costs, in instructions where QEMU counts those instead of time (bench/bare/run):
 // then the time stamp counter counts one for each. Lines "@cost WORDS: NUMBER".
 #include "tests/bare/programs.h"
+#include "trap/x86/recovery_cache.h"
 
 namespace kebound::bare {
 
@@ -53,7 +54,7 @@ void say(const char* words, uint64_t number) {
   print_line(std::string("@cost ") + words + ": " + std::to_string(number));
 }
 
-BARE_COST(all) {
+BARE_COST(instructions) {
   stop_timer();
   be_a_driver();
   const uint64_t loop = measure(5, false);
@@ -66,6 +67,37 @@ BARE_COST(all) {
   check("both were registered", KeDeregisterBoundCallback(handler) == STATUS_SUCCESS);
   say("asked, nobody's, to the program's handler and back", measure(12, true) - loop);
   check("both were registered", KeDeregisterBoundCallback(passing) == STATUS_SUCCESS);
+}
+
+constinit Thread* g_asked = nullptr;
+
+BOUND_CALLBACK_STATUS correct_the_index() {
+  g_asked = &running_thread();
+  g_asked->nt.corrected_index = event_now().upper;
+  return BoundExceptionHandled;
+}
+
+BARE_PROGRAM(checks_clang_O0);
+BARE_PROGRAM(encodings);
+
+// Asks what the kernel stack of a thread needs; the callback itself needs next to nothing.
+void measure_stack(const char* words, const Program& program, uint64_t argument) {
+  be_a_driver();
+  check("it was registered", KeRegisterBoundCallback(correct_the_index) != nullptr);
+  static_cast<void>(run_program(program, argument));
+  say(words, stack_used(*g_asked));
+}
+
+BARE_COST(stack_for_a_compilers_check) {
+  measure_stack("bytes of kernel stack, a compiler's check", checks_clang_O0, 12);
+}
+BARE_COST(memory) {
+  say("bytes of the registry", sizeof(Registry));
+  say("bytes for each thread that dispatches", sizeof(DispatchContext));
+  say("bytes for recovering compilers' checks", sizeof(x86::RecoveryCache));
+}
+BARE_COST(stack_for_a_bound) {
+  measure_stack("bytes of kernel stack, a BOUND", encodings, 0);
 }
 
 }  // namespace
