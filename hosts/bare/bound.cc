@@ -25,8 +25,8 @@ constinit Settings g_settings;
 
 namespace {
 
-// Fixed memory, all zero when new: what is known about compilers' traps, and room for two threads to
-// look at new ones.
+// Fixed memory, all zero when new: what is known about compilers' traps, and room for two threads
+// to look at new ones.
 alignas(x86::RecoveryCache) constinit unsigned char g_cache_bytes[sizeof(x86::RecoveryCache)] = {};
 
 x86::RecoveryCache& cache() noexcept {
@@ -63,13 +63,12 @@ bool find_function(void* opaque, uint64_t address, x86::CodePlace& out) noexcept
   return elf::function_around(process.image, address, user_memory(), out.function);
 }
 
-// Of invalid opcodes those are bound exceptions that a compiler ends a failed bounds check with; the
-// first time at one, the function around it is analysed.
+// Of invalid opcodes those are bound exceptions that a compiler ends a failed bounds check with;
+// the first time at one, the function around it is analysed.
 [[nodiscard]] bool recover(Process& process, const x86::Registers& registers, BoundEvent& event,
                            x86::Recovery& recovery) noexcept {
   x86::RecoverySource source;
-  source.mode =
-      registers.cs == BARE_USER_CS64 ? x86::CodeMode::Bits64 : x86::CodeMode::Bits32;
+  source.mode = registers.cs == BARE_USER_CS64 ? x86::CodeMode::Bits64 : x86::CodeMode::Bits32;
   source.memory = user_memory();
   source.functions = {&process, find_function};
   source.evidence.unique_traps = process.numbers_its_traps;
@@ -99,9 +98,8 @@ void complain(const Registration& who, const char* rule, const char* what) {
                                                       const x86::Recovery& recovery,
                                                       const x86::Registers& seen,
                                                       x86::Registers& wanted) noexcept {
-  const int64_t* const corrected = thread.nt.corrected_index.has_value()
-                                       ? &*thread.nt.corrected_index
-                                       : nullptr;
+  const int64_t* const corrected =
+      thread.nt.corrected_index.has_value() ? &*thread.nt.corrected_index : nullptr;
   const x86::ResumePlan plan = x86::plan_resumption(event, recovery, seen, corrected, wanted);
   if (plan.verdict != x86::Resumption::Resume) return x86::resumption_text(plan.verdict);
   return carry_out_writes(plan) ? nullptr : "the index is in memory that is not there";
@@ -119,8 +117,7 @@ void terminate(const Thread& thread, const Registration& who, const char* reason
 [[nodiscard]] Resumption resume(Thread& thread, const Registration& who, const BoundEvent& event,
                                 const x86::Recovery& recovery, const x86::Registers& seen,
                                 x86::Registers& wanted, Frame& frame) {
-  const bool planned =
-      event.source != BoundSource::X86Bound && event.source != BoundSource::X86Mpx;
+  const bool planned = event.source != BoundSource::X86Bound && event.source != BoundSource::X86Mpx;
   const char* why = planned ? resume_check(thread, event, recovery, seen, wanted) : nullptr;
   const char* rule = "handled-refused";
   if (why == nullptr) {
@@ -141,32 +138,39 @@ void terminate(const Thread& thread, const Registration& who, const char* reason
   return Resumption::Resumed;
 }
 
-// Asks about `event` and carries the answer out. `seen`: the registers at the trap.
-[[nodiscard]] Resumption ask(Thread& thread, const BoundEvent& event,
-                             const x86::Recovery& recovery, x86::Registers& seen, Frame& frame) {
-  seen.rip = event.ip;  // a compiler's check is seen at its compare
+// The windows profile lets edits through to the program; any other has undone them.
+void leak_edits(const KTRAP_FRAME& frame, const BoundEvent& event, const x86::Registers& seen,
+                Frame& out) noexcept {
   KTRAP_FRAME given;
   nt::fill_trap_frame(seen, given);
-  KTRAP_FRAME edited = given;
-  const DispatchOutcome outcome = nt::Facility::dispatch(thread.nt, event, edited, nullptr);
-  // The process may have ended meanwhile; then none of this matters any more.
+  if (memcmp(&frame, &given, sizeof frame) == 0) return;
   x86::Registers wanted = seen;
-  if (memcmp(&edited, &given, sizeof edited) != 0) nt::apply_trap_frame(edited, wanted);
-  switch (outcome.verdict) {
-    case Verdict::Handled:
-      return resume(thread, outcome.decided_by, event, recovery, seen, wanted, frame);
-    case Verdict::Error:
-      terminate(thread, outcome.decided_by, nullptr);
-      return Resumption::Resumed;
-    default:
-      thread.livelock.forget();
-      // Only the windows profile lets edits through to here.
-      if (!(wanted == seen) && objection_to_return(wanted, seen, kUserEnd) == nullptr) {
-        if (wanted.rip == event.ip) wanted.rip = event.trap_ip;
-        write_registers(wanted, frame);
-      }
-      return Resumption::Propagate;
+  nt::apply_trap_frame(frame, wanted);
+  if (objection_to_return(wanted, seen, kUserEnd) != nullptr) return;
+  if (wanted.rip == event.ip) wanted.rip = event.trap_ip;
+  write_registers(wanted, out);
+}
+
+// Asks about `event` and carries the answer out. `seen`: the registers at the trap.
+[[nodiscard]] Resumption ask(Thread& thread, const BoundEvent& event, const x86::Recovery& recovery,
+                             x86::Registers& seen, Frame& frame) {
+  seen.rip = event.ip;  // a compiler's check is seen at its compare
+  KTRAP_FRAME nt_frame;
+  nt::fill_trap_frame(seen, nt_frame);
+  const DispatchOutcome outcome = nt::Facility::dispatch(thread.nt, event, nt_frame, nullptr);
+  // The process may have ended meanwhile; then none of this matters any more.
+  if (outcome.verdict == Verdict::Handled) {
+    x86::Registers wanted = seen;
+    nt::apply_trap_frame(nt_frame, wanted);
+    return resume(thread, outcome.decided_by, event, recovery, seen, wanted, frame);
   }
+  if (outcome.verdict == Verdict::Error) {
+    terminate(thread, outcome.decided_by, nullptr);
+    return Resumption::Resumed;
+  }
+  thread.livelock.forget();
+  if (nt::Facility::profile() == nt::Profile::Windows) leak_edits(nt_frame, event, seen, frame);
+  return Resumption::Propagate;
 }
 
 constexpr x86::Recovery kNotRecovered;

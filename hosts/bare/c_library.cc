@@ -72,7 +72,8 @@ size_t strlen(const char* text) {
 
 int strncmp(const char* left, const char* right, size_t size) {
   for (; size != 0; --size, ++left, ++right) {
-    if (*left != *right) return static_cast<unsigned char>(*left) - static_cast<unsigned char>(*right);
+    if (*left != *right)
+      return static_cast<unsigned char>(*left) - static_cast<unsigned char>(*right);
     if (*left == 0) break;
   }
   return 0;
@@ -84,7 +85,7 @@ unsigned long strtoul(const char* text, char** end, int base) {
   unsigned long value = 0;
   for (;; ++text) {
     const char lower = static_cast<char>(*text | 0x20);
-    const int digit = *text >= '0' && *text <= '9'  ? *text - '0'
+    const int digit = *text >= '0' && *text <= '9'   ? *text - '0'
                       : lower >= 'a' && lower <= 'z' ? lower - 'a' + 10
                                                      : 99;
     if (digit >= base) break;
@@ -111,8 +112,8 @@ int clock_gettime(clockid_t, timespec* now) noexcept {
 }
 
 int nanosleep(const timespec* time, timespec*) {
-  kebound::bare::sleep_until(kebound::bare::now_ns() +
-                             time->tv_sec * int64_t{1'000'000'000} + time->tv_nsec);
+  kebound::bare::sleep_until(kebound::bare::now_ns() + time->tv_sec * int64_t{1'000'000'000} +
+                             time->tv_nsec);
   return 0;
 }
 

@@ -31,9 +31,7 @@ struct CpuId {
 };
 CpuId cpuid(uint32_t leaf, uint32_t subleaf) noexcept {
   CpuId r;
-  __asm__ volatile("cpuid"
-                   : "=a"(r.a), "=b"(r.b), "=c"(r.c), "=d"(r.d)
-                   : "a"(leaf), "c"(subleaf));
+  __asm__ volatile("cpuid" : "=a"(r.a), "=b"(r.b), "=c"(r.c), "=d"(r.d) : "a"(leaf), "c"(subleaf));
   return r;
 }
 
@@ -96,8 +94,8 @@ void load_vectors() noexcept {
     // Only system calls are for user mode to raise by INT. BOUND checks no privilege level.
     const uint64_t level = i >= kVectorSystemCall && i <= kLastReport ? 3 : 0;
     const uint64_t type = 0x8e | level << 5;  // interrupts are off behind it
-    g_gates[i].low = (stub & 0xffff) | uint64_t{BARE_KERNEL_CS} << 16 | type << 40 |
-                     (stub >> 16 & 0xffff) << 48;
+    g_gates[i].low =
+        (stub & 0xffff) | uint64_t{BARE_KERNEL_CS} << 16 | type << 40 | (stub >> 16 & 0xffff) << 48;
     g_gates[i].high = stub >> 32;
   }
   const TablePointer pointer = {sizeof g_gates - 1, reinterpret_cast<uint64_t>(g_gates)};
@@ -130,9 +128,7 @@ void allow_extended_state() noexcept {
   __asm__ volatile("movq %%cr4, %0" : "=r"(cr4));
   __asm__ volatile("movq %0, %%cr4" : : "r"(cr4 | kOsXsave));
   g_extended_components = cpuid(0xd, 0).a & kWanted;
-  __asm__ volatile("xsetbv"
-                   :
-                   : "c"(0), "a"(static_cast<uint32_t>(g_extended_components)), "d"(0));
+  __asm__ volatile("xsetbv" : : "c"(0), "a"(static_cast<uint32_t>(g_extended_components)), "d"(0));
 }
 
 }  // namespace
@@ -218,8 +214,8 @@ void leave_machine(uint8_t status) noexcept {
 
 const char* command_line() noexcept {
   // The boot loader's structure: flags, and the line at 16 where bit 2 of them is set.
-  const auto* const information = reinterpret_cast<const uint32_t*>(
-      BARE_BASE + static_cast<uint32_t>(boot_information));
+  const auto* const information =
+      reinterpret_cast<const uint32_t*>(BARE_BASE + static_cast<uint32_t>(boot_information));
   constexpr uint32_t kHasCommandLine = 1u << 2;
   if ((information[0] & kHasCommandLine) == 0) return "";
   return reinterpret_cast<const char*>(BARE_BASE + uint64_t{information[4]});

@@ -70,7 +70,8 @@ inline constexpr size_t kExtendedStateSize = 4096;
 void save_extended_state(void* area) noexcept;
 void load_extended_state(const void* area) noexcept;
 
-// Raises #BR in the kernel itself: 64-bit code has no BOUND, and MPX is on for the kernel meanwhile.
+// Raises #BR in the kernel itself: 64-bit code has no BOUND, and MPX is on for the kernel
+// meanwhile.
 void raise_bound_in_kernel() noexcept;
 // Where that instruction is.
 [[nodiscard]] uint64_t bound_in_kernel() noexcept;

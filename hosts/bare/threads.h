@@ -37,11 +37,11 @@ struct Thread {
   enum class State : uint8_t { Free, Ready, Waiting };
   State state = State::Free;
   bool attached = false;
-  uint64_t stack_pointer = 0;       // while it does not run
-  const void* waits_on = nullptr;   // null: only for its deadline
+  uint64_t stack_pointer = 0;      // while it does not run
+  const void* waits_on = nullptr;  // null: only for its deadline
   int64_t deadline_ns = kNever;
-  Process* process = nullptr;       // whose user code it runs, null: none
-  uint16_t segments[3] = {};        // ds, es, fs, while it does not run
+  Process* process = nullptr;  // whose user code it runs, null: none
+  uint16_t segments[3] = {};   // ds, es, fs, while it does not run
   LivelockGuard<x86::Registers> livelock;
   // Of a thread that PsCreateSystemThread made; system_threads.cc.
   LONG references = 0;
@@ -64,8 +64,7 @@ void start_threads() noexcept;
 [[nodiscard]] size_t stack_used(const Thread& thread) noexcept;
 
 // Null: kMaxThreads exist. Its place is used again when it has ended and `references` is 0.
-[[nodiscard]] Thread* new_thread(void (*routine)(void*), void* argument,
-                                 Process* process) noexcept;
+[[nodiscard]] Thread* new_thread(void (*routine)(void*), void* argument, Process* process) noexcept;
 extern "C" [[noreturn]] void end_thread() noexcept;
 // [[noreturn]] Thread: for the first time to user mode.
 [[noreturn]] void enter_user_mode(const Frame& frame) noexcept;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What comes into the kernel, by vector. To put kebound into a kernel is to call on_user_check() for
-// 5 and 6 of user mode, and on_kernel_exception() for those of its own.
+// What comes into the kernel, by vector. To put kebound into a kernel is to call on_user_check()
+// for 5 and 6 of user mode, and on_kernel_exception() for those of its own.
 #include "hosts/bare/bound.h"
 #include "hosts/bare/machine.h"
 #include "hosts/bare/process.h"

@@ -49,9 +49,9 @@ namespace kebound {
   for (unsigned i = 0; i < 4; ++i) {
     line += std::string(" p") + std::to_string(i + 1) + "=" + nt::hex(record.parameters[i]);
   }
-  line += std::string(" driver=") + quoted(record.driver) +
-          " callback=" + quoted(record.callback) + " pid=" + std::to_string(record.pid) +
-          " tid=" + std::to_string(record.tid) + " explanation=" + quoted(record.explanation);
+  line += std::string(" driver=") + quoted(record.driver) + " callback=" + quoted(record.callback) +
+          " pid=" + std::to_string(record.pid) + " tid=" + std::to_string(record.tid) +
+          " explanation=" + quoted(record.explanation);
   return line;
 }
 

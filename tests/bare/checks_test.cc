@@ -23,8 +23,7 @@ BOUND_CALLBACK_STATUS clamp() {
   if (!event.resumable || event.confidence == Confidence::Unknown)
     return BoundExceptionContinueSearch;
   // The frame has no place for an index in memory, or in R12..R15.
-  running_thread().nt.corrected_index =
-      event.index < event.lower ? event.lower : event.upper;
+  running_thread().nt.corrected_index = event.index < event.lower ? event.lower : event.upper;
   return BoundExceptionHandled;
 }
 
@@ -49,7 +48,9 @@ void run_checks(const Program& program, BoundSource source) {
                 static_cast<uint64_t>(int64_t{round.index}));
     check_equal(words + "the lower limit", static_cast<uint64_t>(g_first.lower), 0);
     check_equal(words + "the upper limit", static_cast<uint64_t>(g_first.upper), 9);
-    check(words + "to be resumed" + (g_first.resumable ? "" : ": " + std::string(doubt_text(g_first.doubt))), g_first.resumable);
+    check(words + "to be resumed" +
+              (g_first.resumable ? "" : ": " + std::string(doubt_text(g_first.doubt))),
+          g_first.resumable);
     check(words + "the program came to its end", process.ending == Ending::Exited);
     check_equal(words + "with the nearest element", process.exit_status, round.result);
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What an exception costs, in instructions where QEMU counts those instead of time (bench/bare/run):
-// then the time stamp counter counts one for each. Lines "@cost WORDS: NUMBER".
+// What an exception costs, in instructions where QEMU counts those instead of time
+// (bench/bare/run): then the time stamp counter counts one for each. Lines "@cost WORDS: NUMBER".
 #include "tests/bare/programs.h"
 #include "trap/x86/recovery_cache.h"
 
@@ -96,9 +96,7 @@ BARE_COST(memory) {
   say("bytes for each thread that dispatches", sizeof(DispatchContext));
   say("bytes for recovering compilers' checks", sizeof(x86::RecoveryCache));
 }
-BARE_COST(stack_for_a_bound) {
-  measure_stack("bytes of kernel stack, a BOUND", encodings, 0);
-}
+BARE_COST(stack_for_a_bound) { measure_stack("bytes of kernel stack, a BOUND", encodings, 0); }
 
 }  // namespace
 

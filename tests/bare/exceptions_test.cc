@@ -24,8 +24,7 @@ BOUND_CALLBACK_STATUS step_over_bound() {
   // 16-bit operands read the two halves of the lower limit.
   const int64_t upper = event.index_width == 16 ? 0 : 9;
   if (event.source != BoundSource::X86Bound || event.confidence != Confidence::Certain ||
-      event.index != 12 || event.lower != 0 || event.upper != upper ||
-      event.ip != frame_now().Rip)
+      event.index != 12 || event.lower != 0 || event.upper != upper || event.ip != frame_now().Rip)
     ++g_wrong;
   frame_now().Rip += event.instruction_length;
   return BoundExceptionHandled;

@@ -17,8 +17,8 @@ struct Program {
   const uint8_t* file;
   const uint8_t* end;
 };
-#define BARE_PROGRAM(name)                                            \
-  extern "C" const uint8_t program_##name[], program_##name##_end[];  \
+#define BARE_PROGRAM(name)                                           \
+  extern "C" const uint8_t program_##name[], program_##name##_end[]; \
   static const ::kebound::bare::Program name = {program_##name, program_##name##_end}
 
 inline constexpr uint64_t kStackAt = 0x38000000;
@@ -33,8 +33,8 @@ struct LoopPlaces {
   uint64_t bound, forever, handler;
 };
 [[nodiscard]] LoopPlaces load_loops();
-[[nodiscard]] Thread* start_loop(Process& process, uint64_t entry, unsigned number,
-                                 uint32_t rounds, int32_t index);
+[[nodiscard]] Thread* start_loop(Process& process, uint64_t entry, unsigned number, uint32_t rounds,
+                                 int32_t index);
 
 // Inside a callback: what it is asked about.
 [[nodiscard]] inline const BoundEvent& event_now() { return *running_thread().nt.event; }

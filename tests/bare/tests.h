@@ -27,11 +27,11 @@ struct TestRegistrar {
   }
 };
 
-#define BARE_ENTRY(prefix, name, only_if_asked)                                             \
-  static void test_##name();                                                                \
-  static ::kebound::bare::Test entry_##name = {prefix #name, &test_##name, only_if_asked,   \
-                                               nullptr};                                    \
-  static const ::kebound::bare::TestRegistrar registrar_##name(entry_##name);               \
+#define BARE_ENTRY(prefix, name, only_if_asked)                                           \
+  static void test_##name();                                                              \
+  static ::kebound::bare::Test entry_##name = {prefix #name, &test_##name, only_if_asked, \
+                                               nullptr};                                  \
+  static const ::kebound::bare::TestRegistrar registrar_##name(entry_##name);             \
   static void test_##name()
 #define BARE_TEST(name) BARE_ENTRY("bare/", name, false)
 // No test: it says what something costs.

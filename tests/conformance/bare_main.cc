@@ -123,9 +123,7 @@ void keep_a_process(void*) {
 
 class ProgramInBareKernel final : public OrderedProgram {
  public:
-  explicit ProgramInBareKernel(DRIVER_OBJECT* driver) : OrderedProgram(driver) {
-    use(&memory());
-  }
+  explicit ProgramInBareKernel(DRIVER_OBJECT* driver) : OrderedProgram(driver) { use(&memory()); }
 
   void start(unsigned thread, const Exception& exception) override {
     // Told to raise one by a callback on that very thread: it is in the kernel, and so is the #BR.
