@@ -11,6 +11,7 @@
 #include "core/livelock.h"
 #include "events/record.h"
 #include "hosts/posix/module_map.h"
+#include "hosts/posix/process_facts.h"
 #include "hosts/supervisor/breakpoints.h"
 #include "hosts/supervisor/check_traps.h"
 #include "hosts/supervisor/target_memory.h"
@@ -29,9 +30,9 @@ struct Process {
   UserSpace space;
   TargetMemory memory;
   posix::ModuleMapReader modules;
-  std::unique_ptr<CheckTraps> check_traps;  // made at the first trap
+  std::unique_ptr<CheckTraps> check_traps;       // made at the first trap
   std::unordered_set<uint64_t> captured_places;  // instruction pointers whose stack was recorded
-  posix::SignalMasks masks;                             // as last seen
+  posix::SignalMasks masks;                      // as last seen
   std::shared_ptr<Breakpoints> breakpoints;  // shared by those that share memory; null: none yet
 };
 
