@@ -9,8 +9,11 @@ namespace kebound {
 
 // What is known about a #BR of user mode. The processor says that it is a bound exception, by
 // vector 5; BOUND raises it, and MPX. The bytes and the bounds may have changed since the processor
-// read them: then the event says less, but it stays one. Context: as `memory` allows.
-void describe_bound(const x86::Registers& registers, MemoryReader memory,
+// read them: then the event says less, but it stays one. `read_bases` completes registers that come
+// without their segment bases, as most checks need none; null: they have them. Context: as `memory`
+// allows.
+using BaseReader = void (*)(x86::Registers& registers);
+void describe_bound(x86::Registers& registers, const MemoryReader& memory, BaseReader read_bases,
                     BoundEvent& event) noexcept;
 
 }  // namespace kebound

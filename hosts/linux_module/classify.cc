@@ -35,9 +35,13 @@ constexpr MemoryReader kUserMemory = {
 
 }  // namespace
 
-bool classify(unsigned vector, const x86::Registers& registers, BoundEvent& event) noexcept {
+void read_bases(x86::Registers& registers) noexcept {
+  kb_read_bases(reinterpret_cast<kb_registers*>(&registers));
+}
+
+bool classify(unsigned vector, x86::Registers& registers, BoundEvent& event) noexcept {
   if (vector == kVectorInvalidOpcode) return describe_compiler_trap(registers, event);
-  describe_bound(registers, kUserMemory, event);
+  describe_bound(registers, kUserMemory, read_bases, event);
   return true;
 }
 

@@ -10,8 +10,11 @@ inline constexpr unsigned kVectorBound = 5;
 inline constexpr unsigned kVectorInvalidOpcode = 6;
 
 // Whether the trap is a bounds failure, and what is known about it. The processor says by the vector
-// that it is a bound exception; for invalid opcodes the instruction decides. Context: trap.
-[[nodiscard]] bool classify(unsigned vector, const x86::Registers& registers,
-                            BoundEvent& event) noexcept;
+// that it is a bound exception; for invalid opcodes the instruction decides. `registers` come without
+// segment bases, and get them where the check has to do with one. Context: trap.
+[[nodiscard]] bool classify(unsigned vector, x86::Registers& registers, BoundEvent& event) noexcept;
+
+// Context: the running task's registers, in the trap.
+void read_bases(x86::Registers& registers) noexcept;
 
 }  // namespace kebound::linux_module

@@ -96,6 +96,8 @@ void kb_stop(void);
 /* Whether a trap would be asked about at all. Context: trap. */
 int kb_interested(void);
 
+/* The running task's segment bases, which the registers of a trap come without. Context: trap. */
+void kb_read_bases(struct kb_registers* registers);
 enum kb_trap_result { kKbNotOurs, kKbResume, kKbDeferred };
 /* A user-mode #BR (5) or #UD (6) of the running task. kKbResume: `registers` is what it resumes with. kKbDeferred:
  * kb_deferred() is to be called on the task's way back to user mode. Context: trap. */

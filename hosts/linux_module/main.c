@@ -66,6 +66,13 @@ static void to_registers(const struct pt_regs *regs, struct kb_registers *out)
 	out->fs = selector;
 	savesegment(gs, selector);
 	out->gs = selector;
+	/* Most checks have nothing to do with them: kb_read_bases(). */
+	out->fs_base = 0;
+	out->gs_base = 0;
+}
+
+void kb_read_bases(struct kb_registers *out)
+{
 	rdmsrl(MSR_FS_BASE, out->fs_base);
 	rdmsrl(MSR_KERNEL_GS_BASE, out->gs_base);
 }

@@ -54,21 +54,30 @@ constinit Native g_natives[2 * kMaxRegistrations];
   return nullptr;
 }
 
+constexpr uint16_t kUserCs64 = 0x33;
 constexpr uint64_t kUserFlags = 0x00254DD5;  // those of nt/trap_frame.cc
 
+// `wanted` gets the edits where the answer is Handled. The trap waits for this: nothing is copied but what a
+// callback is shown.
 [[nodiscard]] RawAnswer call_native(const Native& native, const BoundEvent& event,
-                                    x86::Registers& registers) {
+                                    const x86::Registers& registers, x86::Registers& wanted) {
   if (native.disabled.load(MemoryOrder::Relaxed) != 0) return kAnswerContinueSearch;
   kebound_event abi_event;
-  kebound_registers abi_registers;
+  kebound_registers shown;
   fill_abi_event(event, abi_event);
-  fill_abi_registers(registers, abi_registers);
-  const RawAnswer answer = native.callback(native.context, &abi_event, &abi_registers);
+  fill_abi_registers(registers, shown);
+  const RawAnswer answer = native.callback(native.context, &abi_event, &shown);
   if (answer != kAnswerHandled) return answer;
-  const uint64_t mask = registers.cs == 0x33 ? ~uint64_t{0} : uint64_t{0xffffffff};
-  for (unsigned i = 0; i < 16; ++i) registers.gpr[i] = abi_registers.gpr[i] & mask;
-  registers.rip = abi_registers.ip & mask;
-  registers.rflags = (registers.rflags & ~kUserFlags) | (abi_registers.flags & kUserFlags);
+  wanted = registers;  // of the rest edits have no effect
+  if (registers.cs == kUserCs64) {
+    memcpy(wanted.gpr, shown.gpr, sizeof wanted.gpr);
+    wanted.rip = shown.ip;
+  } else {
+    // 32-bit code has eight registers; what a 64-bit process has in the others stays.
+    for (unsigned i = 0; i < 8; ++i) wanted.gpr[i] = static_cast<uint32_t>(shown.gpr[i]);
+    wanted.rip = static_cast<uint32_t>(shown.ip);
+  }
+  wanted.rflags = (registers.rflags & ~kUserFlags) | (shown.flags & kUserFlags);
   return answer;
 }
 
@@ -102,12 +111,9 @@ void made(Native& native, Handle handle) noexcept {
 [[nodiscard]] RawAnswer ask_native(TaskThread& thread, const Native& native) {
   // As far as its module knows it is not registered yet.
   if (native.handle.load(MemoryOrder::Relaxed) == kBeingMade) return kAnswerContinueSearch;
-  x86::Registers registers = thread.at_fault;
-  KTRAP_FRAME& frame = *thread.thread.kthread.TrapFrame;
-  const RawAnswer answer = call_native(native, thread.event, registers);
+  const RawAnswer answer = call_native(native, thread.event, thread.at_fault, thread.edited);
   if (answer == kAnswerHandled) {
-    nt::fill_trap_frame(registers, frame);
-    thread.edited = registers;
+    nt::fill_trap_frame(thread.edited, *thread.thread.kthread.TrapFrame);
     thread.has_edited = true;
   }
   return answer;
@@ -122,9 +128,10 @@ void free_native(Native& native) noexcept {
 
 bool atomic_callbacks_exist() noexcept { return !g_atomic.empty(); }
 
-DispatchOutcome ask_atomic(const BoundEvent& event, x86::Registers& registers) noexcept {
+DispatchOutcome ask_atomic(const BoundEvent& event, const x86::Registers& registers,
+                           x86::Registers& wanted) noexcept {
   return g_atomic.dispatch(g_contexts[kb_processor()], [&](const Registration& registration) {
-    return call_native(*static_cast<const Native*>(registration.context), event, registers);
+    return call_native(*static_cast<const Native*>(registration.context), event, registers, wanted);
   });
 }
 

@@ -11,8 +11,9 @@ namespace kebound::linux_module {
 
 [[nodiscard]] bool atomic_callbacks_exist() noexcept;
 
-// Asks the atomic callbacks; `registers` holds the edits only when the verdict is Handled. Context: trap.
-[[nodiscard]] DispatchOutcome ask_atomic(const BoundEvent& event, x86::Registers& registers) noexcept;
+// Asks the atomic callbacks; `wanted` is filled only where the verdict is Handled. Context: trap.
+[[nodiscard]] DispatchOutcome ask_atomic(const BoundEvent& event, const x86::Registers& registers,
+                                         x86::Registers& wanted) noexcept;
 
 // Its answer was none: a bug check. It is not asked again; the rest is for its module to remove.
 void disable_atomic(const DispatchOutcome& outcome, uint64_t ip) noexcept;

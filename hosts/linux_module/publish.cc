@@ -60,24 +60,25 @@ void fill_abi_event(const BoundEvent& from, kebound_event& to) noexcept {
   to.line_ip = from.line_ip;
 }
 
+// They are the same but for the last member, which is where x86::Registers has padding.
+static_assert(sizeof(kebound_registers) == sizeof(x86::Registers) &&
+              offsetof(kebound_registers, ip) == offsetof(x86::Registers, rip) &&
+              offsetof(kebound_registers, flags) == offsetof(x86::Registers, rflags) &&
+              offsetof(kebound_registers, fs_base) == offsetof(x86::Registers, fs_base) &&
+              offsetof(kebound_registers, gs_base) == offsetof(x86::Registers, gs_base) &&
+              offsetof(kebound_registers, cs) == offsetof(x86::Registers, cs) &&
+              offsetof(kebound_registers, gs) == offsetof(x86::Registers, gs) &&
+              offsetof(kebound_registers, index_corrected) == offsetof(x86::Registers, gs) + 2);
+
 void fill_abi_registers(const x86::Registers& from, kebound_registers& to) noexcept {
-  to = kebound_registers{};
-  for (unsigned i = 0; i < 16; ++i) to.gpr[i] = from.gpr[i];
-  to.ip = from.rip;
-  to.flags = from.rflags;
-  to.fs_base = from.fs_base;
-  to.gs_base = from.gs_base;
-  to.cs = from.cs;
-  to.ss = from.ss;
-  to.ds = from.ds;
-  to.es = from.es;
-  to.fs = from.fs;
-  to.gs = from.gs;
+  memcpy(&to, &from, sizeof to);
+  to.index_corrected = 0;
 }
 
 void publish_exception(const BoundEvent& event, const x86::Registers& before,
                        const x86::Registers& after, const Ending& ending,
                        bool may_sleep) noexcept {
+  if (kb_readers() == 0) return;
   const ScopedRecord record;
   if (!record) return;
   record->kind = KEBOUND_RECORD_EXCEPTION;

@@ -156,10 +156,39 @@ void kb_sleep_ns(s64 ns)
 	usleep_range(ns / 1000, ns / 1000 + 100);
 }
 
+/* Up to two words inside one page: an instruction, a pair of bounds. */
+static __always_inline bool read_words(u64 address, void *buffer, size_t size)
+{
+	const u64 __user *from = (const u64 __user *)address;
+	u64 words[2] = { 0, 0 };
+	bool whole = false;
+
+	if (size > sizeof(words) || offset_in_page(address) > PAGE_SIZE - sizeof(words))
+		return false;
+	pagefault_disable();
+	if (user_access_begin(from, sizeof(words))) {
+		unsafe_get_user(words[0], from, fault);
+		unsafe_get_user(words[1], from + 1, fault);
+		whole = true;
+fault:
+		user_access_end();
+	}
+	pagefault_enable();
+	if (!whole)
+		return false;
+	if (size == sizeof(u64))
+		memcpy(buffer, words, sizeof(u64));
+	else
+		memcpy(buffer, words, size);
+	return true;
+}
+
 size_t kb_read_user(void *self, u64 address, void *buffer, size_t size)
 {
 	const size_t first = min_t(size_t, size, PAGE_SIZE - offset_in_page(address));
 
+	if (read_words(address, buffer, size))
+		return size;
 	if (copy_from_user_nofault(buffer, (const void __user *)address, first))
 		return 0;
 	if (first == size ||

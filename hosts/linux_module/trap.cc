@@ -184,8 +184,8 @@ void keep_event(TaskThread& thread, const BoundEvent& event,
   }
 
   if (atomic_callbacks_exist()) {
-    x86::Registers wanted = registers;
-    const DispatchOutcome outcome = ask_atomic(event, wanted);
+    x86::Registers wanted;
+    const DispatchOutcome outcome = ask_atomic(event, registers, wanted);
     if (outcome.verdict == Verdict::Handled && acceptable(outcome.decided_by, event, wanted, registers)) {
       publish_exception(event, registers, wanted,
                         {KEBOUND_DISPOSITION_HANDLED, outcome.asked, outcome.decided_by.routine,
@@ -216,6 +216,7 @@ void keep_event(TaskThread& thread, const BoundEvent& event,
               "inside callbacks, or there is no memory; an exception was propagated\"");
     return kKbNotOurs;
   }
+  read_bases(registers);
   keep_event(*thread, event, registers);
   return kKbDeferred;
 }

@@ -64,4 +64,9 @@ enum class BoundVerdict : uint8_t {
 [[nodiscard]] BoundVerdict evaluate_bound(const Registers& registers, MemoryReader memory,
                                           BoundEvent& event) noexcept;
 
+// The same for an instruction that the caller has decoded, of a thread in flat 32-bit code.
+[[nodiscard]] BoundVerdict evaluate_bound(const BoundInstruction& instruction,
+                                          const Registers& registers, const MemoryReader& memory,
+                                          BoundEvent& event) noexcept;
+
 }  // namespace kebound::x86

@@ -84,9 +84,10 @@ int32_t sign_extend(uint32_t value, unsigned bits) noexcept {
   return bits == 16 ? static_cast<int16_t>(value) : static_cast<int32_t>(value);
 }
 
+// Four bytes are there, of which the first `bits` count.
 int32_t bound_at(const uint8_t* bytes, unsigned bits) noexcept {
   uint32_t value = 0;
-  for (unsigned i = 0; i < bits / 8; ++i) value |= uint32_t{bytes[i]} << (8 * i);
+  __builtin_memcpy(&value, bytes, sizeof value);
   return sign_extend(value, bits);
 }
 
@@ -151,7 +152,11 @@ BoundVerdict evaluate_bound(const Registers& registers, MemoryReader memory,
   const size_t readable = memory.read_some(memory.self, registers.rip, code, wanted);
   BoundInstruction instruction;
   if (!decode_bound(code, readable, CodeSize::Bits32, instruction)) return BoundVerdict::NotBound;
+  return evaluate_bound(instruction, registers, memory, event);
+}
 
+BoundVerdict evaluate_bound(const BoundInstruction& instruction, const Registers& registers,
+                            const MemoryReader& memory, BoundEvent& event) noexcept {
   uint32_t base = 0;
   switch (segment_base(instruction.segment, registers, base)) {
     case SegmentState::Null:
