@@ -4,6 +4,7 @@
  * their registration is gone.
  */
 #include <linux/delay.h>
+#include <linux/irqflags.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 
@@ -41,7 +42,8 @@ static unsigned int on_bound(void *context, const kebound_event *event, kebound_
 	/* Stays inside for a while, so that a deregistration that does not wait meets it. */
 	for (i = 0; i < 200; i++)
 		cpu_relax();
-	if (!registration->flags)
+	/* Where rundown does not wait, the context may be the sleepable one's in the exception itself. */
+	if (!registration->flags && !irqs_disabled())
 		usleep_range(20, 40);
 	check(registration);
 	__atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED);
