@@ -24,7 +24,10 @@ set(KEBOUND_TRAP_SOURCES
   x86/flow_relation.cc
   x86/flow_stores.cc
   x86/function_code.cc
+  x86/index_chain.cc
+  x86/index_proof.cc
   x86/index_range.cc
+  x86/index_tag.cc
   x86/index_use.cc
   x86/instruction.cc
   x86/instruction_0f_effects.cc
