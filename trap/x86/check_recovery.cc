@@ -107,6 +107,45 @@ bool meaning_of(const CompilerTrap& trap, const TrapEvidence& evidence,
   }
 }
 
+// A place of the index, as the registers are.
+Operand operand_of(const StaticPlace& place, CodeMode mode) noexcept {
+  Operand operand;
+  operand.bits = place.bits;
+  operand.reg = place.reg;
+  operand.kind = OperandKind::Register;
+  if (!place.in_memory) return operand;
+  operand.kind = OperandKind::Memory;
+  operand.bits = static_cast<uint8_t>(place.size * 8);
+  operand.reg = kNoRegister;
+  operand.base = place.reg;
+  operand.address_bits = mode == CodeMode::Bits64 ? 64 : 32;
+  operand.displacement = place.displacement;
+  return operand;
+}
+
+// The index where the compare had a multiple of it.
+bool fill_quotient(const Instruction& compare, const CheckSite& site, const CompareResult& result,
+                   const RecoverySource& source, const Registers& registers,
+                   BoundEvent& event) noexcept {
+  const Operand place = operand_of(site.quotient, source.mode);
+  uint64_t held = 0;
+  if (!operand_value(place, registers, source.mode, source.memory, held)) return false;
+  const uint64_t product = held * site.divisor & width_mask(compare.operands[0].bits);
+  if (product != result.values[site.shape.index_operand]) return false;
+  event.index_width = place.bits;
+  event.index_raw = held;
+  event.index = sign_extend(held, place.bits);
+  event.upper = event.upper < 0 ? -1 : event.upper / site.divisor;
+  event.index_register = 0;
+  event.index_address = 0;
+  if (site.quotient.in_memory) {
+    event.index_address = operand_address(place, registers, source.mode);
+  } else {
+    event.index_register = place.reg;
+  }
+  return true;
+}
+
 // Index and limits, as the compare had them.
 bool fill_values(const Instruction& compare, const CheckSite& site, const CompareResult& result,
                  const RecoverySource& source, const Registers& registers, bool clang,
@@ -140,7 +179,7 @@ bool fill_values(const Instruction& compare, const CheckSite& site, const Compar
   } else {
     event.index_address = operand_address(index, registers, source.mode);
   }
-  return true;
+  return site.divisor == 1 || fill_quotient(compare, site, result, source, registers, event);
 }
 
 Confidence confidence_of(const CheckSite& site, const EdgeChoice& choice, bool clang) noexcept {
@@ -186,12 +225,7 @@ bool fill_places(const CheckSite& site, const RecoverySource& source, const Regi
       place.kind = IndexPlace::Kind::Memory;
       place.reg = 0;
       place.width = static_cast<uint8_t>(known.size * 8);
-      Operand memory;
-      memory.kind = OperandKind::Memory;
-      memory.bits = place.width;
-      memory.base = known.reg;
-      memory.address_bits = static_cast<uint8_t>(native);
-      memory.displacement = known.displacement;
+      const Operand memory = operand_of(known, source.mode);
       place.address = operand_address(memory, registers, source.mode);
       if (!operand_value(memory, registers, source.mode, source.memory, held)) return false;
       if (extension_of(known, held, memory.bits) == IndexPlace::Extension::None) {

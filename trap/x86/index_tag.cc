@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "trap/x86/index_tag.h"
+
+#include "trap/x86/index_chain.h"
+
+namespace kebound::x86 {
+namespace {
+
+constexpr uint16_t kCopies = kRelated - 1;
+
+bool is_constant_sum(const Instruction& in) noexcept {
+  switch (in.op) {
+    case Op::Inc:
+    case Op::Dec:
+      return true;
+    case Op::Add:
+    case Op::Sub:
+      return in.operands[1].kind == OperandKind::Immediate;
+    case Op::Lea:
+      return in.operands[1].displacement != 0 && !is_address(in.operands[1].displacement);
+    default:
+      return false;
+  }
+}
+
+bool adds_unknown(const Instruction& in) noexcept {
+  if (in.op == Op::Lea) return is_address(in.operands[1].displacement);
+  return in.op == Op::Add && in.operands[1].kind == OperandKind::Memory;
+}
+
+}  // namespace
+
+bool has_index(const IndexTag& tag) noexcept { return (tag.origins & kCopies) != 0; }
+
+bool is_index(const IndexTag& tag) noexcept {
+  return has_index(tag) && (tag.origins & (kStale | kSuspect)) == 0 && tag.factor != 0 &&
+         (tag.flags & (IndexTag::kShifted | IndexTag::kSpent | IndexTag::kLinear)) == 0;
+}
+
+bool is_linear(const IndexTag& tag) noexcept {
+  return (has_index(tag) || (tag.flags & IndexTag::kLinear) != 0) &&
+         (tag.origins & (kStale | kSuspect)) == 0 && tag.factor != 0 &&
+         (tag.flags & IndexTag::kSpent) == 0;
+}
+
+bool join(IndexTag& into, const IndexTag& from) noexcept {
+  if (from.origins == 0) return false;
+  if (into.origins == 0) {
+    into = from;
+    return true;
+  }
+  const IndexTag before = into;
+  const uint8_t spent = into.flags & from.flags & IndexTag::kSpent;
+  into.origins |= from.origins;
+  into.flags = static_cast<uint8_t>(((into.flags | from.flags) & ~IndexTag::kSpent) | spent);
+  if (into.factor != from.factor || into.divisor != from.divisor || into.shift != from.shift) {
+    into.factor = 0;
+    into.divisor = 1;
+    into.shift = 0;
+  }
+  return into != before;
+}
+
+IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& before) noexcept {
+  IndexTag tag;
+  int64_t factor = 0;
+  int64_t shift = 0;
+  uint8_t divisor = 0;  // none yet
+  bool known = true;
+  bool others = adds_unknown(in);
+  for (unsigned i = 0; i < 3; ++i) {
+    if (a.sources[i] == kNoPlace || (a.loaded >> i & 1) != 0) continue;
+    const IndexTag& source = before.of[a.sources[i]];
+    if (source.origins == 0) {
+      others = true;
+      continue;
+    }
+    tag.origins |= source.origins;
+    if (!has_index(source) && (source.flags & IndexTag::kLinear) == 0) {
+      others = true;
+      continue;
+    }
+    tag.flags |= source.flags;
+    known &= source.factor != 0 && a.factors[i] != 0;
+    known &= divisor == 0 || divisor == source.divisor;
+    divisor = source.divisor;
+    factor += int64_t{source.factor} * a.factors[i];
+    shift += int64_t{source.shift} * a.factors[i];
+  }
+  if (tag.origins == 0) return tag;
+  tag.flags |= IndexTag::kChanged;
+  if (others) {
+    const bool sum = in.op == Op::Add || in.op == Op::Lea;
+    known &= sum;
+    tag.flags |= IndexTag::kBased;
+  } else if (is_constant_sum(in)) {
+    tag.flags |= IndexTag::kShifted;
+  }
+  if (is_constant_sum(in)) shift += added_constant(in) * (divisor == 0 ? 1 : divisor);
+  known &= factor >= INT16_MIN && factor <= INT16_MAX && factor != 0;
+  known &= shift >= INT32_MIN && shift <= INT32_MAX;
+  if (!known) return tag;
+  tag.factor = static_cast<int16_t>(factor);
+  tag.divisor = divisor == 0 ? 1 : divisor;
+  tag.shift = static_cast<int32_t>(shift);
+  return tag;
+}
+
+}  // namespace kebound::x86
