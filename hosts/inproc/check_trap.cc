@@ -12,11 +12,10 @@
 namespace kebound::inproc {
 namespace {
 
-// All zero is a new one; its constructor would have to run before anybody's first trap.
 alignas(x86::RecoveryCache) constinit unsigned char g_cache_bytes[sizeof(x86::RecoveryCache)] = {};
 
 x86::RecoveryCache& cache() noexcept {
-  return *reinterpret_cast<x86::RecoveryCache*>(g_cache_bytes);
+  return x86::RecoveryCache::in_zeroed(g_cache_bytes);
 }
 
 size_t read_own_memory(void*, uint64_t address, void* buffer, size_t size) noexcept {

@@ -18,14 +18,20 @@ import verdicts
 
 HOSTS = ("supervisor", "inproc")
 TRAPS = ("clang-trap", "check-trap", "libc++")
+CALLS = ("libstdc++",)
 
 
-def has_compare(code, events, expected):
-    """Whether the trap has a compare of index and limit before it; checks that are calls have said what they know."""
-    if not events or events[0]["trap_ip"] is None or events[0]["module_offset"] is None or not events[0]["source"] in TRAPS:
-        return True
+def missing_compare(code, events, expected):
+    """Why there is no compare of index and limit that they could be read from; None if there is one."""
+    if not events or events[0]["trap_ip"] is None or events[0]["module_offset"] is None:
+        return None
     trap = int(events[0]["module_offset"], 16) + int(events[0]["trap_ip"], 16) - int(events[0]["ip"], 16)
-    return compares.has_compare(code, trap, events[0]["registers"]["before"], expected)
+    registers = events[0]["registers"]["before"]
+    if events[0]["source"] in TRAPS:
+        return None if compares.has_compare(code, trap, registers, expected) else compares.NO_COMPARE
+    if events[0]["source"] in CALLS:
+        return None if compares.left_at_call(code, trap, registers, expected) else compares.OVERWRITTEN
+    return None  # it has said what it knows
 
 
 class Matrix:
@@ -63,7 +69,7 @@ class Matrix:
         code = compares.Code(os.path.join(self.folder, name))
         rows = {}
         for shape, expected in propagate["supervisor"].shapes.items():
-            row = rows[shape] = {"problems": [], "compare": has_compare(code, propagate["supervisor"].events(shape), expected)}
+            row = rows[shape] = {"problems": [], "missing": missing_compare(code, propagate["supervisor"].events(shape), expected)}
             for host in HOSTS:
                 self.judge_host(row, host, shape, expected, propagate[host], clamp[host], wanted[shape])
             for runs in (propagate, clamp):

@@ -47,7 +47,7 @@ class Count:
         self.all += 1
         self.exact += row["supervisor"]["verdict"] == EXACT
         # What was recovered had something to recover it from.
-        self.without += not row["compare"] and row["supervisor"]["verdict"] != EXACT
+        self.without += row["missing"] is not None and row["supervisor"]["verdict"] != EXACT
 
     def __str__(self):
         return f"{self.exact}/{self.all}" if self.all else "-"
@@ -109,11 +109,11 @@ def rest_table(results, member, wanted, title, note):
         for cell, row in cells.items():
             if row["supervisor"][member] != wanted:
                 why = user_words(row["supervisor"]["why" if member == "verdict" else "clamp_why"] or "")
-                key = (row["supervisor"][member], cell, why, not row["compare"])
+                key = (row["supervisor"][member], cell, why, row["missing"] or "")
                 found.setdefault(key, []).append(config)
     lines = [title, "", note, "", row_text(["cell", "result", "because", "where"]), "|---|---|---|---|"]
-    for (verdict, cell, why, without), configs in sorted(found.items(), key=lambda item: item[0]):
-        mark = " (no compare in the code)" if without and member == "verdict" else ""
+    for (verdict, cell, why, missing), configs in sorted(found.items(), key=lambda item: item[0]):
+        mark = f" ({missing})" if missing and member == "verdict" else ""
         lines.append(row_text([cell, verdict + mark, why, short(configs)]))
     return lines
 

@@ -405,7 +405,9 @@ class Recoverer {
     }
     event_.confidence = confidence;
     // Where clang merges checks it gives their compares each other's lines.
-    if (only && clang && (*site_).edge_count > 1) event_.line_ip = check.access;
+    if (only && (clang || check.divisor != 1) && (*site_).edge_count > 1) {
+      event_.line_ip = check.access;
+    }
     decide_resumption(check, choice);
     return true;
   }

@@ -286,6 +286,11 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
   site.proof = uses.proof;
   site.displaced = uses.displaced;
   site.access = uses.access;
+  // A signed char was compared as an unsigned one, which does as well.
+  if (compared.rest == Rest::Zero && compared.bits != 0 && compared.bits < site.index_bits &&
+      uses.read_signed && !uses.read_unsigned) {
+    site.index_bits = compared.bits;
+  }
   bool is_signed = uses.read_signed;
   bool is_unsigned = uses.read_unsigned;
   for (unsigned i = 0; i < copies.count; ++i) {

@@ -43,6 +43,11 @@ void IndexUse::prove(IndexProof proof, bool displaced, int32_t factor) noexcept 
 
 // How the program reads a narrow index shows whether it is signed.
 void IndexUse::note_extension(const Instruction& in, const IndexTags& tags) noexcept {
+  if (in.op == Op::Sar && in.operands[0].kind == OperandKind::Register) {
+    const IndexTag& raised = tags.of[in.operands[0].reg & 15];
+    const bool whole = raised.raised != 0 && in.operands[0].bits - raised.raised == bits_;
+    if (whole && has_index(raised)) uses_.read_signed = true;
+  }
   if (in.op != Op::Movzx && in.op != Op::Movsx) return;
   const Operand& source = in.operands[1];
   if (source.kind != OperandKind::Register || source.high_byte || source.bits != bits_) return;

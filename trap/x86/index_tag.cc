@@ -28,18 +28,46 @@ bool adds_unknown(const Instruction& in) noexcept {
   return in.op == Op::Add && in.operands[1].kind == OperandKind::Memory;
 }
 
+// shl $32; sar $30: an int as a long, times four.
+bool is_extension(const Instruction& in, const IndexTag& source, IndexTag& tag) noexcept {
+  constexpr int64_t kLeast = 16;
+  if (in.operand_count != 2 || in.operands[0].kind != OperandKind::Register ||
+      in.operands[1].kind != OperandKind::Immediate) {
+    return false;
+  }
+  const int64_t by = in.operands[1].immediate & (in.operands[0].bits == 64 ? 63 : 31);
+  if (in.op == Op::Shl && by >= kLeast) {
+    const bool plain =
+        source.factor == 1 && source.divisor == 1 && source.shift == 0 && source.raised == 0;
+    if (!plain) return false;
+    tag = source;
+    tag.raised = static_cast<uint8_t>(by);
+  } else if ((in.op == Op::Sar || in.op == Op::Shr) && source.raised != 0 && source.factor != 0) {
+    const int64_t left = source.raised - by;
+    if (left < 0 || left > 14) return false;
+    tag = source;
+    tag.raised = 0;
+    tag.factor = static_cast<int16_t>(1 << left);
+  } else {
+    return false;
+  }
+  tag.flags |= IndexTag::kChanged;
+  return true;
+}
+
 }  // namespace
 
 bool has_index(const IndexTag& tag) noexcept { return (tag.origins & kCopies) != 0; }
 
 bool is_index(const IndexTag& tag) noexcept {
   return has_index(tag) && (tag.origins & (kStale | kSuspect)) == 0 && tag.factor != 0 &&
+         tag.raised == 0 &&
          (tag.flags & (IndexTag::kShifted | IndexTag::kSpent | IndexTag::kLinear)) == 0;
 }
 
 bool is_linear(const IndexTag& tag) noexcept {
   return (has_index(tag) || (tag.flags & IndexTag::kLinear) != 0) &&
-         (tag.origins & (kStale | kSuspect)) == 0 && tag.factor != 0 &&
+         (tag.origins & (kStale | kSuspect)) == 0 && tag.factor != 0 && tag.raised == 0 &&
          (tag.flags & IndexTag::kSpent) == 0;
 }
 
@@ -53,7 +81,9 @@ bool join(IndexTag& into, const IndexTag& from) noexcept {
   const uint8_t spent = into.flags & from.flags & IndexTag::kSpent;
   into.origins |= from.origins;
   into.flags = static_cast<uint8_t>(((into.flags | from.flags) & ~IndexTag::kSpent) | spent);
-  if (into.factor != from.factor || into.divisor != from.divisor || into.shift != from.shift) {
+  if (into.factor != from.factor || into.divisor != from.divisor || into.shift != from.shift ||
+      into.raised != from.raised) {
+    into.raised = 0;
     into.factor = 0;
     into.divisor = 1;
     into.shift = 0;
@@ -63,6 +93,7 @@ bool join(IndexTag& into, const IndexTag& from) noexcept {
 
 IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& before) noexcept {
   IndexTag tag;
+  if (a.sources[0] != kNoPlace && is_extension(in, before.of[a.sources[0]], tag)) return tag;
   int64_t factor = 0;
   int64_t shift = 0;
   uint8_t divisor = 0;  // none yet
@@ -81,7 +112,7 @@ IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& be
       continue;
     }
     tag.flags |= source.flags;
-    known &= source.factor != 0 && a.factors[i] != 0;
+    known &= source.factor != 0 && a.factors[i] != 0 && source.raised == 0;
     known &= divisor == 0 || divisor == source.divisor;
     divisor = source.divisor;
     factor += int64_t{source.factor} * a.factors[i];

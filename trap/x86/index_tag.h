@@ -28,6 +28,7 @@ struct IndexTag {
   int16_t factor = 0;    // 0: not known
   uint8_t flags = 0;
   uint8_t divisor = 1;
+  uint8_t raised = 0;  // bits that it was shifted up by, to be shifted down again: sign extension
   int32_t shift = 0;
 
   bool operator==(const IndexTag&) const = default;

@@ -78,7 +78,10 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
       note_address(in, assigned[i]);
     } else if (a.kind == Assignment::Kind::Copy) {
       assigned[i] = tags.of[a.sources[0]];
-      if (a.value.bits < bits_) assigned[i].factor = 0;
+      // What the index was calculated from may be narrower, if it is extended as it was for that.
+      const bool extended = (assigned[i].flags & IndexTag::kLinear) != 0 && a.value.bits != 0 &&
+                            a.value.rest != Rest::Unrelated;
+      if (a.value.bits < bits_ && !extended) assigned[i].factor = 0;
     }
     // Loading a slot whose value was not known gives it a name, and nothing else.
     if (a.kind == Assignment::Kind::Derived && a.sources[0] == a.place && in.op != Op::Lea &&
