@@ -14,6 +14,7 @@ import sys
 import compares
 import guests
 import table
+import twins
 import verdicts
 
 HOSTS = ("supervisor", "inproc")
@@ -67,9 +68,13 @@ class Matrix:
         propagate = {host: self.run(name, host, "propagate") for host in HOSTS}
         clamp = {host: self.run(name, host, "clamp") for host in HOSTS}
         code = compares.Code(os.path.join(self.folder, name))
+        same = twins.twinned(*(os.path.join(self.folder, make(config)) for make in (guests.shapes_object, guests.twins_object))) \
+            if program == "c" else set()
         rows = {}
         for shape, expected in propagate["supervisor"].shapes.items():
             row = rows[shape] = {"problems": [], "missing": missing_compare(code, propagate["supervisor"].events(shape), expected)}
+            if shape in same:
+                row["missing"] = row["missing"] or twins.SAME_CODE
             for host in HOSTS:
                 self.judge_host(row, host, shape, expected, propagate[host], clamp[host], wanted[shape])
             for runs in (propagate, clamp):

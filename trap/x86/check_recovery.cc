@@ -404,10 +404,9 @@ class Recoverer {
       return unknown(Doubt::NotABoundsCheck);
     }
     event_.confidence = confidence;
-    // Where clang merges checks it gives their compares each other's lines.
-    if (only && (clang || check.divisor != 1) && (*site_).edge_count > 1) {
-      event_.line_ip = check.access;
-    }
+    // Where clang merges checks, all of their compares have the line of the first one.
+    const bool line_of_another = clang ? edge.chained : check.divisor != 1;
+    if (only && line_of_another && (*site_).edge_count > 1) event_.line_ip = check.access;
     decide_resumption(check, choice);
     return true;
   }

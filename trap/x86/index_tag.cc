@@ -91,8 +91,20 @@ bool join(IndexTag& into, const IndexTag& from) noexcept {
   return into != before;
 }
 
-IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& before) noexcept {
+// shr $8 of a place whose lower 8 bits are the index: nothing of it is left.
+static bool drops_index(const Instruction& in, const IndexTag& source, unsigned bits) noexcept {
+  const bool plain = source.factor == 1 && source.divisor == 1 && source.shift == 0 &&
+                     source.raised == 0 && has_index(source) &&
+                     (source.flags & (IndexTag::kChanged | IndexTag::kLinear)) == 0;
+  return plain && (in.op == Op::Shr || in.op == Op::Sar) &&
+         in.operands[1].kind == OperandKind::Immediate &&
+         in.operands[1].immediate >= static_cast<int64_t>(bits) && in.operands[1].immediate < 64;
+}
+
+IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& before,
+                 unsigned bits) noexcept {
   IndexTag tag;
+  if (a.sources[0] != kNoPlace && drops_index(in, before.of[a.sources[0]], bits)) return tag;
   if (a.sources[0] != kNoPlace && is_extension(in, before.of[a.sources[0]], tag)) return tag;
   int64_t factor = 0;
   int64_t shift = 0;

@@ -50,8 +50,9 @@ struct IndexTags {
 // Both ways lead here. True if `into` has changed.
 bool join(IndexTag& into, const IndexTag& from) noexcept;
 
-// What an instruction makes of the places before it.
-[[nodiscard]] IndexTag derived(const Instruction& in, const Assignment& a,
-                               const IndexTags& before) noexcept;
+// What an instruction makes of the places before it. `bits`: of the index; what lies above them in
+// a place that has it is something else.
+[[nodiscard]] IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& before,
+                               unsigned bits) noexcept;
 
 }  // namespace kebound::x86

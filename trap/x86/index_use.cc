@@ -74,7 +74,7 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
   for (unsigned i = 0; i < effect.count; ++i) {
     const Assignment& a = effect.assignments[i];
     if (a.kind == Assignment::Kind::Derived) {
-      assigned[i] = derived(in, a, tags);
+      assigned[i] = derived(in, a, tags, bits_);
       note_address(in, assigned[i]);
     } else if (a.kind == Assignment::Kind::Copy) {
       assigned[i] = tags.of[a.sources[0]];
@@ -140,7 +140,10 @@ void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const
   const bool own = last == edge_.branch;
   // clang's -fsanitize=bounds checks twice, one right behind the other: the accesses are guarded by
   // both.
-  if (quiet && index == first_block_) {
+  const bool companion = is_ud1_ && (pending.origins & kCopies) != 0 &&
+                         (pending.origins & ~kCopies) == 0 &&
+                         begins_with(taken_traps ? in.target : last + in.length, Op::Ud2);
+  if (!own && (companion || (quiet && index == first_block_))) {
     uses_.rechecked |= pending.origins;
     return enter(pass, tags, changed);
   }

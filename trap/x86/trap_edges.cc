@@ -84,6 +84,19 @@ class EdgeSearch {
     edge.condition = static_cast<uint8_t>(condition);
     edge.written = written;
     find_branch_compare(code_, edge);
+    edge.chained = is_chained(edge);
+  }
+
+  [[nodiscard]] bool is_chained(const TrapEdge& edge) const noexcept {
+    uint64_t at = edge.branch;
+    for (unsigned i = 0; i < kMaxBetween && !code_.is_target(at); ++i) {
+      Instruction before;
+      const uint64_t address = code_.previous(at);
+      if (address == at || !code_.decode(address, before) || !before.falls_through) return false;
+      if (before.op == Op::Jcc) return entries_.find(before.target) != nullptr;
+      at = address;
+    }
+    return false;
   }
 
   const FunctionCode& code_;

@@ -20,6 +20,7 @@ struct TrapEdge {
   uint64_t compare = 0;         // of the instruction that sets its flags, 0 if that is not known
   uint8_t condition = 0;        // of the flags, under which the way leads to the trap
   bool memory_written = false;  // between compare and trap
+  bool chained = false;         // right behind another branch to the trap, which decides first
   uint16_t written = 0;         // registers written between compare and trap, a bit each
   uint8_t length = 0;           // of the compare
   uint8_t bytes[kMaxInstructionLength] = {};  // the compare

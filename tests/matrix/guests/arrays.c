@@ -302,7 +302,7 @@ static const struct shape arrays[] = {
     {"several checks", "third_of_three", of_three, 0x120204, 18, 0, 15},
     {"several checks", "second_same_limit", same_limit, 0x0e03, 14, 0, 9},
     {"several checks", "pressed", pressed, 15, 15, 0, 9},
-    {"loop", "over_the_end", over_the_end, 10, 10, 0, 9},
+    {"loop", "over_the_end", over_the_end, 12, 10, 0, 9},
     {"loop", "backwards", backwards, 4, -1, 0, 9},
     {"loop", "copied_between", copied_between, 20, 10, 0, 9},
 };
