@@ -13,8 +13,10 @@ set(KEBOUND_TRAP_SOURCES
   elf/unwind_table.cc
   x86/bound_decode.cc
   x86/bound_evaluate.cc
+  x86/called_check.cc
   x86/check_recovery.cc
   x86/check_site.cc
+  x86/check_values.cc
   x86/compare.cc
   x86/compiler_trap.cc
   x86/edge_choice.cc

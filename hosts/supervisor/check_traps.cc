@@ -102,14 +102,25 @@ bool CheckTraps::find_function(void* self, uint64_t address, x86::CodePlace& out
   return elf::function_around(found->image, address, traps.memory_.reader(), out.function);
 }
 
-bool CheckTraps::recover(const x86::Registers& registers, BoundEvent& event,
-                         x86::Recovery& recovery) {
+x86::RecoverySource CheckTraps::source_for(const x86::Registers& registers) {
   constexpr uint16_t kCode64 = 0x33;
-  const MappedImage* const image = image_around(registers.rip);
   x86::RecoverySource source;
   source.mode = registers.cs == kCode64 ? x86::CodeMode::Bits64 : x86::CodeMode::Bits32;
   source.memory = memory_.reader();
   source.functions = {this, find_function};
+  return source;
+}
+
+void CheckTraps::recover_called(calls::CallEvent& call) {
+  if (!calls::compares_index(call)) return;
+  const x86::RecoverySource source = source_for(call.at_call);
+  static_cast<void>(x86::recover_called_check(source, call.at_call, *cache_, call.event));
+}
+
+bool CheckTraps::recover(const x86::Registers& registers, BoundEvent& event,
+                         x86::Recovery& recovery) {
+  const MappedImage* const image = image_around(registers.rip);
+  x86::RecoverySource source = source_for(registers);
   source.evidence.unique_traps = image != nullptr && image->numbers_its_traps;
   return x86::recover_check(source, registers, *cache_, event, recovery);
 }

@@ -100,12 +100,7 @@ bool ExceptionDesk::is_compiler_trap(Tracee& tracee, BoundStop& stop) const {
       static_cast<uint8_t>(memory.read_some(stop.before.rip, stop.code, sizeof stop.code));
   x86::CompilerTrap trap;
   if (!x86::decode_compiler_trap(stop.code, stop.code_size, trap)) return false;
-  Process& process = *tracee.process;
-  if (process.check_traps == nullptr) {
-    process.check_traps = std::make_unique<CheckTraps>(process.pid, process.is_64bit,
-                                                       process.memory, process.modules);
-  }
-  if (!process.check_traps->recover(stop.before, stop.event, stop.recovery)) return false;
+  if (!tracee.process->known_checks().recover(stop.before, stop.event, stop.recovery)) return false;
   if (stop.event.ip != stop.before.rip) {
     stop.before.rip = stop.event.ip;
     stop.code_size =

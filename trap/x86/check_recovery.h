@@ -70,6 +70,15 @@ class RecoveryCache;
                                  RecoveryCache& cache, BoundEvent& event,
                                  Recovery& recovery) noexcept;
 
+// Index and limits of the check that led to the call at at_call.rip: of a function that reports
+// that an index was not less than a size, or not less or equal. The check's flags are gone, and so
+// may its operands be; what is left of them, in registers and on the stack, must say that this
+// check failed, and no other that leads to the call. True if `event` has index, limits and
+// confidence now, false and `event` untouched where they are not known. Nothing is remembered: the
+// program ends. Context: as recover_check().
+[[nodiscard]] bool recover_called_check(const RecoverySource& source, const Registers& at_call,
+                                        RecoveryCache& cache, BoundEvent& event) noexcept;
+
 // Forgets what is known about code in `range`, which was unmapped or overwritten. Context:
 // anywhere.
 void forget_code(RecoveryCache& cache, CodeRange range) noexcept;

@@ -52,7 +52,7 @@ struct TrapEntries {
     uint64_t address = 0;
     uint16_t written = 0;  // registers written from there to the trap
   };
-  static constexpr size_t kMax = 16;
+  static constexpr size_t kMax = 24;
   uint8_t count = 0;
   bool complete = true;  // all were noted, and nothing else leads there
   Entry entries[kMax];
