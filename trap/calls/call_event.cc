@@ -77,9 +77,13 @@ bool compares_index(const CallEvent& call) noexcept {
     return false;
   }
   // "__n < this->size()", "__pos <= size()": an argument, and it is compared with nothing else.
+  const char* condition = call.detail;  // behind file and line
+  for (const char* at = call.detail; *at != '\0'; ++at) {
+    if (at[0] == ':' && at[1] == ' ') condition = at + 2;
+  }
   unsigned compares = 0;
   bool others = false;
-  for (const char* at = call.detail; *at != '\0'; ++at) {
+  for (const char* at = condition; *at != '\0'; ++at) {
     if (at[0] == ' ' && at[1] == '<' && (at[2] == ' ' || (at[2] == '=' && at[3] == ' ')))
       ++compares;
     others |= *at == '&' || *at == '|' || *at == '+' || *at == '!';

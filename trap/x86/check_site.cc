@@ -304,6 +304,14 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
   Place ranged = operand;
   judge_accesses(edge, uses, copies, compare.operands[0].bits, state, flow, site, ranged);
   site.range = index_range(flow, edge.compare, state, ranged);
+  // As a size_t, an unsigned int has a range: "u + 3ul < 10" is "u < 7".
+  const bool is_widened =
+      flow.code().mode() == CodeMode::Bits64 &&
+      (compare.operands[0].bits == 32 || (compared.bits == 32 && compared.rest == Rest::Zero));
+  if (is_widened && site.proof == IndexProof::Element && site.displaced &&
+      site.range == IndexRange::Unknown) {
+    site.range = IndexRange::Known;
+  }
   site.unoptimized = is_unoptimized(operand, copies, uses, slots);
   if (doubt != Doubt::None) {
     site.resume_doubt = doubt;

@@ -93,6 +93,11 @@ void IndexUse::note_access(const Instruction& in, const FlowState& before,
 void IndexUse::note_form(const Instruction& in, const FlowState& before, const IndexTag& base,
                          const IndexTag& index) noexcept {
   const Operand& memory = in.memory;
+  // By what was made of the index in a way that is not followed: which element is not known.
+  const IndexTag* const both[2] = {&base, &index};
+  for (const IndexTag* tag : both) {
+    uses_.more_forms |= has_index(*tag) && tag->factor == 0 && (tag->flags & IndexTag::kSpent) == 0;
+  }
   const bool by_index = is_linear(index) && base.origins == 0;
   const bool by_base = is_linear(base) && index.origins == 0 && memory.scale == 1 &&
                        memory.index != kNoRegister && (base.flags & IndexTag::kBased) == 0;
