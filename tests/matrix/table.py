@@ -21,6 +21,12 @@ right, and `line_ip` in the event says that the compiler merged several checks, 
     tests/matrix/matrix.py --build build/release table --write
 
 and a test fails when it is not what the results say.
+
+A cell that is not exact is left out of the percentage for one of three reasons, each of them found in the code by a program that knows the right answer, never listed by hand
+(`compares.py`, `twins.py`): no branch to the trap has a compare of the right index with the right limit, because the compiler folded a constant or a factor
+into the limit, or compares another number (the last one of a loop); the operands of the compare of a check that calls
+are overwritten before the call, and neither another register nor the stack has them; or a function whose check has *another* index is compiled to
+the very same instructions (`guests/twins.c`).
 """
 
 
