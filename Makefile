@@ -49,6 +49,7 @@ bench: all
 	@bench/scan/run --build $(RELEASE)
 	@cmake --build $(RELEASE) --target bench-sites-programs
 	@bench/sites/run --build $(RELEASE)
+	@bench/bare/run $(RELEASE)
 
 fuzz: packages
 	@scripts/fuzz.sh $(FUZZ_SECONDS) $(JOBS)

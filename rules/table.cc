@@ -156,10 +156,9 @@ Atomic<uint64_t>& Table::count_at(uint32_t rule, const TablePlace& place) const 
 
 Ruling Table::decide(uint32_t rule, const TablePlace& place) const noexcept {
   const Limits& limits = rules_[rule].limits;
-  const bool by_site =
-      limits.reporting == Reporting::First || limits.reporting == Reporting::Sample;
   // Without such a limit the site's count is not looked at.
-  Atomic<uint64_t>& at_site = by_site ? count_at(rule, place) : counts_[rule].at_other_sites;
+  Atomic<uint64_t>& at_site =
+      counts_sites(rule) ? count_at(rule, place) : counts_[rule].at_other_sites;
   return rules::decide(limits, counts_[rule].counts, at_site);
 }
 

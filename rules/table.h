@@ -79,7 +79,7 @@ static_assert(sizeof(TableSlot) == 16);
 struct TablePlace {
   std::string_view source;
   std::string_view check;
-  std::string_view module;  // path, empty: no file
+  std::string_view module;   // path, empty: no file
   uint64_t offset = 0;       // of the check
   uint64_t line_offset = 0;  // of the code whose function and line reports show
 };
@@ -106,7 +106,13 @@ class Table {
   }
   // Context of all below: anywhere, signal handlers too.
   [[nodiscard]] TableMatch find(const TablePlace& place) const noexcept;
+  // `place` is looked at only where counts_sites().
   [[nodiscard]] Ruling decide(uint32_t rule, const TablePlace& place) const noexcept;
+  // Whether the rule's limits are for each place by itself.
+  [[nodiscard]] bool counts_sites(uint32_t rule) const noexcept {
+    const Reporting reporting = rules_[rule].limits.reporting;
+    return reporting == Reporting::First || reporting == Reporting::Sample;
+  }
   [[nodiscard]] const TableRule& rule(uint32_t number) const noexcept { return rules_[number]; }
   [[nodiscard]] RuleCounts& counts(uint32_t rule) const noexcept { return counts_[rule].counts; }
 

@@ -8,6 +8,7 @@
 #include "nt/facility.h"
 #include "nt/report.h"
 #include "trap/bound_event.h"
+#include "trap/builtin_answers.h"
 #include "trap/x86/registers.h"
 
 // The callbacks have a section of their own: it is the executable range of the built-in driver's
@@ -74,7 +75,8 @@ void write_register(ULONG64& target, int64_t value, uint8_t width) noexcept {
 }
 
 // Said in the exception's record. Where the host carries none, the verifier says it.
-[[nodiscard]] BOUND_CALLBACK_STATUS refuse(nt::Thread& thread, std::string message) {
+[[nodiscard]] BOUND_CALLBACK_STATUS refuse(nt::Thread& thread, const char* what, const char* why) {
+  std::string message = std::string(what) + " refused: " + why;
   if (auto* const advice = static_cast<Advice*>(thread.advice)) {
     advice->refusal = std::move(message);
     return BoundExceptionContinueSearch;
@@ -90,32 +92,22 @@ void write_register(ULONG64& target, int64_t value, uint8_t width) noexcept {
 [[nodiscard]] BOUND_CALLBACK_STATUS clamp(nt::Thread& thread) {
   const BoundEvent& event = *thread.event;
   KTRAP_FRAME& frame = *thread.kthread.TrapFrame;
-  if (event.confidence != Confidence::Certain || !event.resumable) {
-    return refuse(thread,
-                  std::string("clamp refused: ") + (event.doubt != Doubt::None
-                                                        ? doubt_text(event.doubt)
-                                                        : "the bounds are not known for certain"));
-  }
-  if (event.lower > event.upper) {
-    return refuse(thread, "clamp refused: the bounds are reversed, so that no index passes");
-  }
-  const int64_t nearest = event.index < event.lower ? event.lower : event.upper;
+  const ClampAnswer answer = answer_of_clamp(event);
+  if (answer.refusal != nullptr) return refuse(thread, "clamp", answer.refusal);
   ULONG64* const index =
       event.index_address == 0 ? frame_register(frame, event.index_register) : nullptr;
   // BOUND's index is always in the frame. Elsewhere the host knows all the places it is in.
   if (event.source == BoundSource::X86Bound && index != nullptr) {
-    write_register(*index, nearest, event.index_width);
+    write_register(*index, answer.index, event.index_width);
   } else {
-    thread.corrected_index = nearest;
+    thread.corrected_index = answer.index;
   }
   return BoundExceptionHandled;
 }
 
 [[nodiscard]] BOUND_CALLBACK_STATUS skip(nt::Thread& thread) {
   const BoundEvent& event = *thread.event;
-  if (event.source != BoundSource::X86Bound || event.instruction_length == 0) {
-    return refuse(thread, "skip refused: there is no BOUND to step over");
-  }
+  if (const char* const why = refusal_of_skip(event)) return refuse(thread, "skip", why);
   thread.kthread.TrapFrame->Rip += event.instruction_length;
   return BoundExceptionHandled;
 }

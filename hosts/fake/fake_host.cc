@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <thread>
 
-#include "nt/pthread_parker.h"
+#include "nt/host_thread.h"
 #include "nt/trap_frame.h"
 
 namespace kebound::fake {
@@ -27,29 +27,11 @@ size_t read_own_memory(void* /*self*/, uint64_t address, void* buffer, size_t si
 
 constexpr MemoryReader kOwnMemory = {nullptr, read_own_memory};
 
-// An NT thread on a host thread of its own. As the facility demands it lives as long as the
-// process.
-struct NtThread {
-  nt::PthreadParker parker;
-  nt::Thread thread;
-
-  NtThread(uint64_t pid, uint64_t tid) {
-    thread.parker = &parker;
-    thread.client_pid = pid;
-    thread.client_tid = tid;
-    nt::Facility::attach(thread);
-  }
-  void enter() {
-    nt::adopt_host_thread();
-    nt::enter_thread(&thread);
-  }
-};
-
 }  // namespace
 
 struct FakeHost::ProgramThread {
   unsigned number = 0;
-  NtThread* nt = nullptr;
+  nt::HostThread* nt = nullptr;
   LivelockGuard<x86::Registers> livelock;
   std::thread host_thread;
   // Under the state's mutex.
@@ -88,7 +70,7 @@ FakeHost::FakeHost(const Options& options) : options_(options), state_(std::make
   for (unsigned i = 0; i < options.threads; ++i) {
     auto thread = std::make_unique<ProgramThread>();
     thread->number = i;
-    thread->nt = new NtThread(kProcessId, kProcessId + 1 + i);
+    thread->nt = new nt::HostThread(kProcessId, kProcessId + 1 + i);
     state_->threads.push_back(std::move(thread));
   }
   for (auto& thread : state_->threads) {
@@ -130,26 +112,7 @@ FakeHost::~FakeHost() {
 
 bool FakeHost::run_driver_code(void (*fn)(void*), void* argument) {
   State& state = *state_;
-  // Shared with the thread, which may outlive this call if the host dies.
-  auto done = std::make_shared<bool>(false);
-  std::thread runner([fn, argument, done, &state] {
-    auto* const nt = new NtThread(0, 0);
-    nt->enter();
-    fn(argument);
-    const std::lock_guard lock(state.mutex);
-    *done = true;
-    state.changed.notify_all();
-  });
-  std::unique_lock lock(state.mutex);
-  state.changed.wait(lock, [&] { return *done || state.dead; });
-  const bool alive = *done;
-  lock.unlock();
-  if (alive) {
-    runner.join();
-  } else {
-    runner.detach();
-  }
-  return alive;
+  return nt::run_on_thread_of_its_own(state.mutex, state.changed, state.dead, fn, argument);
 }
 
 void FakeHost::start(unsigned number, const x86::Registers& registers) {

@@ -4,6 +4,7 @@
 #include "core/atomic.h"
 #include "hosts/inproc/image.h"
 #include "hosts/inproc/machine.h"
+#include "hosts/inproc/trap_message.h"
 #include "trap/elf/unwind_table.h"
 #include "trap/x86/check_recovery.h"
 #include "trap/x86/recovery_cache.h"
@@ -72,10 +73,14 @@ x86::RecoverySource source_for(const x86::Registers& registers) noexcept {
 
 }  // namespace
 
-bool recover_check_trap(Trap& trap) noexcept {
-  x86::RecoverySource source = source_for(trap.registers);
-  source.evidence.unique_traps = image_numbers_its_traps(trap.registers.rip);
-  return x86::recover_check(source, trap.registers, cache(), trap.event, trap.recovery);
+bool recover_check_trap(const x86::CompilerTrap& trap, Trap& found) noexcept {
+  x86::RecoverySource source = source_for(found.registers);
+  source.evidence.unique_traps = image_numbers_its_traps(found.registers.rip);
+  found.detail[0] = '\0';
+  // clang's ud1 says by itself what it is.
+  if (trap.kind == x86::CompilerTrapKind::Ud2) find_trap_message(found.registers.rip, found.detail);
+  source.evidence.hardening_message = found.detail[0] != '\0';
+  return x86::recover_check(source, found.registers, cache(), found.event, found.recovery);
 }
 
 void recover_called_check(calls::CallEvent& call) noexcept {
@@ -87,6 +92,7 @@ void recover_called_check(calls::CallEvent& call) noexcept {
 
 void forget_check_traps(x86::CodeRange range) noexcept {
   x86::forget_code(cache(), range);
+  forget_trap_messages(range);
   remembered(range.begin).store(0, MemoryOrder::Relaxed);
 }
 

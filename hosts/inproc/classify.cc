@@ -39,8 +39,9 @@ struct OwnMemory {
 // raises a signal by itself (a stack that has no room for a handler's frame), makes a look at the
 // instruction necessary.
 bool read_bound(const ucontext_t& context, Trap& trap) noexcept {
-  auto& [registers, event, recovery] = trap;
+  auto& [registers, event, recovery, detail] = trap;
   read_registers(context, registers);
+  trap.detail[0] = '\0';
   event.ip = registers.rip;
   event.trap_ip = registers.rip;
   if ((registers.cs & kLdtBit) != 0) return true;  // code of a segment that we know nothing about
@@ -78,7 +79,7 @@ bool read_compiler_trap(const ucontext_t& context, Trap& found) noexcept {
   }
   if (!decoded) return false;
   read_registers(context, found.registers);
-  return recover_check_trap(found);
+  return recover_check_trap(trap, found);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <ucontext.h>
 
+#include "include/kebound/abi.h"
 #include "trap/bound_event.h"
 #include "trap/x86/registers.h"
 #include "trap/x86/resume.h"
@@ -15,6 +16,7 @@ struct Trap {
   x86::Registers registers;  // as they are: rip is where the exception was raised
   BoundEvent event;
   x86::Recovery recovery;
+  char detail[KEBOUND_RING_DETAIL];  // what the check says of itself
 };
 
 // Whether the signal is a bound exception of this thread; then `trap` is filled.

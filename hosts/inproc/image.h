@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 
+#include "core/atomic.h"
+
 namespace kebound::inproc {
 
 // A loaded ELF object of this process.
@@ -20,6 +22,9 @@ struct Image {
 
 // The object that an address is in; not found() for none. Context: anywhere.
 [[nodiscard]] Image image_of(uint64_t address) noexcept;
+
+// How many objects went away: what is remembered about addresses may be about another one then.
+inline constinit Atomic<uint32_t> g_images_gone;
 
 // Whether code can be executed at the address: in an executable segment of a loaded object, or in
 // other executable memory (generated code). Context: anywhere.

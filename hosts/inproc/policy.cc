@@ -3,6 +3,7 @@
 
 #include "hosts/inproc/publish.h"
 #include "hosts/inproc/thread_state.h"
+#include "trap/builtin_answers.h"
 
 namespace kebound::inproc {
 namespace {
@@ -17,24 +18,16 @@ kebound_answer refuse(const char* what, const char* why, const kebound_event* ev
 }
 
 kebound_answer clamp(const kebound_event* event, kebound_registers* registers, void*) {
-  if (event->confidence != KEBOUND_CONFIDENCE_CERTAIN || !event->resumable) {
-    const char* const doubt = kebound_doubt_text(event->doubt);
-    return refuse("clamp", *doubt != '\0' ? doubt : "the bounds are not known for certain", event);
-  }
-  if (event->lower > event->upper) {
-    return refuse("clamp", "the bounds are reversed, so that no index passes", event);
-  }
-  const int64_t nearest = event->index < event->lower ? event->lower : event->upper;
-  if (kebound_set_index(event, registers, nearest) != KEBOUND_OK) {
+  const ClampAnswer answer = answer_of_clamp(*event);
+  if (answer.refusal != nullptr) return refuse("clamp", answer.refusal, event);
+  if (kebound_set_index(event, registers, answer.index) != KEBOUND_OK) {
     return refuse("clamp", "the index cannot be corrected", event);
   }
   return KEBOUND_HANDLED;
 }
 
 kebound_answer skip(const kebound_event* event, kebound_registers* registers, void*) {
-  if (event->source != KEBOUND_SOURCE_X86_BOUND || event->instruction_length == 0) {
-    return refuse("skip", "there is no BOUND to step over", event);
-  }
+  if (const char* const why = refusal_of_skip(*event)) return refuse("skip", why, event);
   registers->ip += event->instruction_length;
   return KEBOUND_HANDLED;
 }

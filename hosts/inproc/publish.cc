@@ -104,6 +104,8 @@ class Entry {
 
 bool has_ring() noexcept { return g_ring.header != nullptr; }
 
+kebound_ring_header* ring_header() noexcept { return g_ring.header; }
+
 void set_builtin_routine(const void* routine) noexcept {
   g_builtin = reinterpret_cast<uintptr_t>(routine);
 }

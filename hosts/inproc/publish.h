@@ -32,6 +32,8 @@ struct Answers {
 extern bool g_publishing;
 [[nodiscard]] inline bool is_publishing() noexcept { return g_publishing; }
 [[nodiscard]] bool has_ring() noexcept;
+// Null where there is none.
+[[nodiscard]] kebound_ring_header* ring_header() noexcept;
 // A line on standard error for each exception. Context: before the handlers are installed.
 void set_text_report(bool on) noexcept;
 // Which callback is the preload library's own. Context: as above.

@@ -10,6 +10,7 @@
 
 #include "hosts/inproc/image.h"
 #include "hosts/inproc/publish.h"
+#include "hosts/inproc/site_cache.h"
 #include "hosts/inproc/thread_state.h"
 #include "rules/table.h"
 #include "trap/bound_event.h"
@@ -61,6 +62,31 @@ rules::TablePlace place_of(const kebound_event& event) noexcept {
   return place;
 }
 
+// Which rule decides at a place that was seen before. What was found before an image went may be
+// about another one.
+struct KnownMatch {
+  uint64_t line_ip;
+  uint32_t images_gone;
+  uint8_t source;
+  uint8_t check;
+  bool is_unresolved;
+  uint32_t rule;
+};
+constinit SiteCache<KnownMatch, 512> g_known{};
+
+rules::TableMatch find_match(const kebound_event& event) noexcept {
+  const uint32_t gone = g_images_gone.load(MemoryOrder::Relaxed);
+  KnownMatch known;
+  if (g_known.find(event.ip, known) && known.line_ip == event.line_ip &&
+      known.images_gone == gone && known.source == event.source && known.check == event.check) {
+    return {known.rule, known.is_unresolved};
+  }
+  const rules::TableMatch match = g_table.find(place_of(event));
+  g_known.put(event.ip,
+              {event.line_ip, gone, event.source, event.check, match.is_unresolved, match.rule});
+  return match;
+}
+
 // A module that came after the rules' names were looked up: by dlopen(3), or another program.
 [[gnu::cold]] void say_unresolved(uint64_t ip) noexcept {
   static constinit Atomic<uint32_t> told{0};
@@ -76,12 +102,12 @@ kebound_answer act(OnBound policy, const kebound_event* event,
 }
 
 kebound_answer by_rules(const kebound_event* event, kebound_registers* registers, void*) {
-  const rules::TablePlace place = place_of(*event);
-  const rules::TableMatch match = g_table.find(place);
+  const rules::TableMatch match = find_match(*event);
   if (match.is_unresolved) say_unresolved(event->ip);
   ThreadState* const state = current_thread_state();
   if (match.rule == rules::kNoRule || state == nullptr) return act(g_fallback, event, registers);
-  const rules::Ruling ruling = g_table.decide(match.rule, place);
+  const rules::Ruling ruling = g_table.decide(
+      match.rule, g_table.counts_sites(match.rule) ? place_of(*event) : rules::TablePlace{});
   state->rule = {match.rule + 1, ruling.is_reported, ruling.is_counted,
                  disposition_of(ruling.action), &g_table.counts(match.rule)};
   return act(as_policy(ruling.action), event, registers);

@@ -7,7 +7,6 @@
 #include "hosts/inproc/bug_check.h"
 #include "hosts/inproc/chain.h"
 #include "hosts/inproc/check_trap.h"
-#include "hosts/inproc/check_trap.h"
 #include "hosts/inproc/image.h"
 #include "hosts/inproc/machine.h"
 #include "hosts/inproc/publish.h"
@@ -114,6 +113,7 @@ void forget_image(uint64_t address_within) noexcept {
   const Image image = image_of(address_within);
   if (!image.found()) return;
   forget_check_traps({image.begin, image.end});
+  g_images_gone.fetch_add(1, MemoryOrder::Relaxed);
   Registration live[kMaxRegistrations];
   const uint32_t count = g_registry.list(live);
   for (uint32_t i = 0; i < count; ++i) {

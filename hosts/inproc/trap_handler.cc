@@ -15,6 +15,7 @@
 #include "hosts/inproc/register_image.h"
 #include "hosts/inproc/runtime.h"
 #include "hosts/inproc/thread_state.h"
+#include "trap/x86/resume_writes.h"
 
 namespace kebound::inproc {
 namespace {
@@ -75,18 +76,16 @@ struct Exception {
   const Trap& trap;
   const kebound_event& event;
   const RegisterImage& before;
-  const char* const detail;
   const bool publishing;
   RegisterImage now;  // as callbacks make them
   Answers answers;
 
   Exception(ThreadState& of_thread, const Trap& what, const kebound_event& shown,
-            const RegisterImage& at_fault, const char* words) noexcept
+            const RegisterImage& at_fault) noexcept
       : state(of_thread),
         trap(what),
         event(shown),
         before(at_fault),
-        detail(words),
         publishing(is_publishing()),
         now(at_fault) {}  // answers: not zeroed, most exceptions need none
 
@@ -108,7 +107,7 @@ struct Exception {
     if (!publishing || !is_reported(disposition)) return;
     const bool terminated = disposition == KEBOUND_DISPOSITION_TERMINATED;
     publish_exception(event, before.shown, terminated ? before.shown : now.shown, answers,
-                      disposition, reason, detail);
+                      disposition, reason, trap.detail);
   }
 
   void publish_propagated() const noexcept {
@@ -190,25 +189,18 @@ struct Exception {
 
 enum class Next { Resume, Propagate };
 
-// All of a plan's writes or none: a half corrected index would be worse than an exception.
 [[nodiscard]] bool carry_out_writes(const x86::ResumePlan& plan) noexcept {
-  uint64_t before[x86::kMaxIndexPlaces];
-  size_t done = 0;
   const auto pointer = [](uint64_t address) {
     return reinterpret_cast<void*>(static_cast<uintptr_t>(address));
   };
-  for (; done < plan.write_count; ++done) {
-    const x86::MemoryWrite& write = plan.writes[done];
-    if (kebound_copy(&before[done], pointer(write.address), write.size) != write.size ||
-        kebound_copy(pointer(write.address), &write.value, write.size) != write.size) {
-      break;
-    }
-  }
-  if (done == plan.write_count) return true;
-  while (done-- > 0) {
-    kebound_copy(pointer(plan.writes[done].address), &before[done], plan.writes[done].size);
-  }
-  return false;
+  return x86::carry_out_writes(
+      plan,
+      [&](uint64_t at, void* into, size_t size) {
+        return kebound_copy(into, pointer(at), size) == size;
+      },
+      [&](uint64_t at, const void* from, size_t size) {
+        return kebound_copy(pointer(at), from, size) == size;
+      });
 }
 
 // Nothing that the callbacks wanted of the thread happens.
@@ -244,8 +236,7 @@ Next resume(Exception& exception, Thread& thread) noexcept {
       return refuse(exception, "the stack pointer was moved down");
     }
     if (exception.is_livelock()) livelock(exception);
-    if (!carry_out_writes(way))
-      return refuse(exception, "the index is in memory that cannot be written");
+    if (!carry_out_writes(way)) return refuse(exception, x86::kWritesRefused);
   } else if (exception.is_livelock()) {
     livelock(exception);
   }
@@ -278,7 +269,7 @@ Next carry_out(Exception& exception, const DispatchOutcome& outcome, Thread& thr
   return Next::Propagate;
 }
 
-Next dispatch(const Trap& trap, const char* detail, Thread thread) noexcept {
+Next dispatch(const Trap& trap, Thread thread) noexcept {
   ThreadState* const state = claim_thread_state(registry());
   if (state == nullptr) {
     report_violation("no-memory", "no callback was asked about an exception", trap.event.ip);
@@ -290,7 +281,7 @@ Next dispatch(const Trap& trap, const char* detail, Thread thread) noexcept {
   before.decoded = trap.registers;
   before.shown.ip = trap.event.ip;
   before.shown.index_corrected = 0;
-  Exception exception(*state, trap, event, before, detail);
+  Exception exception(*state, trap, event, before);
   state->rule = {};
   state->asked_event = &event;
   state->refused = nullptr;
@@ -320,8 +311,10 @@ void deliver(int signal, siginfo_t* info, ucontext_t* context) noexcept {
 }  // namespace
 
 bool dispatch_call(const calls::CallEvent& call, x86::Registers& resumed) noexcept {
-  const Trap trap{call.at_call, call.event, call.recovery};
-  if (dispatch(trap, call.detail, Thread(resumed)) == Next::Resume) return true;
+  Trap trap{call.at_call, call.event, call.recovery, {}};
+  static_assert(sizeof trap.detail == sizeof call.detail);
+  memcpy(trap.detail, call.detail, sizeof trap.detail);
+  if (dispatch(trap, Thread(resumed)) == Next::Resume) return true;
   if (kebound_guard* const guard = innermost_guard()) leave_guarded_region(*guard, trap.event);
   return false;
 }
@@ -365,7 +358,7 @@ void kebound_on_signal(int signal, siginfo_t* info, void* opaque) noexcept {
   const int saved = errno;
   Trap trap;
   if (is_bound_exception(signal, *info, context, trap)) {
-    const Next next = dispatch(trap, "", Thread(context));
+    const Next next = dispatch(trap, Thread(context));
     errno = saved;
     if (next == Next::Resume) return;
     if (kebound_guard* const guard = innermost_guard()) leave_guarded_region(*guard, trap.event);

@@ -40,8 +40,9 @@ NoSink no_sink;
 }  // namespace
 
 Drain::Drain(const RingFile& ring, events::Sink* sink, const std::string& policy,
-             const std::vector<rules::Rule>& rules)
+             const std::vector<rules::Rule>& rules, events::TrapMessages* messages)
     : reader_(ring.header(), ring.records(), ring.capacity()),
+      answers_(ring.header(), messages),
       sink_(sink),
       rules_(rules),
       processes_(sink != nullptr ? *sink : no_sink, policy) {
@@ -98,7 +99,7 @@ void Drain::loop() {
       wake_.wait_for(lock, nap, [this] { return writers_gone_ || !ends_.empty(); });
       writers_gone = writers_gone_;
     }
-    const bool busy = drain(writers_gone);
+    const bool busy = drain(writers_gone) | answers_.answer();
     nap = busy ? kShortestNap : std::min(nap * 2, kLongestNap);
     if (sink_ != nullptr && now_ns(CLOCK_MONOTONIC) < beginning_ends) processes_.refresh(first_);
     if (writers_gone) return;

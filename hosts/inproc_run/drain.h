@@ -13,6 +13,7 @@
 
 #include "events/record.h"
 #include "hosts/inproc_run/processes.h"
+#include "hosts/inproc_run/ring_answers.h"
 #include "hosts/inproc_run/ring_file.h"
 #include "hosts/inproc_run/ring_reader.h"
 #include "rules/rule.h"
@@ -30,9 +31,9 @@ class Drain {
   };
 
   // `policy`: the built-in callback, as reports call it.
-  // `rules`: those of the run, which live as long; may be none.
+  // `rules`: those of the run, which live as long; may be none. `messages`: may be null.
   Drain(const RingFile& ring, events::Sink* sink, const std::string& policy,
-        const std::vector<rules::Rule>& rules);
+        const std::vector<rules::Rule>& rules, events::TrapMessages* messages);
   Drain(const Drain&) = delete;
   Drain& operator=(const Drain&) = delete;
   ~Drain();
@@ -61,6 +62,7 @@ class Drain {
   void say_what_is_missing();
 
   RingReader reader_;
+  RingAnswers answers_;
   events::Sink* sink_;
   const std::vector<rules::Rule>& rules_;
   std::vector<events::SharedName> rule_names_;

@@ -43,7 +43,8 @@ struct Launcher::State {
       : options(given),
         ring(given.capacity),
         rules_file(given.rules.empty() ? nullptr : std::make_unique<RulesFile>(given.rules_table)),
-        drain(ring, given.sink, given.rules.empty() ? given.on_bound : "rules", options.rules) {}
+        drain(ring, given.sink, given.rules.empty() ? given.on_bound : "rules", options.rules,
+              given.trap_messages) {}
 
   [[nodiscard]] LaunchSpec with_library(const LaunchSpec& spec) const;
   [[nodiscard]] Outcome wait_for_all(pid_t first);

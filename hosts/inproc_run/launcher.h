@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "events/record.h"
+#include "events/trap_messages.h"
 #include "hosts/posix/launch.h"
 #include "rules/rule.h"
 
@@ -23,6 +24,8 @@ using posix::Outcome;
 struct Options {
   // Where records go; null: they are only counted.
   events::Sink* sink = nullptr;
+  // Words in debug information, looked up on a thread of ours; null: nobody knows any. Borrowed.
+  events::TrapMessages* trap_messages = nullptr;
   // What LD_PRELOAD gets: a path in which $LIB stands for the loader's library folder. Without
   // blanks and colons, which end a path there.
   std::string library;

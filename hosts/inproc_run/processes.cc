@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "hosts/posix/file.h"
+#include "hosts/posix/process_facts.h"
 
 namespace kebound::inproc_run {
 namespace {
@@ -206,8 +207,8 @@ const Processes::Image& Processes::image_at(pid_t pid, Process& process, const R
   return (process.places[ip] = {std::move(image), record.image}).image;
 }
 
-const Processes::Names& Processes::names_of(Process& process, const Image& image,
-                                            uint64_t routine, bool builtin) {
+const Processes::Names& Processes::names_of(Process& process, const Image& image, uint64_t routine,
+                                            bool builtin) {
   if (process.callbacks.size() >= kMaxNames) process.callbacks.clear();
   const auto [entry, is_new] = process.callbacks.try_emplace(routine);
   Names& names = entry->second;

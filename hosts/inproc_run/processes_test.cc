@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "hosts/inproc_run/drain.h"
+#include "hosts/posix/process_facts.h"
 
 namespace kebound::inproc_run {
 namespace {
@@ -140,7 +141,7 @@ TEST(DrainTest, TakesTheRestAndSaysWhatIsMissing) {
   RingFile file(4);
   Capture sink;
   const std::vector<rules::Rule> no_rules;
-  Drain drain(file, &sink, "clamp", no_rules);
+  Drain drain(file, &sink, "clamp", no_rules, nullptr);
   drain.start(getpid(), "/self");
   kebound_ring_record& damaged = file.records()[0];
   damaged.kind = 77;

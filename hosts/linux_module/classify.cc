@@ -1,43 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hosts/linux_module/classify.h"
 
+#include "hosts/kernel/describe_bound.h"
 #include "hosts/linux_module/kernel.h"
 #include "trap/x86/bound.h"
 #include "trap/x86/compiler_trap.h"
-#include "trap/x86/mpx.h"
 
 namespace kebound::linux_module {
 
 namespace {
 
-constexpr uint16_t kUserCs64 = 0x33;
-
 constexpr MemoryReader kUserMemory = {
     nullptr, [](void* self, uint64_t address, void* buffer, size_t size) noexcept {
       return kb_read_user(self, address, buffer, size);
     }};
-
-// #BR comes from BOUND and from MPX. The bytes and the bounds may have changed since the processor read
-// them: then the event says less, but it stays one.
-void describe_bound(const x86::Registers& registers, BoundEvent& event) noexcept {
-  event = BoundEvent{};
-  event.ip = registers.rip;
-  event.trap_ip = registers.rip;
-  if (x86::evaluate_bound(registers, kUserMemory, event) == x86::BoundVerdict::Exceeded) return;
-
-  uint8_t code[x86::kMaxInstructionLength];
-  const size_t size = kUserMemory.read_some(nullptr, registers.rip, code, sizeof code);
-  const bool code64 = registers.cs == kUserCs64;
-  x86::BoundInstruction bound;
-  if (!code64 && x86::decode_bound(code, size, x86::CodeSize::Bits32, bound)) {
-    event.instruction_length = bound.length;
-    event.index_register = bound.index_register;
-    event.index_width = bound.operand_bits;
-    return;
-  }
-  x86::MpxCheck check;
-  if (x86::decode_mpx_check(code, size, code64, check)) x86::describe_mpx(check, registers, event);
-}
 
 [[nodiscard]] bool describe_compiler_trap(const x86::Registers& registers,
                                           BoundEvent& event) noexcept {
@@ -61,7 +37,7 @@ void describe_bound(const x86::Registers& registers, BoundEvent& event) noexcept
 
 bool classify(unsigned vector, const x86::Registers& registers, BoundEvent& event) noexcept {
   if (vector == kVectorInvalidOpcode) return describe_compiler_trap(registers, event);
-  describe_bound(registers, event);
+  describe_bound(registers, kUserMemory, event);
   return true;
 }
 

@@ -5,8 +5,8 @@
 #include "hosts/linux_module/complaints.h"
 
 #include <new>
-#include <string>
 
+#include "hosts/kernel/complaint_lines.h"
 #include "hosts/linux_module/kebound_module.h"
 #include "hosts/linux_module/native.h"
 #include "hosts/linux_module/publish.h"
@@ -17,29 +17,6 @@
 namespace kebound::linux_module {
 
 namespace {
-
-using std::string;
-using std::string_view;
-
-// A driver's text must not make a line of ours look like another one.
-[[nodiscard]] string quoted(string_view text) {
-  string out("\"");
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text.data()[i];
-    if (c == '"' || c == '\\') {
-      const char escaped[] = {'\\', c};
-      out += string_view(escaped, 2);
-    } else if (c == '\n') {
-      if (i + 1 != text.size()) out += "\\n";
-    } else if (static_cast<unsigned char>(c) < ' ') {
-      out += "?";
-    } else {
-      out += string_view(&c, 1);
-    }
-  }
-  out += "\"";
-  return out;
-}
 
 void disable(uint64_t routine) {
   Registration live[kMaxRegistrations];
@@ -69,13 +46,11 @@ void disable(uint64_t routine) {
 class KernelHost final : public nt::Host {
  public:
   void debug_output(const nt::DebugOutput& output) override {
-    kb_log(0, (string("debug driver=") + quoted(output.driver) + " text=" + quoted(output.text)).c_str());
+    kb_log(0, debug_line(output).c_str());
   }
 
   void violation(const nt::Violation& violation) override {
-    kb_log(1, (string("verifier rule=") + violation.rule + " driver=" + quoted(violation.driver) +
-               " callback=" + quoted(violation.callback) + " message=" + quoted(violation.message))
-                  .c_str());
+    kb_log(1, violation_line(violation).c_str());
     publish_violation(violation.rule.c_str(), violation.message.c_str());
   }
 
@@ -108,15 +83,7 @@ constinit Atomic<Handle> g_complained[kMaxRegistrations];
 
 void report_bug_check(const nt::BugCheck& record) {
   g_bug_checks.fetch_add(1);
-  string line("bug-check code=");
-  line += nt::hex(record.code);
-  for (unsigned i = 0; i < 4; ++i) {
-    line += string(" p") + std::to_string(i + 1) + "=" + nt::hex(record.parameters[i]);
-  }
-  line += string(" driver=") + quoted(record.driver) + " callback=" + quoted(record.callback) +
-          " pid=" + std::to_string(record.pid) + " tid=" + std::to_string(record.tid) +
-          " explanation=" + quoted(record.explanation);
-  kb_log(2, line.c_str());
+  kb_log(2, bug_check_line(record).c_str());
   publish_bug_check(record.code, record.parameters, 0, record.explanation.c_str());
 }
 
@@ -131,10 +98,7 @@ void complain_once(const Registration& registration, const char* rule, const cha
 }
 
 void report_termination(uint64_t routine, const char* reason) {
-  kb_log(1, (string("terminated pid=") + std::to_string(kb_current_pid()) + " tid=" +
-             std::to_string(kb_current_tid()) + " callback=" +
-             quoted(nt::Facility::describe(routine)) + " reason=" + quoted(reason))
-                .c_str());
+  kb_log(1, termination_line(kb_current_pid(), kb_current_tid(), routine, reason).c_str());
 }
 
 }  // namespace kebound::linux_module

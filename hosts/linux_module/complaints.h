@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the module says in the kernel's log. One line each:
-//   kebound: verifier rule=R driver="D" callback="C" message="M"
-//   kebound: bug-check code=0x.. p1=0x.. .. driver="D" callback="C" pid=.. tid=.. explanation="E"
-//   kebound: terminated pid=.. tid=.. callback="C" reason="R"
-//   kebound: debug driver="D" text="T"
+// What the module says in the kernel's log: the lines of hosts/kernel/complaint_lines.h behind "kebound: ".
 #pragma once
 
 #include <stdint.h>

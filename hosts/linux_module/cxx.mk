@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # C++ with the kernel's own flags, minus those that C++ does not have, and objtool over the result. No header of the
-# kernel is seen; std/ has the few names of the C++ library that nt/ uses.
+# kernel is seen; hosts/kernel/std has the few names of the C++ library that nt/ uses.
 CXX := $(subst gcc,g++,$(CC))
 
 kb-c-only := -std=% -Wstrict-prototypes -Wno-pointer-sign -Wdeclaration-after-statement \
@@ -13,7 +13,7 @@ kb-cxx-flags = $(filter-out $(kb-c-only),$(KBUILD_CFLAGS) $(KBUILD_CFLAGS_MODULE
 	-std=c++20 -ffreestanding -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-use-cxa-atexit \
 	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-delete-null-pointer-checks \
 	-Wall -Wextra -Wno-unused-parameter -Wframe-larger-than=3072 -DKEBOUND_NT_LINUX_KERNEL $(if $(CONFIG_KASAN),$(CFLAGS_KASAN)) \
-	-I$(KEBOUND)/hosts/linux_module/std $(addprefix -I,$(KEBOUND_FIRST)) -I$(KEBOUND) $(KEBOUND_MODULE_CXXFLAGS)
+	-I$(KEBOUND)/hosts/kernel/std $(addprefix -I,$(KEBOUND_FIRST)) -I$(KEBOUND) $(KEBOUND_MODULE_CXXFLAGS)
 
 # Two things that the compiler cannot be told. gcc 12 emits nothing behind a call that does not return, and objtool knows
 # such functions by name from a list of the kernel's own: without an end it believes that one function runs on into the

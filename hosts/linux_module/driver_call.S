@@ -37,6 +37,14 @@ SYM_FUNC_END(kb_guarded)
 SYM_FUNC_START(kb_escape)
 	ASM_CLAC
 	cld
+#ifdef CONFIG_KASAN_STACK
+	/* The frames that are left here do not clean up what they told KASAN about their variables. */
+	movq	%rdi, %rbx
+	movq	(%rdi), %rsi
+	movq	%rsp, %rdi
+	call	__asan_allocas_unpoison
+	movq	%rbx, %rdi
+#endif
 	movq	(%rdi), %rsp
 	movl	$1, %eax
 	jmp	.Lleave

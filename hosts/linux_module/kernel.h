@@ -5,12 +5,7 @@
 #ifndef KEBOUND_HOSTS_LINUX_MODULE_KERNEL_H
 #define KEBOUND_HOSTS_LINUX_MODULE_KERNEL_H
 
-#ifdef __KERNEL__
-#include <linux/types.h>
-#else
-#include <stddef.h>
-#include <stdint.h>
-#endif
+#include "hosts/kernel/services.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -27,14 +22,6 @@ struct kb_registers {
 };
 
 /* ---- what the kernel gives (C) ---- */
-
-/* Zeroed, null where there is none. Context: trap. */
-void* kb_allocate(size_t size);
-void kb_free(void* memory);
-
-/* The one lock of nt/. Context: trap. */
-void kb_lock(void);
-void kb_unlock(void);
 
 /* core/pal.h. */
 void kb_wait_while_equal(const uint64_t* word, uint64_t value);

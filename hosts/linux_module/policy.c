@@ -132,13 +132,31 @@ static bool program_fits(const struct policy *policy, char *buffer)
 	return fits;
 }
 
+/* In the unified hierarchy, from its root whatever the task's cgroup namespace; task_cgroup_path() is about the others. */
+#ifdef CONFIG_CGROUPS
+static bool path_of_cgroup(char *buffer)
+{
+	int length;
+
+	rcu_read_lock();
+	length = cgroup_path(task_dfl_cgroup(current), buffer, PATH_MAX);
+	rcu_read_unlock();
+	return length > 0 && length < PATH_MAX;
+}
+#else
+static bool path_of_cgroup(char *buffer)
+{
+	return false;
+}
+#endif
+
 static bool cgroup_fits(const struct policy *policy, char *buffer)
 {
 	const size_t length = strlen(policy->what.cgroup);
 
 	if (!length || (length == 1 && policy->what.cgroup[0] == '/'))
 		return true;
-	if (task_cgroup_path(current, buffer, PATH_MAX) < 0)
+	if (!path_of_cgroup(buffer))
 		return false;
 	return !strncmp(buffer, policy->what.cgroup, length) && (!buffer[length] || buffer[length] == '/');
 }

@@ -8,6 +8,7 @@
 // time, because another thread changed what it looks at, the program goes on as it would have.
 #include <string.h>
 
+#include "hosts/kernel/user_return.h"
 #include "hosts/linux_module/classify.h"
 #include "hosts/linux_module/complaints.h"
 #include "hosts/linux_module/device.h"
@@ -33,24 +34,6 @@ static_assert(offsetof(kb_registers, rip) == offsetof(x86::Registers, rip) &&
   return *reinterpret_cast<x86::Registers*>(registers);
 }
 
-constexpr uint16_t kUserCs32 = 0x23;
-constexpr uint16_t kUserDs = 0x2b;
-constexpr uint16_t kUserCs64 = 0x33;
-
-// What a callback may have made of the registers, so that the return to user mode stays one: flags were
-// masked when the frame was applied; selectors are those of user mode or unchanged; addresses are the
-// user's. Null: no objection.
-[[nodiscard]] const char* objection(const x86::Registers& wanted,
-                                    const x86::Registers& before) noexcept {
-  if (wanted.cs != before.cs && wanted.cs != kUserCs32 && wanted.cs != kUserCs64)
-    return "it left a code segment that is none of user mode's; it was propagated";
-  if (wanted.ss != before.ss && wanted.ss != kUserDs)
-    return "it left a stack segment that is none of user mode's; it was propagated";
-  if (wanted.rip >= kb_user_end() || wanted.gpr[x86::Rsp] >= kb_user_end())
-    return "it left an instruction or stack pointer that is no user address; it was propagated";
-  return nullptr;
-}
-
 // Out of the way: BOUND is always resumable, and the plan is some hundred bytes.
 [[nodiscard, gnu::cold, gnu::noinline]] bool may_resume(const Registration& who,
                                                         const BoundEvent& event,
@@ -65,7 +48,7 @@ constexpr uint16_t kUserCs64 = 0x33;
 [[nodiscard]] bool acceptable(const Registration& who, const BoundEvent& event,
                               x86::Registers& wanted, const x86::Registers& before) {
   if (!event.resumable && !may_resume(who, event, wanted, before)) return false;
-  if (const char* why = objection(wanted, before)) {
+  if (const char* why = objection_to_return(wanted, before, kb_user_end())) {
     complain_once(who, "frame-refused", why);
     return false;
   }

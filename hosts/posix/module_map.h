@@ -32,19 +32,4 @@ class ModuleMapReader {
 // For maps that are made elsewhere.
 [[nodiscard]] uint64_t new_map_generation() noexcept;
 
-// What /proc/PID says of a process or a thread; empty, false or 0 when it is gone.
-[[nodiscard]] std::string executable_path(pid_t pid);
-[[nodiscard]] bool executable_is_64bit(pid_t pid);
-[[nodiscard]] std::string thread_name(pid_t pid, pid_t tid);
-[[nodiscard]] pid_t process_of_thread(pid_t tid);
-[[nodiscard]] pid_t parent_of(pid_t pid);
-[[nodiscard]] pid_t tracer_of(pid_t pid, pid_t tid);
-[[nodiscard]] std::vector<pid_t> threads_of(pid_t pid);
-// The masks of /proc/PID/task/TID/status, bit N-1 for signal N.
-struct SignalMasks {
-  uint64_t caught = 0;
-  uint64_t ignored = 0;
-};
-[[nodiscard]] SignalMasks signal_masks(pid_t pid, pid_t tid);
-
 }  // namespace kebound::posix

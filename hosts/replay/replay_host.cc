@@ -9,28 +9,13 @@
 #include <thread>
 #include <utility>
 
-#include "nt/pthread_parker.h"
+#include "nt/host_thread.h"
 #include "nt/thread.h"
 #include "nt/trap_frame.h"
 #include "trap/x86/resume.h"
 
 namespace kebound::replay {
 namespace {
-
-// As the facility demands it lives as long as the process.
-struct NtThread {
-  nt::PthreadParker parker;
-  nt::Thread thread;
-
-  NtThread() {
-    thread.parker = &parker;
-    nt::Facility::attach(thread);
-  }
-  void enter() {
-    nt::adopt_host_thread();
-    nt::enter_thread(&thread);
-  }
-};
 
 events::SharedName shared(std::string text) {
   return std::make_shared<const std::string>(std::move(text));
@@ -71,7 +56,7 @@ void carry_out(const events::BoundException& recorded, const DispatchOutcome& ou
 }  // namespace
 
 struct ReplayHost::Worker {
-  NtThread* nt = nullptr;
+  nt::HostThread* nt = nullptr;
   std::thread thread;
   // Under the state's mutex.
   const events::BoundException* request = nullptr;
@@ -112,25 +97,7 @@ ReplayHost::~ReplayHost() {
 
 bool ReplayHost::run_driver_code(void (*fn)(void*), void* argument) {
   State& state = *state_;
-  auto done = std::make_shared<bool>(false);
-  std::thread runner([fn, argument, done, &state] {
-    auto* const nt = new NtThread;
-    nt->enter();
-    fn(argument);
-    const std::lock_guard lock(state.mutex);
-    *done = true;
-    state.changed.notify_all();
-  });
-  std::unique_lock lock(state.mutex);
-  state.changed.wait(lock, [&] { return *done || state.dead; });
-  const bool is_alive = *done;
-  lock.unlock();
-  if (is_alive) {
-    runner.join();
-  } else {
-    runner.detach();
-  }
-  return is_alive;
+  return nt::run_on_thread_of_its_own(state.mutex, state.changed, state.dead, fn, argument);
 }
 
 void ReplayHost::serve(State& state, Worker& worker) {
@@ -174,7 +141,7 @@ void ReplayHost::serve(State& state, Worker& worker) {
 void ReplayHost::ensure_worker() {
   if (state_->worker) return;
   auto worker = std::make_shared<Worker>();
-  worker->nt = new NtThread;
+  worker->nt = new nt::HostThread;
   worker->thread = std::thread([state = state_, worker] { serve(*state, *worker); });
   state_->worker = std::move(worker);
 }

@@ -33,11 +33,12 @@ std::optional<x86::CodeRange> file_around(const events::ModuleMap& map, uint64_t
 }  // namespace
 
 CheckTraps::CheckTraps(pid_t pid, bool is_64bit, TargetMemory& memory,
-                       posix::ModuleMapReader& modules)
+                       posix::ModuleMapReader& modules, events::TrapMessages* messages)
     : pid_(pid),
       is_64bit_(is_64bit),
       memory_(memory),
       modules_(modules),
+      trap_messages_(messages),
       cache_(std::make_unique<x86::RecoveryCache>()) {}
 
 CheckTraps::~CheckTraps() = default;
@@ -57,6 +58,8 @@ void CheckTraps::follow_mappings() {
     };
     if (now && *now == image.range && same_path()) return false;
     x86::forget_code(*cache_, image.range);
+    messages_.erase(messages_.lower_bound(image.range.begin),
+                    messages_.lower_bound(image.range.end));
     return true;
   });
 }
@@ -102,6 +105,14 @@ bool CheckTraps::find_function(void* self, uint64_t address, x86::CodePlace& out
   return elf::function_around(found->image, address, traps.memory_.reader(), out.function);
 }
 
+const std::string& CheckTraps::message_at(uint64_t address, bool is_in_file) {
+  static const std::string none;
+  if (trap_messages_ == nullptr || !is_in_file) return none;
+  const auto [known, is_new] = messages_.try_emplace(address);
+  if (is_new) known->second = trap_messages_->at(*modules_.last(), address);
+  return known->second;
+}
+
 x86::RecoverySource CheckTraps::source_for(const x86::Registers& registers) {
   constexpr uint16_t kCode64 = 0x33;
   x86::RecoverySource source;
@@ -117,11 +128,14 @@ void CheckTraps::recover_called(calls::CallEvent& call) {
   static_cast<void>(x86::recover_called_check(source, call.at_call, *cache_, call.event));
 }
 
-bool CheckTraps::recover(const x86::Registers& registers, BoundEvent& event,
-                         x86::Recovery& recovery) {
+bool CheckTraps::recover(const x86::CompilerTrap& trap, const x86::Registers& registers,
+                         BoundEvent& event, x86::Recovery& recovery, std::string& detail) {
   const MappedImage* const image = image_around(registers.rip);
   x86::RecoverySource source = source_for(registers);
   source.evidence.unique_traps = image != nullptr && image->numbers_its_traps;
+  // clang's ud1 says by itself what it is.
+  if (trap.kind == x86::CompilerTrapKind::Ud2) detail = message_at(registers.rip, image != nullptr);
+  source.evidence.hardening_message = !detail.empty();
   return x86::recover_check(source, registers, *cache_, event, recovery);
 }
 

@@ -10,12 +10,13 @@
 #include <string_view>
 #include <utility>
 
+#include "hosts/posix/process_facts.h"
+#include "hosts/supervisor/bound_exception.h"
 #include "hosts/supervisor/ptrace.h"
 #include "hosts/supervisor/tracing_thread.h"
 #include "nt/host.h"
 #include "nt/trap_frame.h"
-#include "trap/x86/bound.h"
-#include "trap/x86/compiler_trap.h"
+#include "trap/x86/resume_writes.h"
 
 namespace kebound::supervisor {
 namespace {
@@ -31,27 +32,6 @@ bool is_time_to_look(uint64_t exceptions) noexcept {
 }
 // A program that makes up new code all the time does not make us remember all of it.
 constexpr size_t kMaxCapturedPlaces = 65536;
-
-// The target's memory, with the bytes at the instruction pointer already here: they are read once,
-// for the decision and for the record.
-struct CodeCachingReader {
-  const TargetMemory& memory;
-  uint64_t code_address;
-  const uint8_t* code;
-  size_t code_size;
-
-  MemoryReader reader() noexcept {
-    return {this, [](void* self, uint64_t address, void* buffer, size_t size) noexcept {
-              const auto& cache = *static_cast<CodeCachingReader*>(self);
-              if (address != cache.code_address || size > sizeof BoundStop::code) {
-                return cache.memory.read_some(address, buffer, size);
-              }
-              const size_t count = size < cache.code_size ? size : cache.code_size;
-              memcpy(buffer, cache.code, count);
-              return count;
-            }};
-  }
-};
 
 std::shared_ptr<const events::StackSnapshot> snapshot_of_stack(const Process& process,
                                                                const x86::Registers& registers) {
@@ -75,51 +55,6 @@ ExceptionDesk::ExceptionDesk(const Options& options, FiberScheduler& scheduler, 
 
 ExceptionDesk::~ExceptionDesk() = default;
 
-// ptrace shows neither the trap number nor the error code: a #BR, a #GP and a forged signal look
-// alike. What tells them apart is the instruction, decoded and evaluated again on the stopped
-// thread's registers and memory.
-bool ExceptionDesk::is_bound_exception(Tracee& tracee, BoundStop& stop) const {
-  siginfo_t info;
-  const int code = stop.signal == SIGSEGV ? int{SI_KERNEL} : int{ILL_ILLOPN};
-  if (ptrace_signal_info(tracee.tid, info) != PtraceResult::Ok || info.si_code != code)
-    return false;
-  if (ptrace_get_registers(tracee.tid, stop.user) != PtraceResult::Ok) return false;
-  // A signal that the thread queued for itself with the kernel's code arrives at the end of that
-  // system call, whose number is then here; a fault leaves -1.
-  if (stop.user.orig_rax != ~0ULL) return false;
-  stop.before = from_user_regs(stop.user);
-  stop.event = BoundEvent{};
-  stop.recovery = x86::Recovery{};
-  stop.detail.clear();
-  return stop.signal == SIGSEGV ? is_bound(tracee, stop) : is_compiler_trap(tracee, stop);
-}
-
-bool ExceptionDesk::is_compiler_trap(Tracee& tracee, BoundStop& stop) const {
-  const TargetMemory& memory = tracee.process->memory;
-  stop.code_size =
-      static_cast<uint8_t>(memory.read_some(stop.before.rip, stop.code, sizeof stop.code));
-  x86::CompilerTrap trap;
-  if (!x86::decode_compiler_trap(stop.code, stop.code_size, trap)) return false;
-  if (!tracee.process->known_checks().recover(stop.before, stop.event, stop.recovery)) return false;
-  if (stop.event.ip != stop.before.rip) {
-    stop.before.rip = stop.event.ip;
-    stop.code_size =
-        static_cast<uint8_t>(memory.read_some(stop.event.ip, stop.code, sizeof stop.code));
-  }
-  return true;
-}
-
-bool ExceptionDesk::is_bound(Tracee& tracee, BoundStop& stop) const {
-  constexpr uint64_t kCode64 = 0x33;
-  if (stop.user.cs == kCode64) return false;
-  const TargetMemory& memory = tracee.process->memory;
-  stop.code_size =
-      static_cast<uint8_t>(memory.read_some(stop.before.rip, stop.code, sizeof stop.code));
-  CodeCachingReader cache{memory, stop.before.rip, stop.code, stop.code_size};
-  return x86::evaluate_bound(stop.before, cache.reader(), stop.event) ==
-         x86::BoundVerdict::Exceeded;
-}
-
 std::unique_ptr<BoundStop> ExceptionDesk::new_stop() {
   if (spare_.empty()) return std::make_unique<BoundStop>();
   std::unique_ptr<BoundStop> stop = std::move(spare_.back());
@@ -131,7 +66,7 @@ bool ExceptionDesk::take(const std::shared_ptr<Tracee>& tracee, int signal) {
   if (signal != SIGSEGV && signal != SIGILL) return false;
   std::unique_ptr<BoundStop> stop = new_stop();
   stop->signal = signal;
-  if (!is_bound_exception(*tracee, *stop)) {
+  if (!is_bound_exception(*tracee, options_.trap_messages, *stop)) {
     spare_.push_back(std::move(stop));
     return false;
   }
@@ -283,21 +218,11 @@ bool ExceptionDesk::prepare_resumption(BoundStop& stop, x86::Registers& after,
     }
     return false;
   }
-  // All of the writes or none: a half corrected index would be worse than an exception.
   const TargetMemory& memory = stop.tracee->process->memory;
-  uint64_t before[x86::kMaxIndexPlaces] = {};
-  for (size_t i = 0; i < plan.write_count; ++i) {
-    const x86::MemoryWrite& write = plan.writes[i];
-    if (memory.read(write.address, &before[i], write.size) &&
-        memory.write(write.address, &write.value, write.size)) {
-      continue;
-    }
-    while (i-- > 0) {
-      static_cast<void>(memory.write(plan.writes[i].address, &before[i], plan.writes[i].size));
-    }
-    return refuse("the index is in memory that cannot be written");
-  }
-  return true;
+  const bool written = x86::carry_out_writes(
+      plan, [&](uint64_t at, void* into, size_t size) { return memory.read(at, into, size); },
+      [&](uint64_t at, const void* from, size_t size) { return memory.write(at, from, size); });
+  return written || refuse(x86::kWritesRefused);
 }
 
 void ExceptionDesk::capture(BoundStop& stop) const {

@@ -28,8 +28,8 @@ class ExceptionDesk {
   // The thread stopped because `signal` is about to be delivered. True when that is a bound
   // exception: the desk then resumes the thread, now or later. False: the stop is the caller's.
   [[nodiscard]] bool take(const std::shared_ptr<Tracee>& tracee, int signal);
-  // A stop that is known to be a bound exception: the desk resumes the thread, now or later. Recycled
-  // stops come from new_stop() and may be given back.
+  // A stop that is known to be a bound exception: the desk resumes the thread, now or later.
+  // Recycled stops come from new_stop() and may be given back.
   void ask(const std::shared_ptr<Tracee>& tracee, std::unique_ptr<BoundStop> stop);
   [[nodiscard]] std::unique_ptr<BoundStop> new_stop();
   void give_back(std::unique_ptr<BoundStop> stop) { spare_.push_back(std::move(stop)); }
@@ -50,9 +50,6 @@ class ExceptionDesk {
   static void fiber_task(Fiber& fiber, void* task);
   static void fiber_task_ended(DriverTask& task);
 
-  [[nodiscard]] bool is_bound_exception(Tracee& tracee, BoundStop& stop) const;
-  [[nodiscard]] bool is_bound(Tracee& tracee, BoundStop& stop) const;
-  [[nodiscard]] bool is_compiler_trap(Tracee& tracee, BoundStop& stop) const;
   void finish(std::unique_ptr<BoundStop> stop);
   [[nodiscard]] events::Disposition carry_out(BoundStop& stop, x86::Registers& after,
                                               std::string& reason);

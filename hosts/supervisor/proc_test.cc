@@ -14,6 +14,7 @@
 #include <fstream>
 
 #include "hosts/posix/module_map.h"
+#include "hosts/posix/process_facts.h"
 #include "hosts/supervisor/address_ranges.h"
 #include "hosts/supervisor/processor_follower.h"
 #include "hosts/supervisor/target_memory.h"

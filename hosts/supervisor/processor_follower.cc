@@ -1,40 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hosts/supervisor/processor_follower.h"
 
-#include <fcntl.h>
 #include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+
+#include "hosts/posix/process_facts.h"
 
 namespace kebound::supervisor {
-namespace {
 
-// Field 39 of /proc/PID/task/TID/stat (proc(5)): the processor last executed on; -1 if it cannot be
-// told.
-int processor_of(pid_t pid, pid_t tid) noexcept {
-  char path[64];
-  snprintf(path, sizeof path, "/proc/%d/task/%d/stat", pid, tid);
-  const int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return -1;
-  char text[1024];
-  const ssize_t size = read(fd, text, sizeof text - 1);
-  close(fd);
-  if (size <= 0) return -1;
-  text[size] = '\0';
-  // Field 2 is the thread's name in parentheses and may hold anything; fields count from the last
-  // ')'.
-  const char* at = strrchr(text, ')');
-  for (int field = 2; at != nullptr && field < 39; ++field) at = strchr(at + 1, ' ');
-  return at != nullptr ? atoi(at + 1) : -1;
-}
-
-}  // namespace
-
-void ProcessorFollower::saw_exception(pid_t pid, pid_t tid) noexcept {
+void ProcessorFollower::saw_exception(pid_t pid, pid_t tid) {
   if (--countdown_ != 0) return;
-  const int cpu = processor_of(pid, tid);
+  const int cpu = posix::processor_of(pid, tid);
   if (cpu < 0 || cpu == current_) {
     interval_ = interval_ < kLongestInterval ? interval_ * 2 : kLongestInterval;
     candidate_ = -1;

@@ -14,7 +14,7 @@ class ProcessorFollower {
  public:
   // Called at each exception of a thread that is stopped. Looks at the thread's processor now and
   // then, and moves the calling thread when two looks in a row agree on another one.
-  void saw_exception(pid_t pid, pid_t tid) noexcept;
+  void saw_exception(pid_t pid, pid_t tid);
 
   // Keeps the calling thread to one processor. False if that processor does not exist or is not
   // allowed.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "events/record.h"
+#include "events/trap_messages.h"
 #include "hosts/posix/launch.h"
 #include "trap/calls/call_source.h"
 
@@ -26,6 +27,8 @@ struct Options {
   events::Sink* sink = nullptr;
   // Rules for the built-in driver; null: there are none. Borrowed.
   driver::Policy* policy = nullptr;
+  // Words in debug information; null: nobody knows any. Borrowed.
+  events::TrapMessages* trap_messages = nullptr;
   // CONTRACT's livelock guard: exceptions in a row; 0 = never.
   uint64_t livelock_limit = 10'000;
   // Callbacks run on fibers of the tracing thread, or with N > 0 on N worker threads (for callbacks

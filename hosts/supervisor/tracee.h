@@ -11,6 +11,7 @@
 #include "core/livelock.h"
 #include "events/record.h"
 #include "hosts/posix/module_map.h"
+#include "hosts/posix/process_facts.h"
 #include "hosts/supervisor/breakpoints.h"
 #include "hosts/supervisor/check_traps.h"
 #include "hosts/supervisor/target_memory.h"
@@ -24,9 +25,9 @@ struct Process {
   explicit Process(pid_t process_id) : pid(process_id), memory(process_id) {}
 
   // What is known about the checks in its code.
-  CheckTraps& known_checks() {
+  CheckTraps& known_checks(events::TrapMessages* messages) {
     if (check_traps == nullptr) {
-      check_traps = std::make_unique<CheckTraps>(pid, is_64bit, memory, modules);
+      check_traps = std::make_unique<CheckTraps>(pid, is_64bit, memory, modules, messages);
     }
     return *check_traps;
   }

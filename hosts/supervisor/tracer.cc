@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "hosts/posix/process_facts.h"
 #include "hosts/supervisor/ptrace.h"
 #include "hosts/supervisor/tracing_thread.h"
 #include "nt/facility.h"
@@ -17,10 +18,6 @@
 
 namespace kebound::supervisor {
 namespace {
-
-// How long callbacks may go on after the last target is gone. On NT a thread that waits in the
-// kernel keeps its process from going away for ever; here the host has to come to an end.
-constexpr int64_t kCallbackGraceNs = 10'000'000'000;
 
 // The built-in callback looks at registers only.
 bool loaded_driver_is_registered() {
@@ -49,7 +46,7 @@ Tracer::Tracer(const Options& options, FiberScheduler& scheduler, ExceptionDesk&
     : options_(options),
       scheduler_(scheduler),
       desk_(desk),
-      calls_(options.calls),
+      calls_(options.calls, options.trap_messages),
       interrupted_(interrupted) {}
 
 void Tracer::emit(events::Record&& record) {
@@ -194,9 +191,8 @@ void Tracer::on_status(pid_t tid, WaitStatus status) {
   }
   switch (kind) {
     case Kind::SignalDelivery:
-      if (!program_started_ || !(status.signal() == SIGTRAP
-                                     ? take_call(tracee)
-                                     : desk_.take(tracee, status.signal()))) {
+      if (!program_started_ ||
+          !(status.signal() == SIGTRAP ? take_call(tracee) : desk_.take(tracee, status.signal()))) {
         ptrace_continue(tid, status.signal());
       }
       break;
@@ -344,79 +340,6 @@ std::shared_ptr<Tracee> Tracer::add_tracee(pid_t tid, std::shared_ptr<Process> p
 void Tracer::forget(const std::shared_ptr<Tracee>& tracee) {
   tracee->gone = true;
   tracees_.erase(tracee->tid);
-}
-
-void Tracer::on_end(const std::shared_ptr<Tracee>& tracee, WaitStatus status) {
-  forget(tracee);
-  const pid_t pid = tracee->process->pid;
-  if (tracee->tid != pid) return;
-  // The leader's end is reported last: the process is gone.
-  processes_.erase(pid);
-  const bool signaled = status.kind() == WaitStatus::Kind::Signaled;
-  const int code = signaled ? status.signal() : status.exit_status();
-  if (program_started_) emit(events::ProcessExited{events::realtime_ns(), pid, signaled, code});
-  if (pid != first_pid_) return;
-  Outcome outcome;
-  outcome.kind = signaled ? Outcome::Kind::Signaled : Outcome::Kind::Exited;
-  outcome.status = code;
-  outcome_ = outcome;
-  first_pid_ = 0;
-}
-
-// A thread can be detached only while it stops. The ones that a callback decides about get their
-// signal, as if nobody had handled it; the others are interrupted and detached at their next stop.
-void Tracer::detach_all() {
-  detaching_ = true;
-  std::vector<std::shared_ptr<Tracee>> all;
-  for (const auto& [tid, tracee] : tracees_) all.push_back(tracee);
-  for (const auto& tracee : all) {
-    if (tracee->in_callback) {
-      calls_.leave(*tracee, 0);
-      ptrace_detach(tracee->tid, tracee->held_signal);
-      forget(tracee);
-    } else if (ptrace_interrupt(tracee->tid) != PtraceResult::Ok) {
-      forget(tracee);
-    }
-  }
-  while (!tracees_.empty()) {
-    int status = 0;
-    const pid_t tid = waitpid(-1, &status, __WALL);
-    if (tid < 0 && errno == EINTR) continue;
-    if (tid < 0) break;
-    on_status(tid, WaitStatus(status));
-  }
-}
-
-void Tracer::terminate_all() {
-  for (const auto& [tid, tracee] : tracees_) kill(tracee->process->pid, SIGKILL);
-  while (!tracees_.empty()) {
-    int status = 0;
-    const pid_t tid = waitpid(-1, &status, __WALL);
-    if (tid < 0 && errno == EINTR) continue;
-    if (tid < 0) break;
-    const WaitStatus what(status);
-    const auto found = tracees_.find(tid);
-    if (what.kind() != WaitStatus::Kind::Exited && what.kind() != WaitStatus::Kind::Signaled) {
-      kill(tid, SIGKILL);  // one that was made meanwhile
-      ptrace_continue(tid, 0);
-      if (found == tracees_.end()) static_cast<void>(find_or_adopt(tid));
-    } else if (found != tracees_.end()) {
-      on_end(std::shared_ptr<Tracee>(found->second), what);
-    }
-  }
-}
-
-void Tracer::give_up_callbacks() {
-  abandoned_callbacks_ = true;
-  for (void* const owner : scheduler_.parked_owners()) {
-    const auto* const stop = static_cast<const BoundStop*>(static_cast<const DriverTask*>(owner));
-    nt::host().violation(
-        {"callback-never-returned", "", "",
-         fmt::format(
-             "a callback for thread {} still waits {} s after the last program ended; its drivers "
-             "are not unloaded",
-             stop->tracee->tid, kCallbackGraceNs / 1'000'000'000)});
-  }
 }
 
 }  // namespace kebound::supervisor

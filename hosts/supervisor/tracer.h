@@ -37,6 +37,10 @@ class Tracer {
   [[nodiscard]] bool abandoned_callbacks() const noexcept { return abandoned_callbacks_; }
 
  private:
+  // How long callbacks may go on after the last target is gone. On NT a thread that waits in the
+  // kernel keeps its process from going away for ever; here the host has to come to an end.
+  static constexpr int64_t kCallbackGraceNs = 10'000'000'000;
+
   void loop();
   void step();
   void on_status(pid_t tid, WaitStatus status);

@@ -132,6 +132,29 @@ KEBOUND_ABI_ASSERT(offsetof(kebound_registers, cs) == 160);
 #define KEBOUND_RING_MAGIC UINT64_C(0x32676e6972424b7f)  // "\x7fKBring2"
 #define KEBOUND_RING_HEADER_SIZE 4096u
 
+// What a writer asks the reader and waits for, one at a time: what debug information says of a
+// trap, which a signal handler cannot look up. `state` is a ticket, counted up with each question,
+// and in the low bits how far that question is; everybody changes it by compare-and-swap only. The
+// asker gives up after a while; the reader ends what an asker that died has left.
+#define KEBOUND_QUESTION_PHASE 7u
+#define KEBOUND_QUESTION_TICKET 8u
+enum {
+  KEBOUND_QUESTION_NONE = 0,       // the reader answers none
+  KEBOUND_QUESTION_IDLE = 1,       // a writer may make it Claimed
+  KEBOUND_QUESTION_CLAIMED = 2,    // it fills pid and ip: Asked
+  KEBOUND_QUESTION_ASKED = 3,      // the reader: Answering; the asker, tired of waiting: Idle
+  KEBOUND_QUESTION_ANSWERING = 4,  // the reader fills answer: Answered
+  KEBOUND_QUESTION_ANSWERED = 5,   // the asker takes it: Idle, with the next ticket
+};
+#define KEBOUND_QUESTION_ANSWER 128u
+
+typedef struct kebound_ring_question {
+  uint32_t state;  // waited for by futex(2)
+  int32_t pid;
+  KEBOUND_ALIGN8 uint64_t ip;            // of the trap
+  char answer[KEBOUND_QUESTION_ANSWER];  // ends with a 0; empty: it is no failed check
+} kebound_ring_question;
+
 typedef struct kebound_ring_header {
   KEBOUND_ALIGN8 uint64_t magic;
   uint32_t version;      // KEBOUND_ABI_VERSION
@@ -143,9 +166,12 @@ typedef struct kebound_ring_header {
   KEBOUND_ALIGN8 uint64_t dropped;
   KEBOUND_ALIGN8 uint64_t writers_line[6];
   KEBOUND_ALIGN8 uint64_t tail;  // records consumed; written by the reader
+  KEBOUND_ALIGN8 uint64_t reader_line[7];
+  kebound_ring_question question;
 } kebound_ring_header;
 KEBOUND_ABI_ASSERT(offsetof(kebound_ring_header, head) == 64);
 KEBOUND_ABI_ASSERT(offsetof(kebound_ring_header, tail) == 128);
+KEBOUND_ABI_ASSERT(offsetof(kebound_ring_header, question) == 192);
 
 enum {
   KEBOUND_DISPOSITION_HANDLED = 0,
@@ -194,10 +220,10 @@ typedef struct kebound_ring_record {
   char thread_name[16];
   KEBOUND_ALIGN8 uint64_t image_bias;  // addresses in `image` + image_bias = addresses in memory
   uint32_t image_is_program;           // `image` is the program itself, not a library
-  uint32_t rule;                     // of KEBOUND_RULES that decided, counted from 1; 0: none did
-  char image[KEBOUND_RING_PATH];     // file that has the code at event.ip; empty: unknown
-  char detail[KEBOUND_RING_DETAIL];  // what the check says of itself: an assertion's text; mostly
-                                     // empty
+  uint32_t rule;                       // of KEBOUND_RULES that decided, counted from 1; 0: none did
+  char image[KEBOUND_RING_PATH];       // file that has the code at event.ip; empty: unknown
+  char detail[KEBOUND_RING_DETAIL];    // what the check says of itself: an assertion's text; mostly
+                                       // empty
 } kebound_ring_record;
 KEBOUND_ABI_ASSERT(offsetof(kebound_ring_record, event) == 48);
 KEBOUND_ABI_ASSERT(offsetof(kebound_ring_record, answers) == 488);

@@ -52,6 +52,12 @@ CONTAINERS = [
     Build("libc++", "clang++-19", ("-O1", "-stdlib=libc++", "-D_LIBCPP_HARDENING_MODE=_LIBCPP_HARDENING_MODE_DEBUG"),
           aborts=True, silent=True),
 ]
+# The same mistakes where the library traps: what was wrong is in the debug information only.
+FAST = ("-stdlib=libc++", "-D_LIBCPP_HARDENING_MODE=_LIBCPP_HARDENING_MODE_FAST")
+TRAPPING_CONTAINERS = [
+    Build(f"libc++-trap{level}", "clang++-19", (level, *FAST), aborts=True) for level in ("-O0", "-O1", "-O2")
+]
+UNTOLD = Build("libc++-untold", "clang++-19", ("-O0", *FAST, "-g0"), aborts=True)
 SMASH = [
     Build("gcc", "gcc", ("-O1", "-fstack-protector-all"), aborts=True, silent=True),
     Build("gcc-32", "gcc", ("-O1", "-fstack-protector-all"), bits=32, aborts=True, silent=True),

@@ -200,6 +200,35 @@ class Containers(Case):
             self.assertEqual([e["disposition"] for e in clamped.events], ["propagated"])
 
 
+class Traps(Case):
+    """Hardened libc++ that traps. Index and limit are in the code, if anywhere; what was called is in the debug information."""
+    LIMITS = {0: 9, 1: 5, 2: 3, 5: 4}
+    EMPTY = {3: "front() called on an empty vector", 4: "back() called on an empty vector"}
+
+    def events_of(self, build, program, number):
+        events = self.compare(build, [program, str(number)])
+        self.assertEqual([e["source"] for e in events], ["libc++"], f"{program} {number}")
+        return events[0]
+
+    def test_each_trap_says_which_check_it_was(self):
+        for build, program in self.each(builds.TRAPPING_CONTAINERS, "containers.cc"):
+            for number, upper in self.LIMITS.items():
+                event = self.events_of(build, program, number)
+                self.assertRegex(event["detail"], "out of (bounds|range)|out-of-bounds", f"{program} {number}")
+                if event["confidence"] != "unknown":
+                    self.assertEqual((event["index"], event["upper"]), (12, upper), f"{program} {number}")
+            for number, words in self.EMPTY.items():
+                event = self.events_of(build, program, number)
+                self.assertTrue(event["detail"].endswith(words), event["detail"])
+                self.assertEqual((event["confidence"], event["resumable"]), ("unknown", False))
+            self.assertEqual(self.compare(build, [program, "99"]), [])
+
+    def test_without_debug_information_only_a_compare_tells(self):
+        program = builds.make(PROGRAMS, "containers.cc", builds.UNTOLD)
+        self.assertEqual([e["source"] for e in self.compare(builds.UNTOLD, [program, "0"])], ["check-trap"])
+        self.assertEqual(self.compare(builds.UNTOLD, [program, "3"]), [])
+
+
 class Smash(Case):
     def test_the_function_whose_guard_was_overwritten_is_named(self):
         for build, program in self.each(builds.SMASH, "smash.c"):

@@ -20,6 +20,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 import harness
 from malformed_inputs import Generator
@@ -78,6 +79,28 @@ def cases(options, directory, numbers):
         yield number, generator.make(random.Random(f"{options.seed}/{number}"))
 
 
+def left_behind():
+    """The names of what an ended kebound left to us, and whether any of it still runs. The process that reads debug
+    information ends when kebound has, not before; it gets a moment."""
+    names = []
+    deadline = time.monotonic() + 5
+    while True:
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return names, False
+        if ended:
+            with open(f"/proc/{ended.si_pid}/comm", encoding="utf-8", errors="replace") as file:
+                name = file.read().strip()
+            os.waitpid(ended.si_pid, 0)
+            if name != "kebound-symbols":
+                names.append(name)
+        elif time.monotonic() > deadline:
+            return names + ["what still runs"], True
+        else:
+            time.sleep(0.001)
+
+
 def worker(options, numbers, results):
     """Runs the cases; orphans of kebound would become this process's children."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -91,13 +114,11 @@ def worker(options, numbers, results):
             counts[case.kind] += 1
             if problem:
                 failures.append(f"case {number} ({case.kind}): {replay(case)}\n    {problem}")
-            try:
-                pid, _ = os.waitpid(-1, os.WNOHANG)
-                failures.append(f"case {number} ({case.kind}): {replay(case)}\n    left process {pid} behind")
-                if pid == 0:
-                    break  # it still runs: whose it is would be unclear from here on
-            except ChildProcessError:
-                pass
+            left, still_runs = left_behind()
+            if left:
+                failures.append(f"case {number} ({case.kind}): {replay(case)}\n    left behind: {left}")
+            if still_runs:
+                break  # whose it is would be unclear from here on
             if len(failures) >= 20:
                 break
     with os.fdopen(results, "w", errors="surrogateescape") as stream:

@@ -122,6 +122,7 @@ json describe(const Case& c) {
   if ((c.hosts & kInproc64) != 0) hosts.push_back("inproc64");
   if ((c.hosts & kInproc32) != 0) hosts.push_back("inproc32");
   if ((c.hosts & kModule) != 0) hosts.push_back("module");
+  hosts.push_back("bare");  // all, less those that tests/bare/not_in_bare.py names
   return {{"name", c.name},
           {"line", c.line},
           {"claim", c.claim},

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a program with and without the preload library, and finds out whose handlers were where."""
+"""Runs a program as it is, with the preload library, and under `kebound run`, and finds out whose handlers were where."""
 import os
 import re
 import resource
@@ -18,6 +18,7 @@ class Run:
 
     def __init__(self, done, notes, folder):
         self.status, self.stdout, self.stderr, self.folder = done.returncode, done.stdout, done.stderr, folder
+        self.report = None  # of kebound run
         self.handlers, self.found = {}, {}
         for line in notes:
             program, number, kernel, own, rest = WITNESS_LINE.fullmatch(line.rstrip("\n")).groups()
@@ -37,34 +38,45 @@ class ChainTest(unittest.TestCase):
         self.addCleanup(temporary.cleanup)
         self.folder = temporary.name
 
-    def run_once(self, words, preload, text_in="", **environment):
-        """In a folder of its own, without core files."""
+    def run_once(self, words, host=None, text_in="", **environment):
+        """In a folder of its own, without core files. host: None, "preload" (the library alone), or a host of kebound run."""
         folder = tempfile.mkdtemp(dir=self.folder)
-        notes = folder + "/witness"
+        notes, report = folder + "/witness", folder + "/report"
         libraries = [self.build + "/lib/inproc_chain_witness.so"]
-        if preload:
+        if host == "preload":
             libraries.insert(0, self.build + "/lib/" + PRELOAD_NAME)
+        elif host:
+            words = [self.build + "/bin/kebound", "run", "--host", host, "--on-bound", "clamp", "-o", report, "--", *words]
         everything = {**os.environ, "LC_ALL": "C", "HOME": folder, "KEBOUND_TEST_WITNESS": notes,
                       "LD_PRELOAD": " ".join(libraries), **environment}
         everything["KEBOUND_OPTIONS"] = "--on-bound clamp"  # so that there is somebody to ask
         everything.pop("KEBOUND_RING", None)
         done = subprocess.run(words, env=everything, cwd=folder, text=True, input=text_in, capture_output=True, timeout=120,
                               check=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)))
-        if not os.path.exists(notes):
-            return Run(done, [], folder)
-        with open(notes, encoding="utf-8") as file:
-            return Run(done, file.readlines(), folder)
+        lines = []
+        if os.path.exists(notes):
+            with open(notes, encoding="utf-8") as file:
+                lines = [line for line in file if not line.startswith("kebound ")]
+        run = Run(done, lines, folder)
+        if host not in (None, "preload"):
+            with open(report, encoding="utf-8") as file:
+                run.report = file.read()
+        return run
 
     def run_both(self, words, **more):
-        """Without and with the preload library; both must behave alike. Returns the run with it."""
-        native = self.run_once(words, False, **more)
-        ours = self.run_once(words, True, **more)
-        self.assertEqual(ours.behaviour(), native.behaviour(), f"{words}\n{native.stderr}\n--- with us:\n{ours.stderr}")
-        self.assertEqual(ours.found, native.found, "actions that the programs find when they ask")
+        """Without kebound and in each way of running with it; all must behave alike. Returns the run with the library preloaded."""
+        native = self.run_once(words, **more)
         for key, (kernel, own) in native.handlers.items():
             self.assertEqual(kernel, own, f"{key}: the witness alone changes nothing")
-        self.assertNotRegex(ours.stderr, "(?m)^kebound: ", "nothing of ours happened, so there is nothing to report")
-        return ours
+        runs = {host: self.run_once(words, host, **more) for host in ("preload", "inproc", "supervisor")}
+        for host, run in runs.items():
+            told = f"{host}: {words}\n{native.stderr}\n--- with us:\n{run.stderr}\n{run.report}"
+            self.assertEqual(run.behaviour(), native.behaviour(), told)
+            self.assertEqual(run.found, native.found, f"{host}: actions that the programs find when they ask")
+            self.assertNotRegex(run.stderr, "(?m)^kebound: ", f"{host}: nothing of ours happened, so there is nothing to report")
+            self.assertIn(run.report, (None, ""), host)
+        self.assertEqual(runs["inproc"].handlers, runs["preload"].handlers, "kebound run preloads the same library")
+        return runs["preload"]
 
     def assert_behind_ours(self, run, program, signal_number, owner):
         """The kernel calls us, and the program finds its own handler, which is in the image `owner`."""

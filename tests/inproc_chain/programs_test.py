@@ -70,7 +70,7 @@ class Java(ChainTest):
     def setUp(self):
         super().setUp()
         done = self.run_once(["java", "-cp", self.COMPILER, "org.eclipse.jdt.internal.compiler.batch.Main", "-17",
-                              "-proc:none", "-d", self.folder, WORKLOADS + "Checks.java"], True)
+                              "-proc:none", "-d", self.folder, WORKLOADS + "Checks.java"], "preload")
         self.assertEqual((done.status, done.stdout, done.stderr), (0, "", ""))
         self.assert_behind_ours(done, "java", SEGV, "libjvm.so")
 

@@ -68,7 +68,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     kernels = parser.add_mutually_exclusive_group(required=True)
     kernels.add_argument("--kernel", help="an image")
-    kernels.add_argument("--kernel-of", help="build directory of a Debian kernel, whose image is fetched")
+    kernels.add_argument("--kernel-of", help="build directory of a kernel; for the headers of a Debian kernel its image is fetched")
     parser.add_argument("--log", required=True)
     parser.add_argument("--busybox", default="/bin/busybox")
     parser.add_argument("--init", required=True)
@@ -80,7 +80,10 @@ def main():
                         help="a file that is dynamically linked")
     parser.add_argument("files", nargs="*", metavar="NAME=PATH", help="what else goes into the initramfs")
     arguments = parser.parse_args()
-    if arguments.kernel_of:
+    built = os.path.join(arguments.kernel_of or "", "arch/x86/boot/bzImage")
+    if arguments.kernel_of and os.path.exists(built):
+        arguments.kernel = built
+    elif arguments.kernel_of:
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/test-kernel.sh")
         cache = os.path.join(os.path.dirname(os.path.abspath(arguments.log)), "kernel")
         arguments.kernel = subprocess.run([script, arguments.kernel_of, cache], check=True, text=True,

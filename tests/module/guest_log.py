@@ -43,7 +43,7 @@ def read(path):
                 current.ended = line.split()[1] == current.name
                 current = None
             elif line.startswith("@log "):
-                current.log.append(re.sub(r"^@log \[ *[0-9.]+\] ", "", line))
+                current.log.append(re.sub(r"^@log (\[ *[0-9.]+\] )?", "", line))
             else:
                 current.lines.append(line)
     return sections

@@ -25,7 +25,7 @@ RULES = {
     "hosts/posix": ["core", "events", "trap", "hosts/posix"],
     # It shares nothing with the hosts that run callbacks: it reads what they wrote.
     "hosts/inproc_run": ["trap", "events", "rules", "include/kebound", "hosts/posix", "hosts/inproc_run"],
-    "hosts": ["core", "trap", "events", "nt", "include", "rules", "hosts/posix", "hosts/driver"],
+    "hosts": ["core", "trap", "events", "nt", "include", "rules", "hosts/posix", "hosts/driver", "hosts/kernel"],
 }
 # core/ and trap/ compile in a kernel: only headers that bring no hosted runtime along.
 FREESTANDING = {"stddef.h", "stdint.h", "type_traits", "utility", "array", "bit"}

@@ -6,10 +6,12 @@
 #include "hosts/inproc_run/launcher.h"
 #include "hosts/inproc_run/preload_fit.h"
 #include "report/reporter.h"
+#include "report/resolver.h"
 #include "tools/kebound/exit_status.h"
 #include "tools/kebound/inproc_rules.h"
 #include "tools/kebound/message.h"
 #include "tools/kebound/signals.h"
+#include "tools/kebound/trap_messages.h"
 
 namespace kebound::tool {
 namespace {
@@ -83,11 +85,16 @@ int run_inproc_session(const TraceOptions& options, const std::vector<rules::Rul
     }
     table = std::move(*made);
   }
+  // Before there are threads, as it makes a process.
+  const std::unique_ptr<report::Resolver> resolver =
+      report::make_isolated_resolver(report::Options{}.debug_path);
+  TrapMessages trap_messages(resolver.get());
   report::Reporter reporter(make_report_options(options, file));
   const bool reports = options.report != ReportFormat::None;
   inproc_run::Options host = launcher_options(options, folder, reports ? &reporter : nullptr);
   host.rules_table = std::move(table);
   host.rules = rules;
+  host.trap_messages = &trap_messages;
   inproc_run::Launcher launcher(host);
   Outcome outcome;
   {

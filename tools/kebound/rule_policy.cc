@@ -69,11 +69,11 @@ struct RulePolicy::Place {
   std::deque<Candidate> candidates;
 };
 
-RulePolicy::RulePolicy(std::vector<rules::Rule> rules, std::unique_ptr<report::Resolver> resolver)
+RulePolicy::RulePolicy(std::vector<rules::Rule> rules, report::Resolver* resolver)
     : rules_(std::move(rules)),
       counts_(std::make_unique<rules::RuleCounts[]>(rules_.size())),
       names_(places_of(rules_)),
-      resolver_(std::move(resolver)) {}
+      resolver_(resolver) {}
 
 RulePolicy::~RulePolicy() = default;
 

@@ -18,8 +18,8 @@ namespace kebound::tool {
 class RulePolicy final : public driver::Policy {
  public:
   // The first rule that is about an exception decides. `resolver` finds the names that rules ask
-  // for, once for each place; it may be null, then no names are known.
-  RulePolicy(std::vector<rules::Rule> rules, std::unique_ptr<report::Resolver> resolver);
+  // for, once for each place; it may be null, then no names are known. Borrowed.
+  RulePolicy(std::vector<rules::Rule> rules, report::Resolver* resolver);
   RulePolicy(const RulePolicy&) = delete;
   RulePolicy& operator=(const RulePolicy&) = delete;
   ~RulePolicy() override;
@@ -56,7 +56,7 @@ class RulePolicy final : public driver::Policy {
   const std::vector<rules::Rule> rules_;
   const std::unique_ptr<rules::RuleCounts[]> counts_;
   const std::vector<events::SharedName> names_;
-  const std::unique_ptr<report::Resolver> resolver_;
+  report::Resolver* const resolver_;
   std::unordered_map<Key, std::shared_ptr<Place>, Hash> by_address_;
   // The same code is the same place in every process and at every load address.
   std::unordered_map<std::string, std::shared_ptr<Place>> by_name_;

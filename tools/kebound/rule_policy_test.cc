@@ -41,8 +41,8 @@ class RulePolicyTest : public ::testing::Test {
   void use(const std::string& text) {
     auto parsed = rules::parse_rules(text, "r");
     ASSERT_TRUE(parsed.problems.empty()) << parsed.problems[0].why;
-    policy_ = std::make_unique<RulePolicy>(std::move(parsed.rules),
-                                           std::make_unique<FakeResolver>(questions_));
+    resolver_ = std::make_unique<FakeResolver>(questions_);
+    policy_ = std::make_unique<RulePolicy>(std::move(parsed.rules), resolver_.get());
   }
   std::shared_ptr<const events::ModuleMap> a_map(uint64_t begin) {
     auto map = std::make_shared<events::ModuleMap>();
@@ -68,6 +68,7 @@ class RulePolicyTest : public ::testing::Test {
   x86::Registers registers_{};
   uint64_t generations_ = 0;
   unsigned questions_ = 0;
+  std::unique_ptr<report::Resolver> resolver_;
   std::unique_ptr<RulePolicy> policy_;
 };
 

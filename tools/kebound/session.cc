@@ -17,6 +17,7 @@
 #include "tools/kebound/report_file.h"
 #include "tools/kebound/rule_policy.h"
 #include "tools/kebound/signals.h"
+#include "tools/kebound/trap_messages.h"
 
 namespace kebound::tool {
 namespace {
@@ -25,10 +26,12 @@ using supervisor::Outcome;
 using supervisor::Supervisor;
 
 supervisor::Options supervisor_options(const TraceOptions& options, events::Sink* sink,
-                                       driver::Policy* policy) {
+                                       driver::Policy* policy,
+                                       events::TrapMessages* trap_messages) {
   supervisor::Options result;
   result.sink = sink;
   result.policy = policy;
+  result.trap_messages = trap_messages;
   result.livelock_limit = options.livelock_limit;
   static_cast<void>(calls::parse_families(options.calls.c_str(), result.calls));
   result.callback_threads = options.callback_threads;
@@ -175,17 +178,20 @@ int run_session(const TraceOptions& options, std::vector<rules::Rule> rules, con
   if (!report_can_be_made(options) || !file.open(options.output)) return kStatusFailure;
   // Before there are threads, and with a process of its own: the tracing thread waits for its
   // answers, and must not wait for the report's.
+  const std::unique_ptr<report::Resolver> resolver =
+      report::make_isolated_resolver(report::Options{}.debug_path);
   std::unique_ptr<RulePolicy> policy;
   if (!options.rules.empty()) {
-    policy = std::make_unique<RulePolicy>(
-        std::move(rules), report::make_isolated_resolver(report::Options{}.debug_path));
+    policy = std::make_unique<RulePolicy>(std::move(rules), resolver.get());
   }
+  TrapMessages trap_messages(resolver.get());
   report::Reporter reporter(make_report_options(options, file));
   nt::Facility::configure(options.profile, random_instance_tag());
   // Without a report the supervisor builds no records at all.
   const bool reports = options.report != ReportFormat::None;
   events::Sink* const sink = reports ? &reporter : nullptr;
-  auto supervisor = std::make_unique<Supervisor>(supervisor_options(options, sink, policy.get()));
+  auto supervisor =
+      std::make_unique<Supervisor>(supervisor_options(options, sink, policy.get(), &trap_messages));
   End end = trace(options, job, *supervisor, sink);
   if (policy != nullptr) reporter.add_rules(policy->tallies());
   const report::FinishResult result = reporter.finish();

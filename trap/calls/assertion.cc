@@ -170,4 +170,16 @@ bool read_verbose_abort(const CallFrame& frame, CallEvent& out) noexcept {
   return true;
 }
 
+bool read_hardening_message(const char* message, char (&detail)[kDetailSize]) noexcept {
+  static constexpr char kCategory[] = "libc++: ";
+  detail[0] = '\0';
+  if (!starts_with(message, kCategory)) return false;
+  message += sizeof kCategory - 1;
+  const char* const failed = find(message, " failed: ");
+  if (!is_bounds_message(failed != nullptr ? failed : message)) return false;
+  Text text(detail, sizeof detail);
+  shorten(message, text);
+  return true;
+}
+
 }  // namespace kebound::calls

@@ -12,6 +12,12 @@ namespace kebound::calls {
 [[nodiscard]] bool read_glibcxx_assertion(const CallFrame& frame, CallEvent& out) noexcept;
 [[nodiscard]] bool read_verbose_abort(const CallFrame& frame, CallEvent& out) noexcept;
 
+// What debug information says of a trap, "libc++: PATH:LINE: assertion CONDITION failed: WORDS" for
+// one of hardened libc++: shortened into `detail`, or false, with an empty `detail`, where it is
+// about something else than bounds. Context: anywhere.
+[[nodiscard]] bool read_hardening_message(const char* message,
+                                          char (&detail)[kDetailSize]) noexcept;
+
 // The decisions by themselves: of a condition as libstdc++ has it (`__n < this->size()`), of a
 // message as libc++ has it (`vector[] index out of bounds`). Context: anywhere.
 [[nodiscard]] bool is_bounds_condition(const char* condition) noexcept;

@@ -2,6 +2,7 @@
 #include "trap/calls/call_event.h"
 
 #include <gtest/gtest.h>
+#include <string.h>
 
 #include <string>
 #include <string_view>
@@ -299,6 +300,26 @@ TEST(Assertions, About_bounds_and_about_other_matters) {
   EXPECT_TRUE(is_bounds_message("front() called on an empty vector"));
   EXPECT_FALSE(is_bounds_message("optional operator* called on a disengaged value"));
   EXPECT_FALSE(is_bounds_message("bad_cast was thrown in -fno-exceptions mode"));
+}
+
+TEST(HardeningMessages, Are_those_of_libcxx_that_are_about_bounds) {
+  char detail[kDetailSize];
+  EXPECT_TRUE(read_hardening_message(
+      "libc++: /v1/vector:653: assertion !empty() failed: front() called on an empty vector",
+      detail));
+  EXPECT_STREQ(detail, "/v1/vector:653: front() called on an empty vector");
+  EXPECT_TRUE(read_hardening_message("libc++: string_view[] index out of bounds", detail));
+  EXPECT_STREQ(detail, "string_view[] index out of bounds");
+  const std::string endless = "libc++: out of bounds " + std::string(5000, 'x');
+  EXPECT_TRUE(read_hardening_message(endless.c_str(), detail));
+  EXPECT_EQ(strlen(detail), kDetailSize - 1);
+  for (const char* const other :
+       {"", "libc++", "libc++: ", "Bounds: index out of bounds",
+        "libc++: /v1/optional:1: assertion has_value() failed: optional operator* called on a "
+        "disengaged value"}) {
+    EXPECT_FALSE(read_hardening_message(other, detail)) << other;
+    EXPECT_STREQ(detail, "") << other;
+  }
 }
 
 TEST(Families, Are_named_or_refused) {

@@ -44,8 +44,12 @@ class CalledCheck {
       const TrapEdge& edge = room_.site.edges[i];
       Held operands[2];
       bool holds = false;
-      if (!evaluate(edge, operands, holds)) return false;
+      if (!evaluate(edge, operands, holds)) {
+        if (failed != nullptr && is_behind(edge, *failed, held)) continue;
+        return false;
+      }
       if (!holds) continue;
+      if (failed != nullptr && is_behind(edge, *failed, held)) continue;
       if (failed != nullptr) return false;
       failed = &edge;
       held[0] = operands[0];
@@ -82,6 +86,27 @@ class CalledCheck {
       return false;
     }
     holds = condition_holds(edge.condition, result.flags);
+    return true;
+  }
+
+  // Whoever comes to `edge` has passed the check `before`, which would not have failed then: there
+  // is one way only, and what it compared is the same at its end.
+  [[nodiscard]] bool is_behind(const TrapEdge& edge, const TrapEdge& before,
+                               const Held (&held)[2]) const noexcept {
+    if (edge.branch < before.branch || before.compare == 0) return false;
+    uint32_t kept = 0;
+    for (const Held& one : held) kept |= one.address == 0 ? register_bit(one.reg) : 0;
+    Instruction in;
+    for (uint64_t at = before.branch; at < edge.branch; at += in.length) {
+      if (!room_.code.decode(at, in) || !in.falls_through) return false;
+      const bool stack = in.memory.base == Rsp || in.memory.base == Rbp;
+      const bool calls = in.op == Op::Call || in.op == Op::CallIndirect;
+      if ((in.writes & kept) != 0 || (in.writes_memory && stack) || in.op == Op::Push || calls) {
+        return false;
+      }
+      const uint64_t next = at + in.length;
+      if (room_.code.is_target(next) || room_.code.is_unknown_entry(next)) return false;
+    }
     return true;
   }
 
@@ -201,6 +226,8 @@ class CalledCheck {
     found.index_address = index.address;
     found.confidence = confidence;
     found.doubt = Doubt::CallNotResumable;
+    // A call of several checks has the line of none.
+    if (room_.site.edge_count > 1) found.line_ip = site.access;
     event_ = found;
     return true;
   }

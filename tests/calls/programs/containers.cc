@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // containers CASE: a container of the C++ library is used outside its bounds; case 6 is an
-// assertion about something else.
+// assertion about something else. Each use is a function: an optimizer makes one of the failures of
+// a function, and forgets which was which.
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -10,6 +11,13 @@
 #include <vector>
 
 static volatile std::size_t twelve = 12;
+
+template <class T>
+[[gnu::noinline]] static int at(const T& container, std::size_t index) {
+  return container[index];
+}
+[[gnu::noinline]] static int first(const std::vector<int>& ints) { return ints.front(); }
+[[gnu::noinline]] static int last(const std::vector<int>& ints) { return ints.back(); }
 
 int main(int argc, char** argv) {
   const int which = argc > 1 ? std::atoi(argv[1]) : -1;
@@ -22,22 +30,22 @@ int main(int argc, char** argv) {
   int result = 0;
   switch (which) {
     case 0:
-      result = ten[twelve];
+      result = at(ten, twelve);
       break;
     case 1:
-      result = word[twelve];
+      result = at(word, twelve);
       break;
     case 2:
-      result = four[twelve];
+      result = at(four, twelve);
       break;
     case 3:
-      result = none.front();
+      result = first(none);
       break;
     case 4:
-      result = none.back();
+      result = last(none);
       break;
     case 5:
-      result = view[twelve];
+      result = at(view, twelve);
       break;
     case 6:
       result = *nothing;

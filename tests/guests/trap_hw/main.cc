@@ -82,7 +82,10 @@ class Judge {
       case BoundVerdict::NotBound:
         return outcome.vector == kVectorInvalidOpcode ||
                (outcome.vector == kVectorGeneralProtection && !(trial.lock && trial.size <= 15)) ||
-               outcome.vector == kVectorPageFault || outcome.vector == kVectorAlignmentCheck;
+               // The end of the stack segment, or the alignment: processors differ in what they
+               // find first.
+               outcome.vector == kVectorStackSegment || outcome.vector == kVectorPageFault ||
+               outcome.vector == kVectorAlignmentCheck;
       case BoundVerdict::Unsupported:
         return true;
     }

@@ -3,7 +3,7 @@
 // device args                       every argument that is none is refused
 // device read SECONDS               how many records there were, and how many were lost
 // device sleep SECONDS              the same for a reader that reads at the end only
-// device policy ACTION USER RATE [PROGRAM]     adds one
+// device policy ACTION USER RATE [PROGRAM [CGROUP]]     adds one; an empty word is any
 // device clear                      removes all policies
 // device fuzz SECONDS SEED          nonsense for ioctl, read and poll
 // device as USER PROGRAM [ARG]...   runs it as that user
@@ -119,6 +119,7 @@ static int add_policy(int argc, char** argv) {
   policy.user = (uint32_t)strtoul(argv[3], NULL, 0);
   policy.per_second = (uint32_t)atoi(argv[4]);
   if (argc > 5) snprintf(policy.program, sizeof policy.program, "%s", argv[5]);
+  if (argc > 6) snprintf(policy.cgroup, sizeof policy.cgroup, "%s", argv[6]);
   return ioctl(open_device(0), KEBOUND_ADD_POLICY, &policy) != 0;
 }
 

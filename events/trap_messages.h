@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What hosts cannot find out by themselves about a trap: the words that a compiler left in the
+// debug information. Who puts the program together supplies it.
+#pragma once
+
+#include <stdint.h>
+
+#include <string>
+
+#include "events/record.h"
+
+namespace kebound::events {
+
+class TrapMessages {
+ public:
+  virtual ~TrapMessages() = default;
+  // In words, which bounds check of a library the trap at `address` belongs to; empty where it is
+  // none, or nothing is known. May take as long as reading the debug information of a file: hosts
+  // ask once for each trap. Context: one thread at a time.
+  [[nodiscard]] virtual std::string at(const ModuleMap& modules, uint64_t address) = 0;
+};
+
+}  // namespace kebound::events

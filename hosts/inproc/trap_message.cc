@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hosts/inproc/trap_message.h"
+
+#include <string.h>
+
+#include "hosts/inproc/publish.h"
+#include "hosts/inproc/ring_question.h"
+#include "hosts/inproc/site_cache.h"
+
+namespace kebound::inproc {
+namespace {
+
+static_assert(KEBOUND_QUESTION_ANSWER == KEBOUND_RING_DETAIL);
+
+struct Message {
+  char text[KEBOUND_RING_DETAIL];
+};
+constinit SiteCache<Message, 512> g_messages{};
+
+}  // namespace
+
+void find_trap_message(uint64_t ip, char (&message)[KEBOUND_RING_DETAIL]) noexcept {
+  message[0] = '\0';
+  kebound_ring_header* const ring = ring_header();
+  if (ring == nullptr) return;
+  Message answer;
+  if (!g_messages.find(ip, answer)) {
+    if (!ask_about_trap(*ring, ip, answer.text)) return;
+    g_messages.put(ip, answer);
+  }
+  memcpy(message, answer.text, sizeof message);
+}
+
+void forget_trap_messages(x86::CodeRange range) noexcept { g_messages.forget(range); }
+
+}  // namespace kebound::inproc

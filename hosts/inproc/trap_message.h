@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stdint.h>
+
+#include "include/kebound/abi.h"
+#include "trap/x86/code_range.h"
+
+namespace kebound::inproc {
+
+// What debug information says of the bounds check that the trap at `ip` belongs to; empty: nothing,
+// or nobody can be asked. The first time at a trap the reader of the event ring is asked; that it
+// can be is the difference between kebound run and a program with the library alone. Context: in a
+// signal's handler.
+void find_trap_message(uint64_t ip, char (&message)[KEBOUND_RING_DETAIL]) noexcept;
+
+// The code goes away. Context: not in a signal handler.
+void forget_trap_messages(x86::CodeRange range) noexcept;
+
+}  // namespace kebound::inproc

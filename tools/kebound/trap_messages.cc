@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/kebound/trap_messages.h"
+
+#include "trap/calls/assertion.h"
+
+namespace kebound::tool {
+
+std::string TrapMessages::at(const events::ModuleMap& modules, uint64_t address) {
+  if (resolver_ == nullptr) return {};
+  const std::string message = resolver_->locate(modules, address).trap_message;
+  char detail[calls::kDetailSize];
+  return calls::read_hardening_message(message.c_str(), detail) ? detail : "";
+}
+
+}  // namespace kebound::tool
