@@ -191,7 +191,9 @@ class Recoverer {
     changed_ = !is_still_there(check);
     if (changed_) return false;
     const bool clang = event_.source == BoundSource::ClangTrap;
-    const Confidence confidence = confidence_of(check, choice, clang);
+    // libc++ is clang's library: its checks are optimized like code.
+    const bool folds = clang || event_.source == BoundSource::LibcxxHardening;
+    const Confidence confidence = confidence_of(check, choice, folds);
     if (confidence == Confidence::Unknown) {
       return unknown(static_doubt(check));
     }
