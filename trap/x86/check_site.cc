@@ -149,7 +149,7 @@ bool find_quotient(ValueId value, uint32_t written, unsigned bits, const FlowSta
 }
 
 // What the accesses behind the check say, beyond what they say of the compared number alone.
-void judge_accesses(const TrapEdge& edge, const IndexUses& uses, const IndexCopies& copies,
+void judge_accesses(const TrapEdge& edge, const UseRoom& uses, const IndexCopies& copies,
                     unsigned bits, const FlowState& state, FlowAnalysis& flow, CheckSite& site,
                     Place& ranged) noexcept {
   Instruction branch;
@@ -302,7 +302,7 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
   site.read_unsigned = is_unsigned && !is_signed;
   site.factor = uses.factor;
   Place ranged = operand;
-  judge_accesses(edge, uses, copies, compare.operands[0].bits, state, flow, site, ranged);
+  judge_accesses(edge, room.uses, copies, compare.operands[0].bits, state, flow, site, ranged);
   site.range = index_range(flow, edge.compare, state, ranged);
   // As a size_t, an unsigned int has a range: "u + 3ul < 10" is "u < 7".
   const bool is_widened =

@@ -96,7 +96,7 @@ void IndexUse::note_form(const Instruction& in, const FlowState& before, const I
   // By what was made of the index in a way that is not followed: which element is not known.
   const IndexTag* const both[2] = {&base, &index};
   for (const IndexTag* tag : both) {
-    uses_.more_forms |= has_index(*tag) && tag->factor == 0 && (tag->flags & IndexTag::kSpent) == 0;
+    room_.more_forms |= has_index(*tag) && tag->factor == 0 && (tag->flags & IndexTag::kSpent) == 0;
   }
   const bool by_index = is_linear(index) && base.origins == 0;
   const bool by_base = is_linear(base) && index.origins == 0 && memory.scale == 1 &&
@@ -124,8 +124,8 @@ void IndexUse::note_form(const Instruction& in, const FlowState& before, const I
     if (id == kAnonymous || before.values[other & 15].bits == 0) return;
     form.constant = constant_value(flow_, id, form.base);
   }
-  for (unsigned i = 0; i < uses_.form_count; ++i) {
-    AccessForm& known = uses_.forms[i];
+  for (unsigned i = 0; i < room_.form_count; ++i) {
+    AccessForm& known = room_.forms[i];
     if (known.constant != form.constant || known.base != form.base || known.factor != form.factor ||
         known.offset != form.offset) {
       continue;
@@ -134,17 +134,17 @@ void IndexUse::note_form(const Instruction& in, const FlowState& before, const I
     if (known.proof < form.proof) known = form;
     return;
   }
-  if (uses_.form_count == IndexUses::kMaxForms) {
-    uses_.more_forms = true;
+  if (room_.form_count == UseRoom::kMaxForms) {
+    room_.more_forms = true;
   } else {
-    uses_.forms[uses_.form_count++] = form;
+    room_.forms[room_.form_count++] = form;
   }
 }
 
 // The form of the access that the check guards, where those that there are can be told apart:
 // those of other elements have checks of their own. clang makes one check of two, "k < 7" for a[k]
 // and a[k + 3] of ten elements, and which of both would have failed is not known then.
-const AccessForm* own_form(const IndexUses& uses, const SisterChecks& sisters,
+const AccessForm* own_form(const UseRoom& uses, const SisterChecks& sisters,
                            IndexProof least) noexcept {
   if (uses.more_forms) return nullptr;
   for (unsigned i = 0; i < uses.form_count; ++i) {

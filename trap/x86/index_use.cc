@@ -262,6 +262,8 @@ Doubt IndexUse::run(const FlowState& at_compare, const IndexCopies& copies,
   const uint16_t count = flow_.room().block_count;
   for (uint16_t i = 0; i < count; ++i) room_.blocks[i] = {};
   room_.exceptional = {};
+  room_.more_forms = false;
+  room_.form_count = 0;
   uses_ = {};
   bits_ = copies.bits;
   if (!seed(at_compare, copies)) return Doubt::CopiesUnknown;

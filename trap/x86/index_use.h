@@ -15,16 +15,6 @@ namespace kebound::x86 {
 
 inline constexpr uint16_t kAllButSuspect = static_cast<uint16_t>(~kSuspect);
 
-struct UseRoom {
-  IndexTags blocks[kMaxFlowBlocks];  // at the beginning of each
-  IndexTags exceptional;
-};
-
-struct CheckRoom {
-  FlowRoom flow;
-  UseRoom uses;
-};
-
 // An access at base + index * factor + offset.
 struct AccessForm {
   uint64_t base = 0;      // a constant, or the number of a value
@@ -36,9 +26,23 @@ struct AccessForm {
   uint64_t access = 0;  // the instruction
 };
 
+struct UseRoom {
+  static constexpr unsigned kMaxForms = 24;
+  IndexTags blocks[kMaxFlowBlocks];  // at the beginning of each
+  IndexTags exceptional;
+  // How the accesses behind the check depend on the index, one of each kind.
+  bool more_forms = false;  // or some that are not known
+  uint8_t form_count = 0;
+  AccessForm forms[kMaxForms];
+};
+
+struct CheckRoom {
+  FlowRoom flow;
+  UseRoom uses;
+};
+
 // Sets of copies, as in IndexTag::origins.
 struct IndexUses {
-  static constexpr unsigned kMaxForms = 24;
   uint16_t address = 0;      // they or what was calculated from them addresses memory
   uint16_t value = 0;        // used in another way: compared, stored, passed to a function
   uint16_t rechecked = 0;    // another check is of it
@@ -51,14 +55,11 @@ struct IndexUses {
   uint64_t access = 0;         // the instruction that proves it
   bool read_unsigned = false;  // zero-extended
   bool read_signed = false;    // sign-extended
-  bool more_forms = false;
-  uint8_t form_count = 0;
-  AccessForm forms[kMaxForms];
 };
 
 // The access that is the check's own, of at least the quality `least`; null where it is not known
 // which one that is.
-[[nodiscard]] const AccessForm* own_form(const IndexUses& uses, const SisterChecks& sisters,
+[[nodiscard]] const AccessForm* own_form(const UseRoom& uses, const SisterChecks& sisters,
                                          IndexProof least) noexcept;
 
 // The index at the compare, and its copies there; the first is the compared operand.
