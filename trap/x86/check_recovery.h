@@ -48,7 +48,7 @@ struct RecoverySource {
 };
 
 // What is known about traps that were seen before, and the room to look at new ones. Large (about
-// 1.7 MiB, most of it untouched until a trap is analysed) and all zero when new: static storage, or
+// 2.1 MiB, most of it untouched until a trap is analysed) and all zero when new: static storage, or
 // pages of its own. Any number of threads may use one at once; it is never locked against readers.
 class RecoveryCache;
 
