@@ -13,8 +13,10 @@ set(KEBOUND_TRAP_SOURCES
   elf/unwind_table.cc
   x86/bound_decode.cc
   x86/bound_evaluate.cc
+  x86/called_check.cc
   x86/check_recovery.cc
   x86/check_site.cc
+  x86/check_values.cc
   x86/compare.cc
   x86/compiler_trap.cc
   x86/edge_choice.cc
@@ -24,7 +26,10 @@ set(KEBOUND_TRAP_SOURCES
   x86/flow_relation.cc
   x86/flow_stores.cc
   x86/function_code.cc
+  x86/index_chain.cc
+  x86/index_proof.cc
   x86/index_range.cc
+  x86/index_tag.cc
   x86/index_use.cc
   x86/instruction.cc
   x86/instruction_0f_effects.cc

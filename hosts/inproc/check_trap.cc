@@ -13,12 +13,9 @@
 namespace kebound::inproc {
 namespace {
 
-// All zero is a new one; its constructor would have to run before anybody's first trap.
 alignas(x86::RecoveryCache) constinit unsigned char g_cache_bytes[sizeof(x86::RecoveryCache)] = {};
 
-x86::RecoveryCache& cache() noexcept {
-  return *reinterpret_cast<x86::RecoveryCache*>(g_cache_bytes);
-}
+x86::RecoveryCache& cache() noexcept { return x86::RecoveryCache::in_zeroed(g_cache_bytes); }
 
 size_t read_own_memory(void*, uint64_t address, void* buffer, size_t size) noexcept {
   return kebound_copy(buffer, reinterpret_cast<const void*>(static_cast<uintptr_t>(address)), size);
@@ -66,19 +63,31 @@ bool image_numbers_its_traps(uint64_t ip) noexcept {
   return numbers;
 }
 
+x86::RecoverySource source_for(const x86::Registers& registers) noexcept {
+  x86::RecoverySource source;
+  source.mode = registers.cs == kCode64 ? x86::CodeMode::Bits64 : x86::CodeMode::Bits32;
+  source.memory = kOwnMemory;
+  source.functions = {nullptr, find_function};
+  return source;
+}
+
 }  // namespace
 
 bool recover_check_trap(const x86::CompilerTrap& trap, Trap& found) noexcept {
-  x86::RecoverySource source;
-  source.mode = found.registers.cs == kCode64 ? x86::CodeMode::Bits64 : x86::CodeMode::Bits32;
-  source.memory = kOwnMemory;
-  source.functions = {nullptr, find_function};
+  x86::RecoverySource source = source_for(found.registers);
   source.evidence.unique_traps = image_numbers_its_traps(found.registers.rip);
   found.detail[0] = '\0';
   // clang's ud1 says by itself what it is.
   if (trap.kind == x86::CompilerTrapKind::Ud2) find_trap_message(found.registers.rip, found.detail);
   source.evidence.hardening_message = found.detail[0] != '\0';
   return x86::recover_check(source, found.registers, cache(), found.event, found.recovery);
+}
+
+void recover_called_check(calls::CallEvent& call) noexcept {
+  if (!calls::compares_index(call)) return;
+  x86::RecoverySource source = source_for(call.at_call);
+  source.mode = sizeof(void*) == 8 ? x86::CodeMode::Bits64 : x86::CodeMode::Bits32;
+  static_cast<void>(x86::recover_called_check(source, call.at_call, cache(), call.event));
 }
 
 void forget_check_traps(x86::CodeRange range) noexcept {

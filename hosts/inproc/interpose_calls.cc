@@ -12,6 +12,7 @@
 #include "core/atomic.h"
 #include "hosts/inproc/bug_check.h"
 #include "hosts/inproc/call_entry.h"
+#include "hosts/inproc/check_trap.h"
 #include "hosts/inproc/image.h"
 #include "hosts/inproc/interpose.h"
 #include "hosts/inproc/machine.h"
@@ -151,6 +152,7 @@ bool ask_callbacks(const CallSource& source, const CallFrame& frame, int printed
                    CallRegisters& saved) noexcept {
   calls::CallEvent call;
   if (!calls::read_call_event(source, frame, call)) return false;
+  recover_called_check(call);
   if (source.shape == Shape::Printed) {
     uint64_t size = 0;
     static_cast<void>(frame.argument(source.size, size));

@@ -51,12 +51,8 @@ bool is_compiler_trap(Tracee& tracee, events::TrapMessages* messages, BoundStop&
       static_cast<uint8_t>(memory.read_some(stop.before.rip, stop.code, sizeof stop.code));
   x86::CompilerTrap trap;
   if (!x86::decode_compiler_trap(stop.code, stop.code_size, trap)) return false;
-  Process& process = *tracee.process;
-  if (process.check_traps == nullptr) {
-    process.check_traps = std::make_unique<CheckTraps>(process.pid, process.is_64bit,
-                                                       process.memory, process.modules, messages);
-  }
-  if (!process.check_traps->recover(trap, stop.before, stop.event, stop.recovery, stop.detail)) {
+  CheckTraps& checks = tracee.process->known_checks(messages);
+  if (!checks.recover(trap, stop.before, stop.event, stop.recovery, stop.detail)) {
     return false;
   }
   if (stop.event.ip != stop.before.rip) {

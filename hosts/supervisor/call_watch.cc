@@ -148,6 +148,7 @@ CallWatch::Trap CallWatch::take(Tracee& tracee, BoundStop& stop) {
   }
   calls::CallEvent event;
   if (!read_event(tracee, hit, registers, event)) return Trap::Passed;
+  process.known_checks(messages_).recover_called(event);
   stop.before = event.at_call;
   stop.event = event.event;
   stop.recovery = event.recovery;

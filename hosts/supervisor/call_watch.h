@@ -20,7 +20,9 @@ namespace kebound::supervisor {
 
 class CallWatch {
  public:
-  explicit CallWatch(calls::FamilySet families) : families_(families) {}
+  // `messages`: for the checks of a process, which it is the first to need; may be null.
+  CallWatch(calls::FamilySet families, events::TrapMessages* messages)
+      : families_(families), messages_(messages) {}
   CallWatch(const CallWatch&) = delete;
   CallWatch& operator=(const CallWatch&) = delete;
 
@@ -55,6 +57,7 @@ class CallWatch {
   std::map<FileKey, WatchedFile> files_;
   std::set<std::string> complained_;
   const calls::FamilySet families_;
+  events::TrapMessages* const messages_;
 };
 
 }  // namespace kebound::supervisor

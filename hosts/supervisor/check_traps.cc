@@ -113,14 +113,25 @@ const std::string& CheckTraps::message_at(uint64_t address, bool is_in_file) {
   return known->second;
 }
 
-bool CheckTraps::recover(const x86::CompilerTrap& trap, const x86::Registers& registers,
-                         BoundEvent& event, x86::Recovery& recovery, std::string& detail) {
+x86::RecoverySource CheckTraps::source_for(const x86::Registers& registers) {
   constexpr uint16_t kCode64 = 0x33;
-  const MappedImage* const image = image_around(registers.rip);
   x86::RecoverySource source;
   source.mode = registers.cs == kCode64 ? x86::CodeMode::Bits64 : x86::CodeMode::Bits32;
   source.memory = memory_.reader();
   source.functions = {this, find_function};
+  return source;
+}
+
+void CheckTraps::recover_called(calls::CallEvent& call) {
+  if (!calls::compares_index(call)) return;
+  const x86::RecoverySource source = source_for(call.at_call);
+  static_cast<void>(x86::recover_called_check(source, call.at_call, *cache_, call.event));
+}
+
+bool CheckTraps::recover(const x86::CompilerTrap& trap, const x86::Registers& registers,
+                         BoundEvent& event, x86::Recovery& recovery, std::string& detail) {
+  const MappedImage* const image = image_around(registers.rip);
+  x86::RecoverySource source = source_for(registers);
   source.evidence.unique_traps = image != nullptr && image->numbers_its_traps;
   // clang's ud1 says by itself what it is.
   if (trap.kind == x86::CompilerTrapKind::Ud2) detail = message_at(registers.rip, image != nullptr);

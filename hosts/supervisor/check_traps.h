@@ -15,6 +15,7 @@
 #include "hosts/posix/module_map.h"
 #include "hosts/supervisor/target_memory.h"
 #include "trap/bound_event.h"
+#include "trap/calls/call_event.h"
 #include "trap/elf/unwind_table.h"
 #include "trap/x86/check_recovery.h"
 #include "trap/x86/compiler_trap.h"
@@ -38,7 +39,11 @@ class CheckTraps {
   [[nodiscard]] bool recover(const x86::CompilerTrap& trap, const x86::Registers& registers,
                              BoundEvent& event, x86::Recovery& recovery, std::string& detail);
 
+  // Index and limits of a library's check, where the call that reports it does not say them.
+  void recover_called(calls::CallEvent& call);
+
  private:
+  [[nodiscard]] x86::RecoverySource source_for(const x86::Registers& registers);
   struct MappedImage {
     x86::CodeRange range;  // of the file's mappings
     std::string path;

@@ -24,13 +24,21 @@ namespace kebound::supervisor {
 struct Process {
   explicit Process(pid_t process_id) : pid(process_id), memory(process_id) {}
 
+  // What is known about the checks in its code.
+  CheckTraps& known_checks(events::TrapMessages* messages) {
+    if (check_traps == nullptr) {
+      check_traps = std::make_unique<CheckTraps>(pid, is_64bit, memory, modules, messages);
+    }
+    return *check_traps;
+  }
+
   pid_t pid;
   bool is_64bit = false;
   events::SharedName program;
   UserSpace space;
   TargetMemory memory;
   posix::ModuleMapReader modules;
-  std::unique_ptr<CheckTraps> check_traps;       // made at the first trap
+  std::unique_ptr<CheckTraps> check_traps;       // made at the first one
   std::unordered_set<uint64_t> captured_places;  // instruction pointers whose stack was recorded
   posix::SignalMasks masks;                      // as last seen
   std::shared_ptr<Breakpoints> breakpoints;  // shared by those that share memory; null: none yet

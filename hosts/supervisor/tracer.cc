@@ -46,7 +46,7 @@ Tracer::Tracer(const Options& options, FiberScheduler& scheduler, ExceptionDesk&
     : options_(options),
       scheduler_(scheduler),
       desk_(desk),
-      calls_(options.calls),
+      calls_(options.calls, options.trap_messages),
       interrupted_(interrupted) {}
 
 void Tracer::emit(events::Record&& record) {

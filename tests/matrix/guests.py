@@ -106,6 +106,14 @@ class Ninja:
                 file.write(text)
 
 
+def twins_object(config):
+    return f"{config.name}-c-twins.c.o"
+
+
+def shapes_object(config):
+    return f"{config.name}-c-arrays.c.o"
+
+
 def write_ninja(folder):
     ninja = Ninja(folder)
     common = "-g -Wall -Wextra"
@@ -119,6 +127,8 @@ def write_ninja(folder):
             objects = [ninja.compile(name, f"reference-m{mode}-{name}.o", compiler, clamped + more) for name in names]
             ninja.link(reference_name(program, mode), objects + [f"guest-m{mode}.o"], compiler, f"-m{mode}")
     for config in configs():
+        ninja.compile("twins.c", twins_object(config), config.compiler,
+                      f"{common} -{config.level} -m{config.mode} {BOUNDS[config.is_clang]}")
         for program in config.programs():
             objects = [ninja.compile(source, f"{config.name}-{program}-{source}.o", compiler,
                                      f"{common} -{config.level} -m{config.mode} {flags}")

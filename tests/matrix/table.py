@@ -21,6 +21,12 @@ right, and `line_ip` in the event says that the compiler merged several checks, 
     tests/matrix/matrix.py --build build/release table --write
 
 and a test fails when it is not what the results say.
+
+A cell that is not exact is left out of the percentage for one of three reasons, each of them found in the code by a program that knows the right answer, never listed by hand
+(`compares.py`, `twins.py`): no branch to the trap has a compare of the right index with the right limit, because the compiler folded a constant or a factor
+into the limit, or compares another number (the last one of a loop); the operands of the compare of a check that calls
+are overwritten before the call, and neither another register nor the stack has them; or a function whose check has *another* index is compiled to
+the very same instructions (`guests/twins.c`).
 """
 
 
@@ -47,7 +53,7 @@ class Count:
         self.all += 1
         self.exact += row["supervisor"]["verdict"] == EXACT
         # What was recovered had something to recover it from.
-        self.without += not row["compare"] and row["supervisor"]["verdict"] != EXACT
+        self.without += row["missing"] is not None and row["supervisor"]["verdict"] != EXACT
 
     def __str__(self):
         return f"{self.exact}/{self.all}" if self.all else "-"
@@ -109,11 +115,11 @@ def rest_table(results, member, wanted, title, note):
         for cell, row in cells.items():
             if row["supervisor"][member] != wanted:
                 why = user_words(row["supervisor"]["why" if member == "verdict" else "clamp_why"] or "")
-                key = (row["supervisor"][member], cell, why, not row["compare"])
+                key = (row["supervisor"][member], cell, why, row["missing"] or "")
                 found.setdefault(key, []).append(config)
     lines = [title, "", note, "", row_text(["cell", "result", "because", "where"]), "|---|---|---|---|"]
-    for (verdict, cell, why, without), configs in sorted(found.items(), key=lambda item: item[0]):
-        mark = " (no compare in the code)" if without and member == "verdict" else ""
+    for (verdict, cell, why, missing), configs in sorted(found.items(), key=lambda item: item[0]):
+        mark = f" ({missing})" if missing and member == "verdict" else ""
         lines.append(row_text([cell, verdict + mark, why, short(configs)]))
     return lines
 

@@ -72,6 +72,25 @@ void leave_local_stub(CallFrame& frame) noexcept {
 
 }  // namespace
 
+bool compares_index(const CallEvent& call) noexcept {
+  if (call.event.source != BoundSource::LibstdcxxAssertion || call.event.doubt != Doubt::NotSaid) {
+    return false;
+  }
+  // "__n < this->size()", "__pos <= size()": an argument, and it is compared with nothing else.
+  const char* condition = call.detail;  // behind file and line
+  for (const char* at = call.detail; *at != '\0'; ++at) {
+    if (at[0] == ':' && at[1] == ' ') condition = at + 2;
+  }
+  unsigned compares = 0;
+  bool others = false;
+  for (const char* at = condition; *at != '\0'; ++at) {
+    if (at[0] == ' ' && at[1] == '<' && (at[2] == ' ' || (at[2] == '=' && at[3] == ' ')))
+      ++compares;
+    others |= *at == '&' || *at == '|' || *at == '+' || *at == '!';
+  }
+  return compares == 1 && !others;
+}
+
 bool read_call_event(const CallSource& source, const CallFrame& at_entry, CallEvent& out) noexcept {
   CallFrame frame = at_entry;
   if (source.family == Family::StackProtector) leave_local_stub(frame);

@@ -31,6 +31,10 @@ struct CallEvent {
 [[nodiscard]] bool read_call_event(const CallSource& source, const CallFrame& frame,
                                    CallEvent& out) noexcept;
 
+// Whether the check was one of an index, which it does not say: x86::recover_called_check() may
+// know more.
+[[nodiscard]] bool compares_index(const CallEvent& call) noexcept;
+
 // Whether a fortified function that is called so would refuse. Nothing but that: it is asked about
 // each call. Shape::Printed is not decided here: false.
 [[nodiscard]] bool exceeds_object(const CallSource& source, const CallFrame& frame) noexcept;

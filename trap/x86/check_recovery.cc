@@ -1,78 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trap/x86/check_recovery.h"
 
+#include "trap/x86/check_values.h"
 #include "trap/x86/edge_choice.h"
 #include "trap/x86/recovery_cache.h"
+#include "trap/x86/recovery_lease.h"
 
 namespace kebound::x86 {
 namespace {
-
-// A room that is taken when it is first needed.
-class RoomLease {
- public:
-  explicit RoomLease(RecoveryCache& cache) noexcept : cache_(cache) {}
-  RoomLease(const RoomLease&) = delete;
-  RoomLease& operator=(const RoomLease&) = delete;
-  ~RoomLease() {
-    if (room_ != nullptr) RecoveryCache::give_back(*room_);
-  }
-  [[nodiscard]] RecoveryRoom* get() noexcept {
-    if (room_ == nullptr) room_ = cache_.take_room();
-    return room_;
-  }
-
- private:
-  RecoveryCache& cache_;
-  RecoveryRoom* room_ = nullptr;
-};
-
-// A value of the cache that is read: made on first use, in the room if no slot is free.
-template <class T>
-class Cached {
- public:
-  Cached() noexcept = default;
-  Cached(const Cached&) = delete;
-  Cached& operator=(const Cached&) = delete;
-  ~Cached() { reset(); }
-
-  void reset() noexcept {
-    if (slot_ != nullptr) slot_->release();
-    slot_ = nullptr;
-    value_ = nullptr;
-  }
-
-  template <class Table>
-  [[nodiscard]] bool find(Table& table, uint64_t key) noexcept {
-    for (size_t way = 0; way < Table::kWays; ++way) {
-      slot_ = table.slot(key, way);
-      value_ = slot_->acquire(key);
-      if (value_ != nullptr) return true;
-    }
-    slot_ = nullptr;
-    return false;
-  }
-  // `make` fills a value.
-  template <class Table, class Make>
-  void make(Table& table, uint64_t key, T& spare, Make make) noexcept {
-    make(spare);
-    value_ = &spare;
-    for (size_t way = 0; way < Table::kWays; ++way) {
-      CacheSlot<T>* slot = table.slot(key, way);
-      T* value = slot->claim();
-      if (value == nullptr) continue;
-      *value = spare;
-      slot->publish(key);
-      slot_ = slot;
-      value_ = value;
-      return;
-    }
-  }
-  [[nodiscard]] const T& operator*() const noexcept { return *value_; }
-
- private:
-  CacheSlot<T>* slot_ = nullptr;
-  const T* value_ = nullptr;
-};
 
 // What the trap instruction says by itself.
 struct TrapMeaning {
@@ -107,117 +42,11 @@ bool meaning_of(const CompilerTrap& trap, const TrapEvidence& evidence,
   }
 }
 
-// Index and limits, as the compare had them.
-bool fill_values(const Instruction& compare, const CheckSite& site, const CompareResult& result,
-                 const RecoverySource& source, const Registers& registers, bool clang,
-                 BoundEvent& event) noexcept {
-  const BoundShape& shape = site.shape;
-  const unsigned bits = compare.operands[0].bits;
-  const Operand& index = compare.operands[shape.index_operand];
-  event.index_width = site.index_bits;
-  event.index_raw = result.values[shape.index_operand];
-  event.index = sign_extend(event.index_raw, site.index_bits);
-  event.lower = 0;
-  if (site.index_bits < 32 && site.read_unsigned && !clang) {
-    event.index_width = 32;  // which makes it positive
-    event.index = static_cast<int64_t>(event.index_raw);
-  }
-  uint64_t greatest = shape.greatest;
-  if (shape.limit == BoundShape::Limit::Operand) {
-    const uint64_t limit = result.values[shape.limit_operand];
-    if (limit == 0 && !shape.limit_allowed) {
-      event.upper = -1;  // nothing would pass
-    } else {
-      greatest = shape.limit_allowed ? limit : limit - 1;
-      if (bits == 64 && greatest > INT64_MAX) return false;
-      event.upper = static_cast<int64_t>(greatest);
-    }
-  } else {
-    event.upper = static_cast<int64_t>(greatest);
-  }
-  if (index.kind == OperandKind::Register) {
-    event.index_register = index.reg;
-  } else {
-    event.index_address = operand_address(index, registers, source.mode);
-  }
-  return true;
-}
-
 Confidence confidence_of(const CheckSite& site, const EdgeChoice& choice, bool clang) noexcept {
   const Confidence most = static_confidence(site, clang);
   if (choice.doubt == Doubt::None) return most;
   const bool agree = choice.doubt == Doubt::SeveralCandidates && choice.agree;
   return agree && most != Confidence::Unknown ? Confidence::Likely : Confidence::Unknown;
-}
-
-IndexPlace::Extension extension_of(const StaticPlace& place, uint64_t held,
-                                   unsigned native) noexcept {
-  if (place.bits >= native) return IndexPlace::Extension::None;
-  switch (place.rest) {
-    case Rest::Zero:
-      return IndexPlace::Extension::Zero;
-    case Rest::Sign:
-    case Rest::SignTo32:
-      return IndexPlace::Extension::Sign;
-    case Rest::Unrelated:
-      break;
-  }
-  const uint64_t mask = width_mask(native);
-  if (static_cast<uint64_t>(sign_extend(held, place.bits)) == held) {
-    return IndexPlace::Extension::Sign;
-  }
-  return (held & width_mask(place.bits)) == (held & mask) ? IndexPlace::Extension::Zero
-                                                          : IndexPlace::Extension::None;
-}
-
-// Where the index is, with these registers. False if a place does not hold it.
-bool fill_places(const CheckSite& site, const RecoverySource& source, const Registers& registers,
-                 const BoundEvent& event, Recovery& recovery) noexcept {
-  const unsigned native = source.mode == CodeMode::Bits64 ? 64 : 32;
-  recovery.place_count = 0;
-  for (unsigned i = 0; i < site.place_count; ++i) {
-    const StaticPlace& known = site.places[i];
-    IndexPlace& place = recovery.places[recovery.place_count++];
-    place = {};
-    place.reg = known.reg;
-    place.width = known.bits;
-    uint64_t held = 0;
-    if (known.in_memory) {
-      place.kind = IndexPlace::Kind::Memory;
-      place.reg = 0;
-      place.width = static_cast<uint8_t>(known.size * 8);
-      Operand memory;
-      memory.kind = OperandKind::Memory;
-      memory.bits = place.width;
-      memory.base = known.reg;
-      memory.address_bits = static_cast<uint8_t>(native);
-      memory.displacement = known.displacement;
-      place.address = operand_address(memory, registers, source.mode);
-      if (!operand_value(memory, registers, source.mode, source.memory, held)) return false;
-      if (extension_of(known, held, memory.bits) == IndexPlace::Extension::None) {
-        place.width = known.bits;  // the rest of it is something else
-      }
-    } else {
-      held = registers.gpr[known.reg & 15];
-      place.extension = extension_of(known, held, native);
-      if (known.rest == Rest::SignTo32 && native == 64) {
-        place.width = 32;
-        place.extension = IndexPlace::Extension::Zero;
-      }
-    }
-    const unsigned common = known.bits < event.index_width ? known.bits : event.index_width;
-    if (((held ^ event.index_raw) & width_mask(common)) != 0) return false;
-  }
-  return true;
-}
-
-// A 32-bit thread's registers may come with anything in their upper halves.
-Registers truncated(const Registers& registers, CodeMode mode) noexcept {
-  Registers copy = registers;
-  if (mode == CodeMode::Bits32) {
-    for (uint64_t& value : copy.gpr) value &= width_mask(32);
-  }
-  return copy;
 }
 
 class Recoverer {
@@ -362,7 +191,9 @@ class Recoverer {
     changed_ = !is_still_there(check);
     if (changed_) return false;
     const bool clang = event_.source == BoundSource::ClangTrap;
-    const Confidence confidence = confidence_of(check, choice, clang);
+    // libc++ is clang's library: its checks are optimized like code.
+    const bool folds = clang || event_.source == BoundSource::LibcxxHardening;
+    const Confidence confidence = confidence_of(check, choice, folds);
     if (confidence == Confidence::Unknown) {
       return unknown(static_doubt(check));
     }
@@ -370,8 +201,9 @@ class Recoverer {
       return unknown(Doubt::NotABoundsCheck);
     }
     event_.confidence = confidence;
-    // Where clang merges checks it gives their compares each other's lines.
-    if (only && clang && (*site_).edge_count > 1) event_.line_ip = check.access;
+    // Where clang merges checks, all of their compares have the line of the first one.
+    const bool line_of_another = clang ? edge.chained : check.divisor != 1;
+    if (only && line_of_another && (*site_).edge_count > 1) event_.line_ip = check.access;
     decide_resumption(check, choice);
     return true;
   }

@@ -48,7 +48,7 @@ struct RecoverySource {
 };
 
 // What is known about traps that were seen before, and the room to look at new ones. Large (about
-// 1.7 MiB, most of it untouched until a trap is analysed) and all zero when new: static storage, or
+// 2.1 MiB, most of it untouched until a trap is analysed) and all zero when new: static storage, or
 // pages of its own. Any number of threads may use one at once; it is never locked against readers.
 class RecoveryCache;
 
@@ -69,6 +69,15 @@ class RecoveryCache;
 [[nodiscard]] bool recover_check(const RecoverySource& source, const Registers& registers,
                                  RecoveryCache& cache, BoundEvent& event,
                                  Recovery& recovery) noexcept;
+
+// Index and limits of the check that led to the call at at_call.rip: of a function that reports
+// that an index was not less than a size, or not less or equal. The check's flags are gone, and so
+// may its operands be; what is left of them, in registers and on the stack, must say that this
+// check failed, and no other that leads to the call. True if `event` has index, limits and
+// confidence now, false and `event` untouched where they are not known. Nothing is remembered: the
+// program ends. Context: as recover_check().
+[[nodiscard]] bool recover_called_check(const RecoverySource& source, const Registers& at_call,
+                                        RecoveryCache& cache, BoundEvent& event) noexcept;
 
 // Forgets what is known about code in `range`, which was unmapped or overwritten. Context:
 // anywhere.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trap/x86/check_site.h"
 
+#include "trap/x86/flow_stores.h"
 #include "trap/x86/index_range.h"
 #include "trap/x86/index_use.h"
 
@@ -127,6 +128,73 @@ bool is_unoptimized(Place operand, const IndexCopies& copies, const IndexUses& u
   return true;
 }
 
+// A place that has `value`, all of it, and keeps it until the trap.
+bool find_quotient(ValueId value, uint32_t written, unsigned bits, const FlowState& state,
+                   const SlotTable& slots, CheckSite& site, Place& found) noexcept {
+  const unsigned places = kFirstSlot + slots.count;
+  for (unsigned i = 0; i < places; ++i) {
+    const Place place = static_cast<Place>(i);
+    if (state.values[i].id != value || state.values[i].bits < bits) continue;
+    if (place < kFirstSlot && (written >> place & 1) != 0) continue;
+    if (place >= kFirstSlot) {
+      const Slot& slot = slots.slots[place - kFirstSlot];
+      if (!on_stack(slot) || slot.generation != state.rsp_generation) continue;
+      if ((written & register_bit(slot.base)) != 0) continue;
+    }
+    site.quotient = static_place(place, state, slots, bits);
+    found = place;
+    return true;
+  }
+  return false;
+}
+
+// What the accesses behind the check say, beyond what they say of the compared number alone.
+void judge_accesses(const TrapEdge& edge, const UseRoom& uses, const IndexCopies& copies,
+                    unsigned bits, const FlowState& state, FlowAnalysis& flow, CheckSite& site,
+                    Place& ranged) noexcept {
+  Instruction branch;
+  Instruction trap;
+  if (!flow.code().decode(edge.branch, branch)) return;
+  const uint64_t leads_to =
+      edge.condition == branch.condition ? branch.target : edge.branch + branch.length;
+  if (!flow.code().decode_anywhere(leads_to, trap)) trap = {};
+  const bool is_ud1 = trap.op == Op::Ud1;
+  SisterChecks sisters;
+  find_sisters(flow, edge.compare, trap.op, copies.value, sisters);
+  const IndexChain& chain = copies.chain;
+  const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
+  site.computed = chain.count != 0 && chain.sums[chain.count - 1] != 0 && bits == native;
+  const AccessForm* own = own_form(uses, sisters, IndexProof::Structure);
+  for (unsigned i = 0; i < uses.form_count; ++i) {
+    site.merged |= own == nullptr && uses.forms[i].proof >= IndexProof::Structure;
+  }
+  if (own != nullptr) {
+    if (site.proof < IndexProof::Structure) {
+      site.displaced = own->offset != 0;
+      site.factor = own->factor;
+    }
+    if (site.proof < own->proof) site.proof = own->proof;
+    site.access = own->access;
+    return;
+  }
+  // clang's -fsanitize=local-bounds compares the offset in bytes.
+  own = own_form(uses, sisters, IndexProof::Bytes);
+  if (is_ud1 || site.merged || own == nullptr || own->factor != 1 || own->bytes < 2) return;
+  for (unsigned i = 0; i < chain.count; ++i) {
+    if (chain.factors[i] != own->bytes || chain.sums[i] != 0) continue;
+    if (!find_quotient(chain.values[i], edge.written, bits, state, flow.room().slots, site,
+                       ranged)) {
+      return;
+    }
+    site.divisor = own->bytes;
+    site.proof = IndexProof::Element;
+    site.displaced = own->offset != 0;
+    site.access = own->access;
+    site.factor = own->bytes;
+    return;
+  }
+}
+
 void take_fingerprint(const FunctionCode& code, CheckSite& site) noexcept {
   const CodeRange range = code.range();
   constexpr uint64_t kBefore = kMaxFingerprint / 4;
@@ -146,6 +214,8 @@ void take_fingerprint(const FunctionCode& code, CheckSite& site) noexcept {
 // a factor that is not the size of an element; but so do members of structures. Where the compiler
 // had what it needs for that, it is not known which of both is the case.
 Confidence static_confidence(const CheckSite& site, bool clang) noexcept {
+  if (clang && site.merged && !site.unoptimized) return Confidence::Unknown;
+  if (site.divisor != 1 && (site.merged || site.displaced)) return Confidence::Unknown;
   switch (site.proof) {
     case IndexProof::Element:
     case IndexProof::Structure:
@@ -153,6 +223,7 @@ Confidence static_confidence(const CheckSite& site, bool clang) noexcept {
       if (site.proof == IndexProof::Element && !site.displaced) {
         return site.range == IndexRange::Counted ? Confidence::Likely : Confidence::Certain;
       }
+      if (site.proof == IndexProof::Element && site.computed) return Confidence::Certain;
       return clang ? Confidence::Unknown : Confidence::Likely;
     case IndexProof::Address:
       return site.range != IndexRange::Unknown && clang ? Confidence::Unknown : Confidence::Likely;
@@ -207,6 +278,7 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
   }
   IndexCopies copies;
   find_copies(operand, compare.operands[0].bits, state, slots, copies);
+  copies.chain = index_chain(flow, copies.value);
   flow.mark_related(copies.value);
   flow.mark_suspect(edge.compare);
   IndexUses uses;
@@ -214,6 +286,11 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
   site.proof = uses.proof;
   site.displaced = uses.displaced;
   site.access = uses.access;
+  // A signed char was compared as an unsigned one, which does as well.
+  if (compared.rest == Rest::Zero && compared.bits != 0 && compared.bits < site.index_bits &&
+      uses.read_signed && !uses.read_unsigned) {
+    site.index_bits = compared.bits;
+  }
   bool is_signed = uses.read_signed;
   bool is_unsigned = uses.read_unsigned;
   for (unsigned i = 0; i < copies.count; ++i) {
@@ -223,11 +300,25 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
     is_signed |= copy.rest == Rest::Sign || copy.rest == Rest::SignTo32;
   }
   site.read_unsigned = is_unsigned && !is_signed;
-  site.range = index_range(flow, edge.compare, state, operand);
-  site.unoptimized = is_unoptimized(operand, copies, uses, slots);
   site.factor = uses.factor;
+  Place ranged = operand;
+  judge_accesses(edge, room.uses, copies, compare.operands[0].bits, state, flow, site, ranged);
+  site.range = index_range(flow, edge.compare, state, ranged);
+  // As a size_t, an unsigned int has a range: "u + 3ul < 10" is "u < 7".
+  const bool is_widened =
+      flow.code().mode() == CodeMode::Bits64 &&
+      (compare.operands[0].bits == 32 || (compared.bits == 32 && compared.rest == Rest::Zero));
+  if (is_widened && site.proof == IndexProof::Element && site.displaced &&
+      site.range == IndexRange::Unknown) {
+    site.range = IndexRange::Known;
+  }
+  site.unoptimized = is_unoptimized(operand, copies, uses, slots);
   if (doubt != Doubt::None) {
     site.resume_doubt = doubt;
+    return;
+  }
+  if (site.divisor != 1) {
+    site.resume_doubt = Doubt::DerivedValues;
     return;
   }
   const uint16_t chosen = choose_copies(uses, copies, site.resume_doubt);

@@ -56,6 +56,13 @@ struct CheckSite {
   // The proving access has a displacement: index + k is possible.
   bool displaced = false;
   IndexRange range = IndexRange::Unknown;
+  // Several elements are accessed behind this one check: it may be two checks that were merged.
+  bool merged = false;
+  // The compared number is a sum with a constant: what could be moved from it to the limit was.
+  bool computed = false;
+  // The compared number is the index times this, an offset in bytes; the index is in `quotient`.
+  uint8_t divisor = 1;
+  StaticPlace quotient;
   uint64_t access = 0;         // the access that the check guards, 0 if none is known
   bool read_unsigned = false;  // the program zero-extends the index behind the check
   bool unoptimized = false;    // made without optimization, by the looks of it

@@ -53,7 +53,7 @@ class Backwards {
   void note(const Instruction& in) noexcept {
     written_ |= in.writes;
     memory_written_ |= in.writes_memory;
-    if (in.op == Op::Call || in.op == Op::CallIndirect) {
+    if ((in.op == Op::Call && !in.calls_next) || in.op == Op::CallIndirect) {
       written_ |= kCallClobbers;
       memory_written_ = true;
     }

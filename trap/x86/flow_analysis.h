@@ -70,6 +70,7 @@ class FlowAnalysis {
 
   [[nodiscard]] const FunctionCode& code() const noexcept { return code_; }
   [[nodiscard]] FlowRoom& room() noexcept { return room_; }
+  [[nodiscard]] const FlowRoom& room() const noexcept { return room_; }
   [[nodiscard]] uint16_t block_at(uint64_t address) const noexcept;  // the one that has it
 
   // How many instructions of the function lie before the one at `address`.

@@ -213,7 +213,10 @@ class Builder : EffectStores {
     }
   }
 
-  void push() noexcept {
+  void push() noexcept { push_from(place(0, false)); }
+
+  // `from`: what is pushed; kNoPlace for what nothing is known about.
+  void push_from(Place from) noexcept {
     const int32_t bytes = static_cast<int32_t>(native_ / 8);
     out_.rsp_offset -= bytes;
     Slot slot;
@@ -221,7 +224,6 @@ class Builder : EffectStores {
     slot.size = static_cast<uint8_t>(bytes);
     slot.generation = state_.rsp_generation;
     slot.displacement = out_.rsp_offset;
-    const Place from = place(0, false);
     Place to = find_slot(slots_, slot, true);
     if (to == kNoPlace) to = make_slot(slots_, slot);
     damage_overlapping(slot, to);
@@ -250,6 +252,7 @@ class Builder : EffectStores {
   }
 
   void call() noexcept {
+    if (in_.calls_next) return push_from(kNoPlace);
     const bool wide = native_ == 64;
     out_.calls = true;
     const uint32_t clobbered = wide ? kCallClobbers64 : kCallClobbers32;

@@ -2,6 +2,18 @@
 #include "trap/x86/function_code.h"
 
 namespace kebound::x86 {
+namespace {
+
+// Also lea 0(%esi),%esi, which assemblers put between functions of 32-bit code.
+bool is_padding(const Instruction& in) noexcept {
+  const Operand& memory = in.operands[1];
+  return in.op == Op::Nop || in.op == Op::Int3 ||
+         (in.op == Op::Lea && memory.base == in.operands[0].reg && memory.index == kNoRegister &&
+          memory.displacement == 0);
+}
+
+}  // namespace
+
 
 void CodeBits::clear(size_t size) noexcept {
   for (size_t i = 0; i < (size + 63) / 64; ++i) words_[i] = 0;
@@ -71,7 +83,7 @@ bool FunctionCode::sweep() noexcept {
   bool reached = true;
   for (uint64_t at = range_.begin; at < range_.end; at += instruction.length) {
     if (!decode_anywhere(at, instruction)) return false;
-    const bool padding = instruction.op == Op::Nop || instruction.op == Op::Int3;
+    const bool padding = is_padding(instruction);
     if (is_target(at)) {
       reached = true;
     } else if (!reached && !padding) {

@@ -1,36 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trap/x86/index_range.h"
 
+#include "trap/x86/index_chain.h"
+
 namespace kebound::x86 {
 namespace {
 
 constexpr unsigned kMaxSteps = 16;
 
-// The instruction that made a value; false for what no instruction made.
-bool definition(FlowAnalysis& flow, ValueId value, Instruction& in) noexcept {
-  const FlowRoom& room = flow.room();
-  const unsigned number = (value - kFirstDefined) / kDefinitionsEach;
-  for (unsigned i = 0; i < room.block_count; ++i) {
-    const bool last = i + 1u == room.block_count;
-    if (!last && room.blocks[i + 1].first_number <= number) continue;
-    unsigned at_number = room.blocks[i].first_number;
-    for (uint64_t at = room.blocks[i].begin; at < room.blocks[i].end; at += in.length) {
-      if (!flow.code().decode(at, in)) return false;
-      if (at_number++ == number) return true;
-    }
-    return false;
-  }
-  return false;
-}
-
 // By how it was calculated.
 IndexRange by_definition(FlowAnalysis& flow, Value value) noexcept {
   Instruction in;
+  uint64_t at = 0;
   for (unsigned i = 0; i < kMaxSteps; ++i) {
     if (value.rest == Rest::Zero && value.bits < 32) return IndexRange::Known;
     if (value.id < kFirstDefined) return IndexRange::Unknown;
     if (value.id >= kFirstPhi) return IndexRange::Counted;
-    if (!definition(flow, value.id, in)) return IndexRange::Known;
+    if (!definition(flow, value.id, in, at)) return IndexRange::Known;
     switch (in.op) {
       case Op::Mov:
       case Op::Movsx:

@@ -5,100 +5,7 @@ namespace kebound::x86 {
 namespace {
 
 constexpr unsigned kMaxRounds = 24;
-// A displacement that is an array's address rather than the offset of a member.
-constexpr int64_t kLeastAddress = 4096;
-
-bool is_address(int64_t displacement) noexcept {
-  return displacement >= kLeastAddress || displacement <= -kLeastAddress;
-}
-
 constexpr uint16_t kCopies = kRelated - 1;
-constexpr uint16_t kAllButSuspect = static_cast<uint16_t>(~kSuspect);
-
-bool has_index(const IndexTag& tag) noexcept { return (tag.origins & kCopies) != 0; }
-
-// Still the index itself, or a multiple of it, with or without something added.
-bool is_index(const IndexTag& tag) noexcept {
-  return has_index(tag) && (tag.origins & (kStale | kSuspect)) == 0 && tag.factor != 0 &&
-         (tag.flags & (IndexTag::kShifted | IndexTag::kSpent)) == 0;
-}
-
-bool join(IndexTag& into, const IndexTag& from) noexcept {
-  if (from.origins == 0) return false;
-  if (into.origins == 0) {
-    into = from;
-    return true;
-  }
-  const IndexTag before = into;
-  const uint8_t spent = into.flags & from.flags & IndexTag::kSpent;
-  into.origins |= from.origins;
-  into.flags = static_cast<uint8_t>(((into.flags | from.flags) & ~IndexTag::kSpent) | spent);
-  if (into.factor != from.factor) into.factor = 0;
-  return into != before;
-}
-
-// 0: not known.
-int32_t accessed_bits(const Instruction& in) noexcept {
-  for (unsigned i = 0; i < in.operand_count; ++i) {
-    if (in.operands[i].kind == OperandKind::Memory) return in.operands[i].bits;
-  }
-  return 0;
-}
-
-bool is_constant_sum(const Instruction& in) noexcept {
-  switch (in.op) {
-    case Op::Inc:
-    case Op::Dec:
-      return true;
-    case Op::Add:
-    case Op::Sub:
-      return in.operands[1].kind == OperandKind::Immediate;
-    case Op::Lea:
-      return in.operands[1].displacement != 0 && !is_address(in.operands[1].displacement);
-    default:
-      return false;
-  }
-}
-
-bool adds_unknown(const Instruction& in) noexcept {
-  if (in.op == Op::Lea) return is_address(in.operands[1].displacement);
-  return in.op == Op::Add && in.operands[1].kind == OperandKind::Memory;
-}
-
-IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& before) noexcept {
-  IndexTag tag;
-  int64_t factor = 0;
-  bool known = true;
-  bool others = adds_unknown(in);
-  for (unsigned i = 0; i < 3; ++i) {
-    if (a.sources[i] == kNoPlace || (a.loaded >> i & 1) != 0) continue;
-    const IndexTag& source = before.of[a.sources[i]];
-    if (source.origins == 0) {
-      others = true;
-      continue;
-    }
-    tag.origins |= source.origins;
-    if (!has_index(source)) {
-      others = true;
-      continue;
-    }
-    tag.flags |= source.flags;
-    known &= source.factor != 0 && a.factors[i] != 0;
-    factor += int64_t{source.factor} * a.factors[i];
-  }
-  if (tag.origins == 0) return tag;
-  tag.flags |= IndexTag::kChanged;
-  if (others) {
-    const bool sum = in.op == Op::Add || in.op == Op::Lea;
-    known &= sum;
-    tag.flags |= IndexTag::kBased;
-  } else if (is_constant_sum(in)) {
-    tag.flags |= IndexTag::kShifted;
-  }
-  known &= factor >= INT16_MIN && factor <= INT16_MAX;
-  tag.factor = static_cast<int16_t>(known ? factor : 0);
-  return tag;
-}
 
 }  // namespace
 
@@ -120,69 +27,6 @@ uint16_t IndexUse::addresses_of(const IndexTags& tags, PlaceSet places) const no
   return origins & kAllButSuspect;
 }
 
-void IndexUse::prove(IndexProof proof, bool displaced, int32_t factor) noexcept {
-  const bool better = static_cast<uint8_t>(proof) > static_cast<uint8_t>(uses_.proof) ||
-                      (proof == uses_.proof && uses_.displaced && !displaced);
-  if (!better) return;
-  uses_.proof = proof;
-  uses_.factor = factor;
-  uses_.displaced = displaced;
-  uses_.access = at_;
-}
-
-// How the program reads a narrow index shows whether it is signed.
-void IndexUse::note_extension(const Instruction& in, const IndexTags& tags) noexcept {
-  if (in.op != Op::Movzx && in.op != Op::Movsx) return;
-  const Operand& source = in.operands[1];
-  if (source.kind != OperandKind::Register || source.high_byte || source.bits != bits_) return;
-  const IndexTag& tag = tags.of[source.reg & 15];
-  if (!is_index(tag) || (tag.flags & IndexTag::kChanged) != 0) return;
-  if (in.op == Op::Movzx) uses_.read_unsigned = true;
-  if (in.op == Op::Movsx) uses_.read_signed = true;
-}
-
-void IndexUse::note_access(const Instruction& in, const IndexTags& tags) noexcept {
-  const Operand& memory = in.memory;
-  if (memory.kind != OperandKind::Memory || in.op == Op::Lea || in.op == Op::Nop ||
-      in.op == Op::Ud1) {
-    return;
-  }
-  const IndexTag none;
-  const bool has_base = memory.base != kNoRegister;
-  const bool indexed = memory.index != kNoRegister;
-  const IndexTag& base = has_base ? tags.of[memory.base & 15] : none;
-  const IndexTag& index = indexed ? tags.of[memory.index & 15] : none;
-  const bool displaced = memory.displacement != 0 && !memory.rip_relative;
-  int32_t factor = 0;
-  if (is_index(index) && !has_index(base)) {
-    if (!has_base && !is_address(memory.displacement)) return;
-    factor = index.factor * memory.scale;
-  } else if (is_index(base) && !has_index(index)) {
-    if (indexed && memory.scale > 1 && (base.flags & IndexTag::kBased) == 0) {
-      return prove(IndexProof::Pointer, displaced, 1);
-    }
-    if (!indexed && (base.flags & IndexTag::kBased) == 0 && !is_address(memory.displacement)) {
-      return prove(IndexProof::Pointer, displaced, 1);
-    }
-    factor = base.factor;
-  } else {
-    return;
-  }
-  const int32_t length = factor < 0 ? -factor : factor;
-  const int32_t bytes = accessed_bits(in) / 8;
-  if (bytes == 0) {  // not known; what is no byte is a vector register's element
-    prove(length == 4 || length == 8 ? IndexProof::Element
-          : length >= 4              ? IndexProof::Structure
-                                     : IndexProof::Bytes,
-          displaced, factor);
-  } else {
-    prove(length == bytes  ? IndexProof::Element
-          : length > bytes ? IndexProof::Structure
-                           : IndexProof::Bytes,
-          displaced, factor);
-  }
-}
-
 // a[i] += x, where the index was calculated twice: once to read a[i], and once more for the check.
 void IndexUse::note_store(const Instruction& in, const FlowState& before, const FlowEffect& effect,
                           const IndexTags& tags) noexcept {
@@ -195,24 +39,13 @@ void IndexUse::note_store(const Instruction& in, const FlowState& before, const 
   if ((stored & kSuspect) != 0) uses_.stale_store = true;
 }
 
-// `sum`: what an instruction adds up, the index and something unrelated: an address.
-void IndexUse::note_address(const Instruction& in, const IndexTag& sum) noexcept {
-  const unsigned native = flow_.code().mode() == CodeMode::Bits64 ? 64 : 32;
-  const bool adds = in.op == Op::Lea || in.op == Op::Add;
-  if (!adds || in.operands[0].bits != native || (sum.flags & IndexTag::kBased) == 0) return;
-  if ((sum.flags & IndexTag::kSpent) == 0) uses_.address |= sum.origins & kAllButSuspect;
-  if (!is_index(sum)) return;
-  const bool displaced = in.op == Op::Lea && in.operands[1].displacement != 0;
-  prove(IndexProof::Address, displaced, sum.factor);
-}
-
 void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& before,
                            const FlowEffect& effect, IndexTags& tags, Pending& pending) noexcept {
   const bool own = at == edge_.compare;
   at_ = at;
   uses_.address |= addresses_of(tags, effect.address_uses);
   note_store(in, before, effect, tags);
-  note_access(in, tags);
+  note_access(in, before, tags);
   note_extension(in, tags);
   if (all_of(tags, effect.lost) != 0) uses_.lost = true;
   if (effect.barrier && all_of(tags, ~PlaceSet{0}) != 0) uses_.lost = true;
@@ -241,11 +74,14 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
   for (unsigned i = 0; i < effect.count; ++i) {
     const Assignment& a = effect.assignments[i];
     if (a.kind == Assignment::Kind::Derived) {
-      assigned[i] = derived(in, a, tags);
+      assigned[i] = derived(in, a, tags, bits_);
       note_address(in, assigned[i]);
     } else if (a.kind == Assignment::Kind::Copy) {
       assigned[i] = tags.of[a.sources[0]];
-      if (a.value.bits < bits_) assigned[i].factor = 0;
+      // What the index was calculated from may be narrower, if it is extended as it was for that.
+      const bool extended = (assigned[i].flags & IndexTag::kLinear) != 0 && a.value.bits != 0 &&
+                            a.value.rest != Rest::Unrelated;
+      if (a.value.bits < bits_ && !extended) assigned[i].factor = 0;
     }
     // Loading a slot whose value was not known gives it a name, and nothing else.
     if (a.kind == Assignment::Kind::Derived && a.sources[0] == a.place && in.op != Op::Lea &&
@@ -304,12 +140,17 @@ void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const
   const bool own = last == edge_.branch;
   // clang's -fsanitize=bounds checks twice, one right behind the other: the accesses are guarded by
   // both.
-  if (quiet && index == first_block_) {
+  const bool companion = is_ud1_ && (pending.origins & kCopies) != 0 &&
+                         (pending.origins & ~kCopies) == 0 &&
+                         begins_with(taken_traps ? in.target : last + in.length, Op::Ud2);
+  if (!own && (companion || (quiet && index == first_block_))) {
     uses_.rechecked |= pending.origins;
     return enter(pass, tags, changed);
   }
   const ValueId checked = pending.ids[shape.index_operand];
   IndexTags passing = tags;
+  // What follows is guarded by this check again, not by the one whose index the tags speak of.
+  for (unsigned i = 0; i < kMaxPlaces && own; ++i) passing.of[i].factor = 0;
   for (unsigned i = 0; i < kMaxPlaces && checked != kAnonymous; ++i) {
     if (state.values[i].id != checked || state.values[i].bits == 0) continue;
     IndexTag& tag = passing.of[i];
@@ -356,6 +197,26 @@ bool IndexUse::block(uint16_t index, bool& changed) noexcept {
   return true;
 }
 
+// What the index was calculated from addresses memory as well: table[k + 3] as 12(table,k,4).
+void IndexUse::seed_chain(const FlowState& at_compare, const IndexChain& chain,
+                          IndexTags& tags) noexcept {
+  for (unsigned i = 0; i < kMaxPlaces; ++i) {
+    const Value& value = at_compare.values[i];
+    const unsigned link = value.bits == 0 ? chain.count : chain.find(value.id);
+    if (link == chain.count || (tags.of[i].origins & ~kRelated) != 0) continue;
+    const int factor = chain.factors[link];
+    const int length = factor < 0 ? -factor : factor;
+    if (length > UINT8_MAX) continue;
+    const int64_t shift = factor < 0 ? int64_t{chain.sums[link]} : -int64_t{chain.sums[link]};
+    if (shift > INT32_MAX) continue;
+    tags.of[i] = {.origins = kRelated,
+                  .factor = static_cast<int16_t>(factor < 0 ? -1 : 1),
+                  .flags = IndexTag::kLinear,
+                  .divisor = static_cast<uint8_t>(length),
+                  .shift = static_cast<int32_t>(shift)};
+  }
+}
+
 // Executes from behind the compare to the branch, and enters the way on which the check passes.
 bool IndexUse::seed(const FlowState& at_compare, const IndexCopies& copies) noexcept {
   const uint16_t index = flow_.block_at(edge_.branch);
@@ -365,12 +226,13 @@ bool IndexUse::seed(const FlowState& at_compare, const IndexCopies& copies) noex
   for (unsigned i = 0; i < kMaxPlaces; ++i) {
     const Value& value = at_compare.values[i];
     if (value.id == kAnonymous) continue;
-    if (flow_.is_related(value.id)) tags.of[i] = {kRelated, 1, 0};
-    if (flow_.is_stale(value.id)) tags.of[i] = {kStale, 0, 0};
-    if (flow_.is_suspect(value.id) && tags.of[i].origins == 0) tags.of[i] = {kSuspect, 0, 0};
+    if (flow_.is_related(value.id)) tags.of[i] = {.origins = kRelated, .factor = 1};
+    if (flow_.is_stale(value.id)) tags.of[i] = {.origins = kStale};
+    if (flow_.is_suspect(value.id) && tags.of[i].origins == 0) tags.of[i] = {.origins = kSuspect};
   }
+  seed_chain(at_compare, copies.chain, tags);
   for (unsigned i = 0; i < copies.count; ++i) {
-    tags.of[copies.places[i]] = {static_cast<uint16_t>(1u << i), 1, 0};
+    tags.of[copies.places[i]] = {.origins = static_cast<uint16_t>(1u << i), .factor = 1};
   }
   FlowState state = at_compare;
   Pending pending;
@@ -400,6 +262,8 @@ Doubt IndexUse::run(const FlowState& at_compare, const IndexCopies& copies,
   const uint16_t count = flow_.room().block_count;
   for (uint16_t i = 0; i < count; ++i) room_.blocks[i] = {};
   room_.exceptional = {};
+  room_.more_forms = false;
+  room_.form_count = 0;
   uses_ = {};
   bits_ = copies.bits;
   if (!seed(at_compare, copies)) return Doubt::CopiesUnknown;

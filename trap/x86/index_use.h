@@ -8,36 +8,32 @@
 
 #include "trap/x86/check_site.h"
 #include "trap/x86/flow_analysis.h"
+#include "trap/x86/index_chain.h"
+#include "trap/x86/index_tag.h"
 
 namespace kebound::x86 {
 
-// Where the content of a place comes from.
-struct IndexTag {
-  static constexpr uint8_t kChanged = 1;  // calculated with
-  static constexpr uint8_t kShifted = 2;  // a constant was added
-  static constexpr uint8_t kBased = 4;  // something unrelated was added: the beginning of an array
-  static constexpr uint8_t kSpent = 8;  // it has passed another check
-  uint16_t origins = 0;  // a bit for each copy at the check; kRelated: others that depend on it
-  int16_t factor = 0;    // index * factor; 0: not known
-  uint8_t flags = 0;
+inline constexpr uint16_t kAllButSuspect = static_cast<uint16_t>(~kSuspect);
 
-  bool operator==(const IndexTag&) const = default;
-};
-
-inline constexpr unsigned kMaxCopies = 12;
-inline constexpr uint16_t kRelated = 1u << kMaxCopies;
-inline constexpr uint16_t kStale = kRelated << 1;  // read from memory by the unchecked index
-inline constexpr uint16_t kSuspect = kStale
-                                     << 1;  // perhaps so, by an index that looks like another
-
-struct IndexTags {
-  bool reached = false;
-  IndexTag of[kMaxPlaces];
+// An access at base + index * factor + offset.
+struct AccessForm {
+  uint64_t base = 0;      // a constant, or the number of a value
+  bool constant = false;  // which of both
+  uint8_t bytes = 0;      // 0: not known
+  IndexProof proof = IndexProof::None;
+  int32_t factor = 0;
+  int64_t offset = 0;
+  uint64_t access = 0;  // the instruction
 };
 
 struct UseRoom {
+  static constexpr unsigned kMaxForms = 24;
   IndexTags blocks[kMaxFlowBlocks];  // at the beginning of each
   IndexTags exceptional;
+  // How the accesses behind the check depend on the index, one of each kind.
+  bool more_forms = false;  // or some that are not known
+  uint8_t form_count = 0;
+  AccessForm forms[kMaxForms];
 };
 
 struct CheckRoom {
@@ -61,6 +57,11 @@ struct IndexUses {
   bool read_signed = false;    // sign-extended
 };
 
+// The access that is the check's own, of at least the quality `least`; null where it is not known
+// which one that is.
+[[nodiscard]] const AccessForm* own_form(const UseRoom& uses, const SisterChecks& sisters,
+                                         IndexProof least) noexcept;
+
 // The index at the compare, and its copies there; the first is the compared operand.
 struct IndexCopies {
   ValueId value = kAnonymous;
@@ -68,6 +69,7 @@ struct IndexCopies {
   uint8_t count = 0;
   bool all = true;  // there was room for all
   Place places[kMaxCopies] = {};
+  IndexChain chain;
 };
 
 class IndexUse {
@@ -88,10 +90,14 @@ class IndexUse {
   };
 
   bool seed(const FlowState& at_compare, const IndexCopies& copies) noexcept;
+  static void seed_chain(const FlowState& at_compare, const IndexChain& chain,
+                         IndexTags& tags) noexcept;
   bool block(uint16_t index, bool& changed) noexcept;
   void instruction(const Instruction& in, uint64_t at, const FlowState& before,
                    const FlowEffect& effect, IndexTags& tags, Pending& pending) noexcept;
-  void note_access(const Instruction& in, const IndexTags& tags) noexcept;
+  void note_access(const Instruction& in, const FlowState& before, const IndexTags& tags) noexcept;
+  void note_form(const Instruction& in, const FlowState& before, const IndexTag& base,
+                 const IndexTag& index) noexcept;
   void note_store(const Instruction& in, const FlowState& before, const FlowEffect& effect,
                   const IndexTags& tags) noexcept;
   void note_address(const Instruction& in, const IndexTag& sum) noexcept;

@@ -84,6 +84,8 @@ struct Instruction {
   uint8_t operand_count = 0;  // Other: 0
   Operand operands[3];
   uint64_t target = 0;  // Jcc, Loop, Jmp, Call
+  // Call: of what stands behind it, as 32-bit code does to learn its own address. No function is called.
+  bool calls_next = false;
 
   // What it may do, implicit operands included. Never less than what it does. For the named
   // operations exact; for Other more may be said, all registers where nothing better is known.

@@ -97,6 +97,7 @@ class Describer {
     uint64_t target = address_ + e_.length + static_cast<uint64_t>(e_.immediate);
     if (!e_.bits64()) target &= e_.operand_bits == 16 ? 0xffff : 0xffffffff;
     out_.target = target;
+    out_.calls_next = op == Op::Call && e_.immediate == 0;
     return is(op);
   }
 

@@ -18,6 +18,8 @@ namespace kebound::x86 {
 template <class T>
 class CacheSlot {
  public:
+  static constexpr uint32_t kEmpty = 0;  // with readers: forgotten while they read
+
   // Null unless the slot holds the value for `key`; otherwise release() is due.
   [[nodiscard]] const T* acquire(uint64_t key) noexcept {
     uint32_t word = __atomic_load_n(&word_, __ATOMIC_ACQUIRE);
@@ -61,7 +63,6 @@ class CacheSlot {
 
  private:
   static constexpr uint32_t kState = 3;
-  static constexpr uint32_t kEmpty = 0;  // with readers: forgotten while they read
   static constexpr uint32_t kFilling = 1;
   static constexpr uint32_t kReady = 2;
   static constexpr uint32_t kReader = 4;
@@ -91,7 +92,7 @@ class CacheTable {
 
 // All that an analysis works in; one thread at a time.
 struct RecoveryRoom {
-  uint32_t taken;
+  uint32_t taken;  // 0: free
   FunctionCode code;
   CheckRoom check;
   TrapSite site;  // where the cache has no slot left
@@ -100,6 +101,15 @@ struct RecoveryRoom {
 
 class RecoveryCache {
  public:
+  // The cache that zeroed static storage is: its constructor need not have run, which it could not
+  // before anybody's first trap. Zero is the state of an empty slot and of a free room; all else is
+  // written before it is read, by the thread that has claimed the one or taken the other.
+  [[nodiscard]] static RecoveryCache& in_zeroed(void* storage) noexcept {
+    static_assert(CacheSlot<TrapSite>::kEmpty == 0 && CacheSlot<CheckSite>::kEmpty == 0);
+    static_assert(__has_trivial_destructor(RecoveryCache) && !__is_polymorphic(RecoveryCache));
+    return *__builtin_launder(static_cast<RecoveryCache*>(storage));
+  }
+
   static constexpr size_t kTraps = 64;
   static constexpr size_t kChecks = 256;
   static constexpr size_t kRooms = 2;

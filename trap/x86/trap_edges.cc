@@ -9,6 +9,8 @@ namespace {
 constexpr unsigned kMaxBetween = 32;
 // Jumps to jumps to the trap.
 constexpr unsigned kMaxRounds = 4;
+// Instructions that prepare a call.
+constexpr unsigned kMaxCallRounds = 16;
 
 uint16_t registers_of(uint32_t mask) noexcept { return static_cast<uint16_t>(mask); }
 
@@ -19,7 +21,10 @@ class EdgeSearch {
 
   // Entries first, until no more are found; then the branches to them.
   void run() noexcept {
-    for (unsigned round = 0; round < kMaxRounds && find_entries(); ++round) {
+    Instruction end;
+    ends_in_call_ = code_.decode(site_.trap_ip, end) && end.op == Op::Call;
+    const unsigned rounds = ends_in_call_ ? kMaxCallRounds : kMaxRounds;
+    for (unsigned round = 0; round < rounds && find_entries(); ++round) {
     }
     find_edges();
   }
@@ -40,7 +45,8 @@ class EdgeSearch {
       if (!instruction.falls_through || instruction.op == Op::Jcc) continue;
       const TrapEntries::Entry* next = entries_.find(at + instruction.length);
       if (next == nullptr) continue;
-      const bool quiet = !instruction.writes_flags && !instruction.writes_memory &&
+      const bool plain = !instruction.writes_flags && !instruction.writes_memory;
+      const bool quiet = (plain || (ends_in_call_ && prepares_call(instruction))) &&
                          instruction.op != Op::Call && instruction.op != Op::CallIndirect &&
                          instruction.op != Op::Loop;
       if (quiet) {
@@ -51,6 +57,15 @@ class EdgeSearch {
       }
     }
     return added;
+  }
+
+  // Puts arguments in place.
+  static bool prepares_call(const Instruction& in) noexcept {
+    if (in.op == Op::Push) return in.operands[0].kind != OperandKind::Memory;
+    if (in.op == Op::Mov || in.op == Op::Xor) {
+      return !in.writes_memory || (in.memory.base == Rsp && in.memory.index == kNoRegister);
+    }
+    return (in.op == Op::Sub || in.op == Op::Add) && !in.writes_memory;
   }
 
   void find_edges() noexcept {
@@ -84,11 +99,25 @@ class EdgeSearch {
     edge.condition = static_cast<uint8_t>(condition);
     edge.written = written;
     find_branch_compare(code_, edge);
+    edge.chained = is_chained(edge);
+  }
+
+  [[nodiscard]] bool is_chained(const TrapEdge& edge) const noexcept {
+    uint64_t at = edge.branch;
+    for (unsigned i = 0; i < kMaxBetween && !code_.is_target(at); ++i) {
+      Instruction before;
+      const uint64_t address = code_.previous(at);
+      if (address == at || !code_.decode(address, before) || !before.falls_through) return false;
+      if (before.op == Op::Jcc) return entries_.find(before.target) != nullptr;
+      at = address;
+    }
+    return false;
   }
 
   const FunctionCode& code_;
   TrapEntries& entries_;
   TrapSite& site_;
+  bool ends_in_call_ = false;
 };
 
 Doubt doubt_of(FunctionCode::Load load) noexcept {

@@ -20,6 +20,7 @@ struct TrapEdge {
   uint64_t compare = 0;         // of the instruction that sets its flags, 0 if that is not known
   uint8_t condition = 0;        // of the flags, under which the way leads to the trap
   bool memory_written = false;  // between compare and trap
+  bool chained = false;         // right behind another branch to the trap, which decides first
   uint16_t written = 0;         // registers written between compare and trap, a bit each
   uint8_t length = 0;           // of the compare
   uint8_t bytes[kMaxInstructionLength] = {};  // the compare
@@ -51,7 +52,7 @@ struct TrapEntries {
     uint64_t address = 0;
     uint16_t written = 0;  // registers written from there to the trap
   };
-  static constexpr size_t kMax = 16;
+  static constexpr size_t kMax = 24;
   uint8_t count = 0;
   bool complete = true;  // all were noted, and nothing else leads there
   Entry entries[kMax];

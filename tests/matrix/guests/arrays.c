@@ -207,6 +207,34 @@ SHAPE_FUNCTION long address(long input) {
   return (long)(place - table);
 }
 
+// size_t arithmetic on an int that is not negative: as with a char, the compiler knows that the sum does not overflow.
+SHAPE_FUNCTION long unsigned_and_sum(long input) {
+  const unsigned u = (unsigned)input;
+#ifdef SHAPES_CLAMPED
+  return table[9];
+#endif
+  return table[u + 3ul];  // at unsigned_and_sum
+}
+
+// Two checks of one number, which a compiler makes one of: k < 10 and k + 3 < 10 are k < 7.
+SHAPE_FUNCTION long upper_neighbour(long input) {
+  const int k = (int)input;
+#ifdef SHAPES_CLAMPED
+  return table[k] + 10 * table[9];
+#endif
+  const long value = table[k];
+  return value + 10 * table[k + 3];  // at upper_neighbour
+}
+
+SHAPE_FUNCTION long both_neighbours(long input) {
+  const int k = (int)input;
+#ifdef SHAPES_CLAMPED
+  return table[k - 2] + 10 * table[9];
+#endif
+  const long value = table[k - 2];
+  return value + 10 * table[k + 1];  // at both_neighbours
+}
+
 // Several checks, one trap when optimised: which of them was it?
 SHAPE_FUNCTION long three(int i, int j, int k) {
   CLAMP(i, 0, 9);
@@ -297,12 +325,15 @@ static const struct shape arrays[] = {
     {"computed index", "masked_and_sum", masked_and_sum, 17, 21, 0, 19},
     {"computed index", "byte_doubled", byte_doubled, 6, 12, 0, 9},
     {"computed index", "byte_difference", byte_difference, 120, -80, 0, 15},
+    {"computed index", "unsigned_and_sum", unsigned_and_sum, 9, 12, 0, 9},
+    {"several checks", "upper_neighbour", upper_neighbour, 8, 11, 0, 9},
+    {"several checks", "both_neighbours", both_neighbours, 10, 11, 0, 9},
     {"several checks", "first_of_three", of_three, 0x01020b, 11, 0, 9},
     {"several checks", "second_of_three", of_three, 0x011903, 25, 0, 19},
     {"several checks", "third_of_three", of_three, 0x120204, 18, 0, 15},
     {"several checks", "second_same_limit", same_limit, 0x0e03, 14, 0, 9},
     {"several checks", "pressed", pressed, 15, 15, 0, 9},
-    {"loop", "over_the_end", over_the_end, 10, 10, 0, 9},
+    {"loop", "over_the_end", over_the_end, 12, 10, 0, 9},
     {"loop", "backwards", backwards, 4, -1, 0, 9},
     {"loop", "copied_between", copied_between, 20, 10, 0, 9},
 };

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A thread that stands at a trap, for the tests of the recovery.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <vector>
+
+#include "trap/x86/check_recovery.h"
+#include "trap/x86/compare.h"
+#include "trap/x86/fake_memory.h"
+#include "trap/x86/recovery_cache.h"
+
+namespace kebound::x86 {
+
+inline constexpr uint64_t kCode = 0x401000;
+inline constexpr uint64_t kCold = 0x400800;
+inline constexpr uint64_t kStack = 0x7fff0000;
+inline constexpr uint64_t kCompareFlags =
+    kCarryFlag | kParityFlag | kAdjustFlag | kZeroFlag | kSignFlag | kOverflowFlag;
+
+// A thread that stands at a trap.
+class CheckRecovery : public testing::Test {
+ protected:
+  CheckRecovery() {
+    registers.gpr[Rsp] = kStack;
+    registers.gpr[Rbp] = kStack;
+    memory.page(kStack);
+  }
+
+  // The function, with a trap `trap` bytes behind its beginning.
+  void function(const std::vector<uint8_t>& code, uint64_t trap) {
+    memory.write(kCode, code);
+    ranges.push_back({kCode, kCode + code.size()});
+    registers.rip = kCode + trap;
+  }
+  // The flags are those of `a - b`.
+  void compared(uint64_t a, uint64_t b, unsigned bits = 64) {
+    Instruction compare;
+    compare.op = Op::Cmp;
+    compare.operand_count = 2;
+    const uint64_t values[2] = {a, b};
+    for (unsigned i = 0; i < 2; ++i) {
+      compare.operands[i].kind = OperandKind::Immediate;
+      compare.operands[i].bits = static_cast<uint8_t>(bits);
+      compare.operands[i].immediate = static_cast<int64_t>(values[i]);
+    }
+    CompareResult result;
+    ASSERT_EQ(evaluate_compare(compare, registers, mode, memory.reader(), result),
+              Evaluation::Done);
+    registers.rflags = 0x202 | result.flags;
+  }
+  bool recover(TrapEvidence evidence = {}) {
+    const RecoverySource source{mode, memory.reader(), {this, find}, evidence};
+    return recover_check(source, registers, *cache, event, recovery);
+  }
+  bool recover_called() {
+    const RecoverySource source{mode, memory.reader(), {this, find}, {}};
+    return recover_called_check(source, registers, *cache, event);
+  }
+  // Registers after the index was corrected to the nearest.
+  Registers corrected() {
+    const int64_t nearest = event.index < event.lower ? event.lower : event.upper;
+    Registers seen = registers;
+    seen.rip = event.ip;
+    Registers after = seen;
+    plan = plan_resumption(event, recovery, seen, &nearest, after);
+    EXPECT_EQ(plan.verdict, Resumption::Resume);
+    return after;
+  }
+
+  CodeMode mode = CodeMode::Bits64;
+  FakeMemory memory;
+  Registers registers;
+  std::vector<CodeRange> ranges;
+  CodeRange text{kCold, kCode + 0x1000};
+  std::unique_ptr<RecoveryCache> cache{new RecoveryCache()};
+  BoundEvent event;
+  Recovery recovery;
+  ResumePlan plan;
+
+ private:
+  static bool find(void* self, uint64_t address, CodePlace& out) noexcept {
+    const auto& test = *static_cast<CheckRecovery*>(self);
+    for (const CodeRange& range : test.ranges) {
+      if (!range.contains(address)) continue;
+      out = {range, test.text};
+      return true;
+    }
+    return false;
+  }
+};
+
+}  // namespace kebound::x86
