@@ -156,14 +156,14 @@ void kb_sleep_ns(s64 ns)
 	usleep_range(ns / 1000, ns / 1000 + 100);
 }
 
-/* Up to two words inside one page: an instruction, a pair of bounds. */
+/* One to two words inside one page: an instruction, a pair of bounds. */
 static __always_inline bool read_words(u64 address, void *buffer, size_t size)
 {
 	const u64 __user *from = (const u64 __user *)address;
-	u64 words[2] = { 0, 0 };
+	u64 words[2];
 	bool whole = false;
 
-	if (size > sizeof(words) || offset_in_page(address) > PAGE_SIZE - sizeof(words))
+	if (size < sizeof(u64) || size > sizeof(words) || offset_in_page(address) > PAGE_SIZE - sizeof(words))
 		return false;
 	pagefault_disable();
 	if (user_access_begin(from, sizeof(words))) {
@@ -176,10 +176,9 @@ fault:
 	pagefault_enable();
 	if (!whole)
 		return false;
-	if (size == sizeof(u64))
-		memcpy(buffer, words, sizeof(u64));
-	else
-		memcpy(buffer, words, size);
+	/* Two that overlap. */
+	memcpy(buffer, words, sizeof(u64));
+	memcpy(buffer + size - sizeof(u64), (u8 *)words + size - sizeof(u64), sizeof(u64));
 	return true;
 }
 
