@@ -15,7 +15,8 @@ declare -A targets=(
   [tsan]='kebound_report_test kebound_report_emit_records nt_test posix_pal_test inproc_torture_64'
 )
 
-cmake --preset release -DKEBOUND_SANITIZER_TREES="$(
+# The kernel module, too: scripts/packages.txt has the headers of the kernel that it is made for and tested in.
+cmake --preset release -DKEBOUND_MODULE=ON -DKEBOUND_SANITIZER_TREES="$(
   IFS=';'
   echo "${!targets[*]}"
 )"
