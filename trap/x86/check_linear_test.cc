@@ -4,7 +4,7 @@
 // two checks that were made one; and those that end in a call.
 #include <cstdlib>
 
-#include "trap/x86/check_recovery_fixture.h"
+#include "trap/x86/testing_recovery.h"
 
 namespace kebound::x86 {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trap/x86/check_recovery.h"
 
-#include "trap/x86/check_recovery_fixture.h"
+#include "trap/x86/testing_recovery.h"
 
 namespace kebound::x86 {
 namespace {
