@@ -10,6 +10,8 @@ namespace {
 // Filled from the front and never emptied, so that who looks for a thread may stop at the first hole.
 constinit Atomic<TaskThread*> g_threads[kMaxThreads];
 
+constinit Atomic<uint32_t> g_propagating;
+
 // How long a task may take from "nobody handled it" to the same exception again, before its thread is
 // given to another one that finds no free one. It is asked about once more then.
 constexpr int64_t kPropagationNs = 1'000'000'000;
@@ -28,9 +30,15 @@ void prepare(TaskThread& thread, void* task) noexcept {
   thread.task.store(task, MemoryOrder::Release);
 }
 
+void take_over(TaskThread& thread, uint64_t owner) noexcept {
+  if (thread.owner == owner) return;
+  thread.owner = owner;
+  thread.livelock.forget();
+}
+
 [[nodiscard]] bool take_back(TaskThread& thread) noexcept {
   return thread.propagating.load(MemoryOrder::Relaxed) != 0 &&
-         kb_monotonic_ns() - thread.since > kPropagationNs && thread.propagating.exchange(0) != 0;
+         kb_monotonic_ns() - thread.since > kPropagationNs && end_propagation(thread);
 }
 
 [[nodiscard]] TaskThread* make_thread() noexcept {
@@ -73,10 +81,7 @@ TaskThread* claim_thread() noexcept {
   const uint64_t owner = kb_current_identity();
   TaskThread* const thread = claim(owner);
   if (thread == nullptr) return nullptr;
-  if (thread->owner != owner) {
-    thread->owner = owner;
-    thread->livelock.forget();
-  }
+  take_over(*thread, owner);
   prepare(*thread, kb_current());
   return thread;
 }
@@ -84,10 +89,26 @@ TaskThread* claim_thread() noexcept {
 TaskThread* enter_running_task() noexcept {
   TaskThread* const thread = running_thread();
   if (thread == nullptr) return claim_thread();
-  if (thread->propagating.exchange(0) == 0) return nullptr;
+  if (!end_propagation(*thread)) return nullptr;
+  take_over(*thread, kb_current_identity());
   prepare(*thread, kb_current());
   return thread;
 }
+
+void begin_propagation(TaskThread& thread) noexcept {
+  g_propagating.fetch_add(1);
+  thread.livelock.forget();
+  thread.since = kb_monotonic_ns();
+  thread.propagating.store(1, MemoryOrder::Release);
+}
+
+bool end_propagation(TaskThread& thread) noexcept {
+  if (thread.propagating.exchange(0) == 0) return false;
+  g_propagating.fetch_add(~uint32_t{0});
+  return true;
+}
+
+bool any_propagates() noexcept { return g_propagating.load(MemoryOrder::Relaxed) != 0; }
 
 TaskThread* claim_unbound_thread() noexcept {
   TaskThread* const thread = claim(0);

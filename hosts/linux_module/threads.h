@@ -74,6 +74,13 @@ inline constexpr uint32_t kMaxThreads = 1024;
 void bind_thread(TaskThread& thread) noexcept;
 void release_thread(TaskThread& thread) noexcept;
 
+// Nobody handled its exception: the thread stays the task's until that comes again. False from the
+// second: it was no such thread, or another task took it meanwhile. Context: trap, task.
+void begin_propagation(TaskThread& thread) noexcept;
+[[nodiscard]] bool end_propagation(TaskThread& thread) noexcept;
+// Whether there is any such thread. Context: anywhere.
+[[nodiscard]] bool any_propagates() noexcept;
+
 // The running task's; null if it is no NT thread. Context: anywhere.
 [[nodiscard]] TaskThread* running_thread() noexcept;
 

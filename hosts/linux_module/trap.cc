@@ -55,16 +55,6 @@ static_assert(offsetof(kb_registers, rip) == offsetof(x86::Registers, rip) &&
   return true;
 }
 
-// Threads that wait for their second time.
-constinit Atomic<uint32_t> g_propagating;
-
-void propagate(TaskThread& thread) noexcept {
-  g_propagating.fetch_add(1);
-  thread.livelock.forget();
-  thread.since = kb_monotonic_ns();
-  thread.propagating.store(1, MemoryOrder::Release);
-}
-
 // Without a callback: those who read the device, and the policies.
 [[nodiscard]] bool somebody_else_asks() noexcept {
   return kb_can_sleep() != 0 && (kb_readers() != 0 || kb_policies() != 0);
@@ -171,13 +161,15 @@ void keep_event(TaskThread& thread, const BoundEvent& event,
   BoundEvent event;
   if (!classify(vector, registers, event)) return kKbNotOurs;
 
-  TaskThread* thread =
-      g_propagating.load(MemoryOrder::Relaxed) != 0 ? running_thread() : nullptr;
+  TaskThread* thread = any_propagates() ? running_thread() : nullptr;
   if (thread != nullptr) {
     // Not propagating: the task is inside driver code, and this is user mode: that cannot be.
-    if (thread->propagating.exchange(0) == 0) return kKbNotOurs;
-    g_propagating.fetch_add(~uint32_t{0});
-    if (is_second_time(*thread, registers)) {
+    if (!end_propagation(*thread)) return kKbNotOurs;
+    if (thread->owner != kb_current_identity()) {
+      // That task died before its exception came again, and this one has its place in memory.
+      release_thread(*thread);
+      thread = nullptr;
+    } else if (is_second_time(*thread, registers)) {
       release_thread(*thread);
       return kKbNotOurs;
     }
@@ -232,7 +224,7 @@ extern "C" {
 int kb_interested(void) {
   return atomic_callbacks_exist() || !kebound::nt::Facility::registry().empty() ||
          somebody_else_asks() ||
-         g_propagating.load(kebound::MemoryOrder::Relaxed) != 0;
+         any_propagates();
 }
 
 int kb_trap(unsigned vector, kb_registers* registers) { return trap(vector, registers_of(registers)); }
@@ -256,7 +248,7 @@ int kb_deferred(void* opaque, kb_registers* out) {
                     next == Next::Kill ? thread.at_fault : registers, ending, true);
   const bool changed = !(registers == thread.at_fault);
   if (next == Next::Propagate && !changed) {
-    propagate(thread);
+    begin_propagation(thread);
     return 0;
   }
   const bool is_bound = thread.event.source != kebound::BoundSource::ClangTrap;
