@@ -77,8 +77,9 @@ class Recoverer {
     event_.resumable = false;
     const bool recovered = meaning.has_index && recover(ip);
     if (!meaning.has_index) event_.doubt = Doubt::NotABoundsCheck;
-    if (!recovered && !meaning.is_bounds) return false;
-    if (recovered && !meaning.is_bounds) event_.check = CheckKind::ArrayBounds;
+    const bool is_bounds = meaning.is_bounds || recovered || one_of_several_;
+    if (!is_bounds) return false;
+    if (!meaning.is_bounds) event_.check = CheckKind::ArrayBounds;
     if (!recovered && source_.evidence.unique_traps) event_.doubt = Doubt::UniqueTraps;
     recovery_.resume_ip = event_.ip;
     return true;
@@ -174,7 +175,10 @@ class Recoverer {
     changed_ = !is_still_there(edge);
     if (changed_) return false;
     const bool only = choice.doubt == Doubt::None;
-    if (!only && !choice.agree) return unknown(choice.doubt);
+    if (!only && !choice.agree) {
+      one_of_several_ = choice.doubt == Doubt::SeveralCandidates && all_are_checks(choice);
+      return unknown(one_of_several_ ? Doubt::SeveralCandidates : choice.doubt);
+    }
 
     Instruction compare;
     if (!decode_instruction(edge.bytes, sizeof edge.bytes, edge.compare, source_.mode, compare)) {
@@ -208,6 +212,28 @@ class Recoverer {
     return true;
   }
 
+  // One trap for several checks, and more than one may have failed: it is a failed check all the
+  // same where each of them is one by its proof.
+  bool all_are_checks(const EdgeChoice& choice) noexcept {
+    const bool folds = event_.source != BoundSource::CheckTrap;
+    for (unsigned i = 0; i < choice.left_count; ++i) {
+      const TrapEdge& edge = (*site_).edges[choice.left[i]];
+      Instruction compare;
+      BoundShape shape;
+      if (edge.compare == 0 || !is_still_there(edge) ||
+          !decode_instruction(edge.bytes, sizeof edge.bytes, edge.compare, source_.mode, compare) ||
+          !bound_shape(compare, edge.condition, shape)) {
+        return false;
+      }
+      check_.reset();
+      if (!find_check(edge, shape) || !is_still_there(*check_) ||
+          static_confidence(*check_, folds) == Confidence::Unknown) {
+        return false;
+      }
+    }
+    return choice.left_count != 0;
+  }
+
   void choose(EdgeChoice& choice) noexcept {
     RecoveryRoom* room = (*site_).edge_count > 1 ? lease_.get() : nullptr;
     choose_edge(*site_, source_, registers_, room != nullptr ? &room->code : nullptr, choice);
@@ -238,6 +264,7 @@ class Recoverer {
   Cached<TrapSite> site_;
   Cached<CheckSite> check_;
   bool changed_ = false;
+  bool one_of_several_ = false;  // which of these failed is not known
 };
 
 }  // namespace

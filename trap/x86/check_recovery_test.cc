@@ -114,12 +114,31 @@ TEST_F(CheckRecovery, OfSeveralChecksWithOneTrapTheOneWhoseFlagsAreThereHasFaile
   EXPECT_EQ(event.upper, 6);
 }
 
+// As above, but the second compare is of a number that addresses nothing: add %esi,%edi in place of
+// the access.
+TEST_F(CheckRecovery, OfTwoThatMayHaveFailedOneThatIsNoBoundsCheckLeavesTheTrapAlone) {
+  std::vector<uint8_t> code = kMerged;
+  code[15] = 0x01;
+  code[16] = 0xf7;
+  code[17] = 0x90;
+  function(code, 21);
+  registers.gpr[Rdi] = 10;
+  registers.gpr[Rsi] = 7;
+  compared(7, 6);
+  EXPECT_FALSE(recover());
+}
+
 TEST_F(CheckRecovery, TwoChecksThatMayHaveFailedAreNotToldApartByGuessing) {
   function(kMerged, 21);
   registers.gpr[Rdi] = 10;  // and 7 - 6 leaves the flags of 10 - 9
   registers.gpr[Rsi] = 7;
   compared(7, 6);
-  EXPECT_FALSE(recover());
+  ASSERT_TRUE(recover());  // both are checks of an index, so one has failed
+  EXPECT_EQ(event.source, BoundSource::CheckTrap);
+  EXPECT_EQ(event.check, CheckKind::ArrayBounds);
+  EXPECT_EQ(event.confidence, Confidence::Unknown);
+  EXPECT_FALSE(event.resumable);
+  EXPECT_EQ(event.ip, registers.rip);
   EXPECT_EQ(event.doubt, Doubt::SeveralCandidates);
 }
 

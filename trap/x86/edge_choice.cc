@@ -35,7 +35,7 @@ Verdict judge(const TrapEdge& edge, const RecoverySource& source, const Register
 void choose_edge(const TrapSite& site, const RecoverySource& source, const Registers& registers,
                  FunctionCode* code, EdgeChoice& choice) noexcept {
   choice = {};
-  uint8_t left[kMaxEdges];
+  uint8_t(&left)[kMaxEdges] = choice.left;
   Verdict verdicts[kMaxEdges];
   CompareResult results[kMaxEdges];
   unsigned count = 0;
@@ -69,6 +69,7 @@ void choose_edge(const TrapSite& site, const RecoverySource& source, const Regis
     return;
   }
   choice.found = true;
+  choice.left_count = static_cast<uint8_t>(count);
   choice.edge = left[0];
   choice.result = results[0];
   choice.agree = true;

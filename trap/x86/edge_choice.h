@@ -17,6 +17,8 @@ struct EdgeChoice {
   bool found = false;         // there is one at all
   bool agree = false;         // several, but they compare the same numbers
   CompareResult result;       // of its compare
+  uint8_t left_count = 0;     // how many are possible
+  uint8_t left[kMaxEdges] = {};
 };
 
 // Branches on the flags as they are, whose compare gives just these flags. `code`: room to look at
