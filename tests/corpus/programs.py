@@ -114,11 +114,8 @@ class Lua(Program):
 
 
 class Lua32(Lua):
-    """Position independent code adds a displacement to each address, which may be part of an index: one of the two is only likely, and
-    neither is resumed."""
     name = "lua-m32"
     mode = 32
-    seeds = tuple(dataclasses.replace(seed, survives=False) for seed in Lua.seeds)
 
 
 class Lua64(Lua):
