@@ -23,7 +23,7 @@ sources=$directory/$package
 build=$directory/build
 
 for tool in apt-get flex bison bc cmake ctest ninja qemu-system-x86_64; do
-  command -v "$tool" >/dev/null || fail "$tool is not there (Debian: flex, bison, bc, libelf-dev beside what make deps installs)"
+  command -v "$tool" >/dev/null || fail "$tool is not there (Debian: flex, bison, bc, libelf-dev beside what make packages installs)"
 done
 
 if [ ! -e "$sources/Makefile" ]; then
