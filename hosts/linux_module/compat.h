@@ -5,7 +5,6 @@
 #define KEBOUND_HOSTS_LINUX_MODULE_COMPAT_H
 
 #include <linux/fs.h>
-#include <linux/mm.h>
 #include <linux/mm_types.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
@@ -39,19 +38,6 @@ static inline void kb_fill_image(const struct module *module, struct kb_image *i
 	image->text_end = image->text_begin + module->core_layout.text_size;
 	image->begin = image->text_begin;
 	image->end = image->text_begin + module->core_layout.size;
-}
-#endif
-
-/* A mapping that does not grow. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
-static inline void kb_keep_size(struct vm_area_struct *area)
-{
-	vm_flags_set(area, VM_DONTEXPAND | VM_DONTDUMP);
-}
-#else
-static inline void kb_keep_size(struct vm_area_struct *area)
-{
-	area->vm_flags |= VM_DONTEXPAND | VM_DONTDUMP;
 }
 #endif
 

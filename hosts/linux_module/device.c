@@ -9,7 +9,6 @@
 #include <linux/dcache.h>
 #include <linux/fs.h>
 #include <linux/list.h>
-#include <linux/log2.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -27,8 +26,7 @@
 
 static uint ring_records = 256;
 module_param(ring_records, uint, 0444);
-MODULE_PARM_DESC(ring_records,
-		 "records that an open /dev/kebound keeps for its reader, 16 to 4096; rounded up to a power of two");
+MODULE_PARM_DESC(ring_records, "records that an open /dev/kebound keeps for its reader, 16 to 4096");
 
 struct reader {
 	struct list_head list;
@@ -42,23 +40,8 @@ struct reader {
 	u64 taken;
 	u64 sequence; /* dropped ones count */
 	u64 dropped;
-	bool mapped; /* the reader takes records by itself, and says in header->tail how far it is */
-	/* One piece of memory, whole pages. Once it is mapped anything can be in it: of all that only the tail is looked
-	 * at, and a wrong one makes the ring full. */
-	kebound_ring_header *header;
 	kebound_ring_record *ring;
 };
-
-static size_t ring_size(void)
-{
-	return PAGE_ALIGN(KEBOUND_RING_HEADER_SIZE + array_size(ring_records, sizeof(kebound_ring_record)));
-}
-
-/* Called with readers_lock held. */
-static u64 waiting(const struct reader *reader)
-{
-	return reader->written - (reader->mapped ? READ_ONCE(reader->header->tail) : reader->taken);
-}
 
 static LIST_HEAD(readers);
 static DEFINE_RAW_SPINLOCK(readers_lock);
@@ -84,18 +67,16 @@ static void put_record(struct reader *reader, const kebound_ring_record *record,
 	kebound_ring_record *slot;
 
 	reader->sequence++;
-	if (waiting(reader) >= ring_records) {
-		WRITE_ONCE(reader->header->dropped, ++reader->dropped);
+	if (reader->written - reader->taken >= ring_records) {
+		reader->dropped++;
 		return;
 	}
 	slot = &reader->ring[reader->written % ring_records];
-	*slot = *record; /* sequence 0, which is nobody's */
+	*slot = *record;
+	slot->sequence = reader->sequence;
 	slot->pid = pid;
 	slot->tid = tid;
 	reader->written++;
-	/* abi.h: the sequence says that the record is complete. Pairs with the reader's acquire. */
-	smp_store_release(&slot->sequence, reader->mapped ? reader->written : reader->sequence);
-	WRITE_ONCE(reader->header->head, reader->written);
 }
 
 /* The file that has the code at the failing check. Its addresses are those of the file's bytes: who reads the record
@@ -155,17 +136,12 @@ static int open_device(struct inode *inode, struct file *file)
 	}
 	reader = kzalloc(sizeof(*reader), GFP_KERNEL_ACCOUNT);
 	if (reader)
-		reader->header = __vmalloc(ring_size(), GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	if (!reader || !reader->header) {
+		reader->ring = __vmalloc(array_size(ring_records, sizeof(*reader->ring)), GFP_KERNEL_ACCOUNT);
+	if (!reader || !reader->ring) {
 		kfree(reader);
 		atomic_dec(&reader_count);
 		return -ENOMEM;
 	}
-	reader->header->magic = KEBOUND_RING_MAGIC;
-	reader->header->version = KEBOUND_ABI_VERSION;
-	reader->header->record_size = sizeof(kebound_ring_record);
-	reader->header->capacity = ring_records;
-	reader->ring = (void *)reader->header + KEBOUND_RING_HEADER_SIZE;
 	init_waitqueue_head(&reader->wait);
 	mutex_init(&reader->reading);
 	reader->namespace = get_pid_ns(task_active_pid_ns(current));
@@ -188,7 +164,7 @@ static int close_device(struct inode *inode, struct file *file)
 	raw_spin_unlock_irqrestore(&readers_lock, flags);
 	atomic_dec(&reader_count);
 	put_pid_ns(reader->namespace);
-	vfree(reader->header);
+	vfree(reader->ring);
 	kfree(reader);
 	return 0;
 }
@@ -199,20 +175,18 @@ static u64 available(struct reader *reader)
 	u64 count;
 
 	raw_spin_lock_irqsave(&readers_lock, flags);
-	count = waiting(reader);
+	count = reader->written - reader->taken;
 	raw_spin_unlock_irqrestore(&readers_lock, flags);
 	return count;
 }
 
 static ssize_t read_records(struct reader *reader, char __user *buffer, u64 wanted)
 {
-	const u64 count = min3(wanted, available(reader), (u64)ring_records);
+	const u64 count = min(wanted, available(reader));
 	unsigned long flags;
 	ssize_t done = 0;
 	u64 i;
 
-	if (READ_ONCE(reader->mapped))
-		return -EBUSY;
 	for (i = 0; i < count; i++) {
 		/* Writers leave alone what is not taken, so the lock is not needed for the copy. */
 		if (copy_to_user(buffer + done, &reader->ring[(reader->taken + i) % ring_records],
@@ -221,9 +195,7 @@ static ssize_t read_records(struct reader *reader, char __user *buffer, u64 want
 		done += sizeof(*reader->ring);
 	}
 	raw_spin_lock_irqsave(&readers_lock, flags);
-	/* Mapped meanwhile: the ring still has them. */
-	if (!reader->mapped)
-		reader->taken += i;
+	reader->taken += i;
 	raw_spin_unlock_irqrestore(&readers_lock, flags);
 	return done || !count ? done : -EFAULT;
 }
@@ -256,43 +228,6 @@ static __poll_t poll_device(struct file *file, poll_table *table)
 	return available(reader) ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
-/* From here on the ring goes by the protocol of abi.h; what is in it stays. */
-static void hand_over(struct reader *reader)
-{
-	unsigned long flags;
-	u64 i;
-
-	raw_spin_lock_irqsave(&readers_lock, flags);
-	if (!reader->mapped) {
-		for (i = reader->taken; i != reader->written; i++)
-			reader->ring[i % ring_records].sequence = i + 1;
-		reader->header->tail = reader->taken;
-		reader->mapped = true;
-	}
-	raw_spin_unlock_irqrestore(&readers_lock, flags);
-}
-
-static int map_device(struct file *file, struct vm_area_struct *area)
-{
-	struct reader *reader = file->private_data;
-	const size_t size = ring_size();
-	size_t at;
-	int error;
-
-	if (area->vm_pgoff || area->vm_end - area->vm_start != size || !(area->vm_flags & VM_SHARED) ||
-	    area->vm_flags & VM_EXEC)
-		return -EINVAL;
-	/* The mapping holds the file, and the file the memory. */
-	for (at = 0; at < size; at += PAGE_SIZE) {
-		error = vm_insert_page(area, area->vm_start + at, vmalloc_to_page((void *)reader->header + at));
-		if (error)
-			return error;
-	}
-	kb_keep_size(area);
-	hand_over(reader);
-	return 0;
-}
-
 static long control_device(struct file *file, unsigned int request, unsigned long argument)
 {
 	struct reader *reader = file->private_data;
@@ -320,7 +255,6 @@ static const struct file_operations operations = {
 	.release = close_device,
 	.read = read_device,
 	.poll = poll_device,
-	.mmap = map_device,
 	.unlocked_ioctl = control_device,
 	.compat_ioctl = compat_ptr_ioctl,
 	.llseek = noop_llseek,
@@ -339,7 +273,6 @@ int kb_start_device(void)
 		pr_err("ring_records=%u: 16 to 4096\n", ring_records);
 		return -EINVAL;
 	}
-	ring_records = roundup_pow_of_two(ring_records);
 	return misc_register(&device);
 }
 

@@ -129,7 +129,7 @@ KEBOUND_ABI_ASSERT(offsetof(kebound_registers, cs) == 160);
 // `tail`. A writer that dies between the two steps leaves a hole; the reader gives up on it
 // (docs/inproc.md).
 
-#define KEBOUND_RING_MAGIC 0x32676e6972424b7fULL  // "\x7fKBring2"
+#define KEBOUND_RING_MAGIC UINT64_C(0x32676e6972424b7f)  // "\x7fKBring2"
 #define KEBOUND_RING_HEADER_SIZE 4096u
 
 // What a writer asks the reader and waits for, one at a time: what debug information says of a

@@ -5,12 +5,7 @@
  * read() gives whole records (kebound_ring_record of abi.h; `sequence` counts from 1 for each open file, and what is
  * missing in between was dropped because the reader was slow); EINVAL where not even one fits, EAGAIN with O_NONBLOCK.
  * poll() says when there is one. An open file sees what happens from its opening on: with CAP_SYS_ADMIN everything, else
- * the processes of its own user; never a process outside the opener's pid namespace, whose numbers the records have.
- *
- * mmap(), MAP_SHARED, from 0 on, of KEBOUND_RING_HEADER_SIZE bytes and `ring_records` records (the module's parameter, as
- * /sys/module/kebound/parameters has it), rounded up to whole pages: the same records as the event ring of abi.h, by its
- * protocol; the kernel is the one writer. From then on read() is EBUSY. EINVAL: another size, a private or an executable
- * mapping. */
+ * the processes of its own user; never a process outside the opener's pid namespace, whose numbers the records have. */
 #ifndef KEBOUND_DEVICE_H_
 #define KEBOUND_DEVICE_H_
 

@@ -32,18 +32,6 @@ end
 rmmod kebound
 insmod /modules/kebound.ko
 
-begin device/mapped
-device map 5 >/tmp/mapped &
-until grep -q ready /tmp/mapped; do sleep 0.1; done
-count=$(device as 1000 encodings32 signal | sed -n 's/.* ok \([0-9]*\) enc.*/\1/p')
-more=$(device as 1001 encodings32 signal | sed -n 's/.* ok \([0-9]*\) enc.*/\1/p')
-wait
-check "the mapped ring has each record once and in order" "$(tail -1 /tmp/mapped)" "records $((count + more)) dropped none wrong 0"
-device scribble &
-faulting32 2 2
-wait
-end
-
 begin device/policies
 device policy 1 1000 0
 device as 1000 encodings32 step

@@ -3,8 +3,6 @@
 // device args                       every argument that is none is refused
 // device read SECONDS               how many records there were, and how many were lost
 // device sleep SECONDS              the same for a reader that reads at the end only
-// device map SECONDS                the same by the mapped ring, and how many were not whole and in order
-// device scribble                   maps the ring, and writes nonsense all over it while exceptions happen
 // device policy ACTION USER RATE [PROGRAM [CGROUP]]     adds one; an empty word is any
 // device clear                      removes all policies
 // device fuzz SECONDS SEED          nonsense for ioctl, read and poll
@@ -47,15 +45,6 @@ static kebound_device_policy good_policy(void) {
   return policy;
 }
 
-static size_t ring_size(void) {
-  unsigned records = 0;
-  FILE* const file = fopen("/sys/module/kebound/parameters/ring_records", "r");
-  if (file == NULL || fscanf(file, "%u", &records) != 1) exit(1);
-  fclose(file);
-  const size_t size = KEBOUND_RING_HEADER_SIZE + records * sizeof(kebound_ring_record);
-  return (size + 4095) & ~(size_t)4095;
-}
-
 static int args(void) {
   const int fd = open_device(O_NONBLOCK);
   static kebound_ring_record record;
@@ -85,22 +74,7 @@ static int args(void) {
   if (ioctl(fd, KEBOUND_CLEAR_POLICIES) != 0) puts("@check FAILED policies can be cleared");
   if (read(fd, &record, sizeof record - 1) >= 0 || errno != EINVAL) puts("@check FAILED a short read");
   if (read(fd, &record, sizeof record) >= 0 || errno != EAGAIN) puts("@check FAILED nothing to read");
-  const size_t whole = ring_size();
-  const struct {
-    const char* what;
-    size_t size;
-    int protection, flags;
-    off_t offset;
-  } maps[] = {{"a page", 4096, PROT_READ, MAP_SHARED, 0},
-              {"a page too much", whole + 4096, PROT_READ, MAP_SHARED, 0},
-              {"not from the beginning", whole, PROT_READ, MAP_SHARED, 4096},
-              {"private", whole, PROT_READ | PROT_WRITE, MAP_PRIVATE, 0},
-              {"executable", whole, PROT_READ | PROT_EXEC, MAP_SHARED, 0}};
-  for (size_t i = 0; i < sizeof maps / sizeof *maps; ++i) {
-    errno = 0;
-    if (mmap(NULL, maps[i].size, maps[i].protection, maps[i].flags, fd, maps[i].offset) != MAP_FAILED || errno != EINVAL)
-      printf("@check FAILED a mapping, %s: %s\n", maps[i].what, strerror(errno));
-  }
+  if (mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0) != MAP_FAILED) puts("@check FAILED mmap");
   struct pollfd wait = {fd, POLLIN, 0};
   if (poll(&wait, 1, 0) != 0) puts("@check FAILED nothing to poll");
   if (setgroups(0, NULL) != 0 || setgid(1000) != 0 || setuid(1000) != 0) puts("@check FAILED setuid");
@@ -136,55 +110,6 @@ static int read_for(int seconds, int at_the_end) {
   ioctl(fd, KEBOUND_GET_DROPPED, &dropped);
   printf("records %llu dropped %s gaps %llu\n", (unsigned long long)count, dropped ? "some" : "none",
          (unsigned long long)gaps);
-  return 0;
-}
-
-static kebound_ring_header* map_ring(int fd) {
-  void* const memory = mmap(NULL, ring_size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  if (memory != MAP_FAILED) return memory;
-  perror("mmap");
-  exit(1);
-}
-
-static int map_for(int seconds) {
-  const int fd = open_device(O_NONBLOCK);
-  kebound_ring_header* const ring = map_ring(fd);
-  kebound_ring_record* const records = (void*)((char*)ring + KEBOUND_RING_HEADER_SIZE);
-  uint64_t tail = 0, wrong = 0;
-  char byte[sizeof *records];
-  if (read(fd, byte, sizeof byte) >= 0 || errno != EBUSY) puts("@check FAILED read() of a mapped ring");
-  const time_t end = time(NULL) + seconds;
-  puts("ready");
-  fflush(stdout);
-  while (time(NULL) < end) {
-    const kebound_ring_record* const record = &records[tail % ring->capacity];
-    if (__atomic_load_n(&record->sequence, __ATOMIC_ACQUIRE) != tail + 1) {
-      struct pollfd wait = {fd, POLLIN, 0};
-      if (poll(&wait, 1, 200) > 0 && __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) == tail) ++wrong;
-      continue;
-    }
-    if (record->kind != KEBOUND_RECORD_EXCEPTION || record->pid <= 0 || record->event.ip == 0) ++wrong;
-    __atomic_store_n(&ring->tail, ++tail, __ATOMIC_RELEASE);
-  }
-  printf("records %llu dropped %s wrong %llu\n", (unsigned long long)tail, ring->dropped ? "some" : "none",
-         (unsigned long long)wrong);
-  return 0;
-}
-
-static int scribble(void) {
-  const size_t size = ring_size();
-  const int fd = open_device(0);
-  unsigned char* const memory = (unsigned char*)map_ring(fd);
-  close(fd);  // the mapping holds the file
-  const time_t end = time(NULL) + 3;
-  puts("ready");
-  fflush(stdout);
-  unsigned rounds = 0;
-  for (; time(NULL) < end; ++rounds) {
-    memset(memory, (int)rounds, size);
-    ((kebound_ring_header*)(void*)memory)->tail = rounds % 3 ? (uint64_t)rounds << 40 : rounds;
-  }
-  printf("@check %s %u rounds of nonsense in the ring\n", rounds > 10 ? "ok" : "FAILED", rounds);
   return 0;
 }
 
@@ -242,8 +167,6 @@ int main(int argc, char** argv) {
   if (argc == 2 && strcmp(argv[1], "clear") == 0) return ioctl(open_device(0), KEBOUND_CLEAR_POLICIES);
   if (argc == 3 && strcmp(argv[1], "read") == 0) return read_for(atoi(argv[2]), 0);
   if (argc == 3 && strcmp(argv[1], "sleep") == 0) return read_for(atoi(argv[2]), 1);
-  if (argc == 3 && strcmp(argv[1], "map") == 0) return map_for(atoi(argv[2]));
-  if (argc == 2 && strcmp(argv[1], "scribble") == 0) return scribble();
   if (argc >= 5 && strcmp(argv[1], "policy") == 0) return add_policy(argc, argv);
   if (argc == 4 && strcmp(argv[1], "fuzz") == 0)
     return fuzz(atoi(argv[2]), strtoull(argv[3], NULL, 0));
