@@ -37,18 +37,19 @@ class Question {
   }
 
   [[nodiscard]] bool take(char (&answer)[KEBOUND_QUESTION_ANSWER]) noexcept {
-    while (load() == ticket_ + KEBOUND_QUESTION_ASKED ||
-           load() == ticket_ + KEBOUND_QUESTION_ANSWERING) {
-      if (sleep(load())) continue;
-      // Tired of waiting; unless the answer comes just now, the question is withdrawn.
+    // Looked at once for each turn: to sleep on a later look would be to sleep on the answer.
+    uint32_t state = load();
+    while (state == ticket_ + KEBOUND_QUESTION_ASKED ||
+           state == ticket_ + KEBOUND_QUESTION_ANSWERING) {
+      const bool in_time = sleep(state);
+      state = load();
+      if (in_time || state == ticket_ + KEBOUND_QUESTION_ANSWERED) continue;
+      // Tired of waiting: the question is withdrawn, unless the reader is at it.
       uint32_t asked = ticket_ + KEBOUND_QUESTION_ASKED;
-      const uint32_t idle = ticket_ + KEBOUND_QUESTION_TICKET + KEBOUND_QUESTION_IDLE;
-      if (load() != ticket_ + KEBOUND_QUESTION_ANSWERED) {
-        static_cast<void>(exchange(asked, idle));
-        return false;
-      }
+      if (exchange(asked, ticket_ + KEBOUND_QUESTION_TICKET + KEBOUND_QUESTION_IDLE)) wake();
+      return false;
     }
-    if (load() != ticket_ + KEBOUND_QUESTION_ANSWERED) return false;
+    if (state != ticket_ + KEBOUND_QUESTION_ANSWERED) return false;
     memcpy(answer, shared_.answer, sizeof answer);
     answer[sizeof answer - 1] = '\0';
     // Where the reader had given us up, this may be another's answer.
