@@ -115,9 +115,10 @@ std::string_view base_name(std::string_view path) { return path.substr(path.rfin
 void Processes::first(pid_t pid, const std::string& fallback, int64_t time_ns) {
   auto process = std::make_unique<Process>();
   std::string program = posix::executable_path(pid);
-  process->own.is_64bit = posix::executable_is_64bit(pid);
-  process->own.program =
-      std::make_shared<const std::string>(program.empty() ? fallback : std::move(program));
+  if (program.empty()) program = fallback;
+  // A short program may end between any two of these looks.
+  process->own.is_64bit = posix::executable_is_64bit(pid) || posix::file_is_64bit(program);
+  process->own.program = std::make_shared<const std::string>(std::move(program));
   announce(pid, *process, process->own, time_ns);
   processes_[pid] = std::move(process);
 }

@@ -55,8 +55,10 @@ T status_number(const std::string& path, std::string_view key) {
 
 std::string executable_path(pid_t pid) { return read_link(fmt::format("/proc/{}/exe", pid)); }
 
-bool executable_is_64bit(pid_t pid) {
-  const int fd = open(fmt::format("/proc/{}/exe", pid).c_str(), O_RDONLY | O_CLOEXEC);
+bool executable_is_64bit(pid_t pid) { return file_is_64bit(fmt::format("/proc/{}/exe", pid)); }
+
+bool file_is_64bit(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return false;
   unsigned char ident[EI_NIDENT] = {};
   const bool complete = read(fd, ident, sizeof ident) == sizeof ident;

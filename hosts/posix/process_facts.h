@@ -14,6 +14,8 @@ namespace kebound::posix {
 
 [[nodiscard]] std::string executable_path(pid_t pid);
 [[nodiscard]] bool executable_is_64bit(pid_t pid);
+// The same of an executable file.
+[[nodiscard]] bool file_is_64bit(const std::string& path);
 [[nodiscard]] std::string thread_name(pid_t pid, pid_t tid);
 [[nodiscard]] pid_t process_of_thread(pid_t tid);
 [[nodiscard]] pid_t parent_of(pid_t pid);
