@@ -176,7 +176,9 @@ class Recoverer {
     if (changed_) return false;
     const bool only = choice.doubt == Doubt::None;
     if (!only && !choice.agree) {
-      one_of_several_ = choice.doubt == Doubt::SeveralCandidates && all_are_checks(choice);
+      // Only where every way to the trap is known: another one may be no check at all.
+      one_of_several_ = (*site_).doubt == Doubt::None && choice.doubt == Doubt::SeveralCandidates &&
+                        all_are_checks(choice);
       return unknown(one_of_several_ ? Doubt::SeveralCandidates : choice.doubt);
     }
 

@@ -128,6 +128,17 @@ TEST_F(CheckRecovery, OfTwoThatMayHaveFailedOneThatIsNoBoundsCheckLeavesTheTrapA
   EXPECT_FALSE(recover());
 }
 
+// The code runs into the trap as well, with no branch: nop in place of ret.
+TEST_F(CheckRecovery, SeveralChecksAndAWayThatIsNoneLeaveTheTrapAlone) {
+  std::vector<uint8_t> code = kMerged;
+  code[20] = 0x90;
+  function(code, 21);
+  registers.gpr[Rdi] = 10;
+  registers.gpr[Rsi] = 7;
+  compared(7, 6);
+  EXPECT_FALSE(recover());
+}
+
 TEST_F(CheckRecovery, TwoChecksThatMayHaveFailedAreNotToldApartByGuessing) {
   function(kMerged, 21);
   registers.gpr[Rdi] = 10;  // and 7 - 6 leaves the flags of 10 - 9
