@@ -14,6 +14,10 @@ inline constexpr unsigned kVectorInvalidOpcode = 6;
 // segment bases, and get them where the check has to do with one. Context: trap.
 [[nodiscard]] bool classify(unsigned vector, x86::Registers& registers, BoundEvent& event) noexcept;
 
+// What is remembered of instructions. False: no memory.
+[[nodiscard]] bool start_classifying() noexcept;
+void stop_classifying() noexcept;
+
 // Context: the running task's registers, in the trap.
 void read_bases(x86::Registers& registers) noexcept;
 

@@ -30,8 +30,6 @@ static_assert(offsetof(kb_registers, rip) == offsetof(x86::Registers, rip) &&
               offsetof(kb_registers, gs_base) == offsetof(x86::Registers, gs_base) &&
               offsetof(kb_registers, gs) == offsetof(x86::Registers, gs));
 
-constexpr uint16_t kUserCs64 = 0x33;
-
 [[nodiscard]] x86::Registers& registers_of(kb_registers* registers) noexcept {
   return *reinterpret_cast<x86::Registers*>(registers);
 }
