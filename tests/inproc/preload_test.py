@@ -15,7 +15,7 @@ LINE = r"kebound: bound exception at \S+\+0x[0-9a-f]+: index 12 is not in 0\.\.9
 
 # abi.h
 HEADER = struct.Struct("<QIIII40xQQ48xQ")
-MAGIC, VERSION, RECORD_SIZE, HEADER_SIZE = 0x32676E6972424B7F, 2, 1136, 4096
+MAGIC, VERSION, RECORD_SIZE, HEADER_SIZE = 0x32676E6972424B7F, 3, 1192, 4096
 
 
 def run(bits, program, *arguments, options="", preload=True, **environment):
