@@ -42,7 +42,7 @@ class Symbols(Case):
         self.assertEqual(event["build_id"], notes.split("Build ID: ")[1].split()[0])
         shutil.copy(self.library, self.program)
         again = self.kebound("report", "--format=jsonl", os.path.join(self.directory, "events.jsonl"))
-        events = [json.loads(line) for line in again.out.splitlines()]
+        events = [json.loads(line) for line in again.stdout.splitlines()]
         self.assertEqual([e for e in events if e["event"] == "bound-exception"], [event])
         self.assert_named(event, "pick", "places.c", "the program's check")
 
