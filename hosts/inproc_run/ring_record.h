@@ -26,7 +26,8 @@ struct RingAnswer {
 
 // Which file an image was, for one that finds another file at its path.
 struct ImageId {
-  std::string build_id;  // bytes, at most KEBOUND_RING_BUILD_ID; empty: it has none, or it is not known
+  std::string
+      build_id;  // bytes, at most KEBOUND_RING_BUILD_ID; empty: it has none, or it is not known
   // As stat(2) has them; an inode of 0 says that they are not known.
   uint64_t device = 0;
   uint64_t inode = 0;
