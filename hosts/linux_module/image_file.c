@@ -20,6 +20,9 @@
 #include "compat.h"
 #include "device.h"
 
+/* Has the program headers and the build ID of what today's linkers make, in one read. */
+#define HEADERS_SIZE 1024
+
 /* The file that is executed at `address`, with a reference; null: none. */
 static struct file *executed_file(u64 address, u64 *place, u32 *is_program)
 {
@@ -87,7 +90,7 @@ void kb_name_image(kebound_ring_record *record)
 	/* Half a path is none. */
 	if (IS_ERR(path) || strscpy(record->image, path, sizeof(record->image)) < 0)
 		goto no_image;
-	if (!kb_read_image_facts(file, place, buffer, PATH_MAX, &facts))
+	if (!kb_read_image_facts(file, place, buffer, HEADERS_SIZE, &facts))
 		goto no_image;
 	record->image_bias = record->event.ip - facts.address;
 	record->image_is_program = is_program;
