@@ -212,7 +212,15 @@ bool is_limit_unfolded(const FlowAnalysis& flow, const Instruction& compare,
   if (in.operands[0].bits != native) return false;
   const bool loads = in.op == Op::Mov && in.operands[1].kind == OperandKind::Memory &&
                      in.memory.base != Rsp && in.memory.base != Rbp;
-  return loads || in.op == Op::Sar;
+  if (loads || in.op == Op::Sar) return true;
+  // A difference that was divided by an odd number as well.
+  const Origin& origin = flow.room().origins[state.values[place].id];
+  if (in.op != Op::Imul || in.operand_count != 2) return false;
+  for (const ValueId from : origin.from) {
+    Instruction before;
+    if (definition(flow, from, before, at) && before.op == Op::Sar) return true;
+  }
+  return false;
 }
 
 void take_fingerprint(const FunctionCode& code, CheckSite& site) noexcept {
