@@ -244,8 +244,10 @@ void take_fingerprint(const FunctionCode& code, CheckSite& site) noexcept {
 Confidence static_confidence(const CheckSite& site, bool clang) noexcept {
   if (clang && site.merged && !site.unoptimized) return Confidence::Unknown;
   if (site.divisor != 1 && (site.merged || site.displaced)) return Confidence::Unknown;
+  // gcc's checks are not folded, and without optimization nobody has looked at the callers.
+  const bool given = site.range == IndexRange::Given && clang && !site.unoptimized;
   const bool ranged =
-      site.range != IndexRange::Unknown && (clang || site.range != IndexRange::Given);
+      given || (site.range != IndexRange::Unknown && site.range != IndexRange::Given);
   switch (site.proof) {
     case IndexProof::Element:
     case IndexProof::Structure:
