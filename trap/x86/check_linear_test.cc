@@ -197,6 +197,35 @@ TEST_F(LinearChecks, AnOperandThatIsOverwrittenIsNotGuessed) {
   EXPECT_FALSE(recover_called());
 }
 
+// mov %rdi,%rax; shr $8,%rax; cmp $3,%eax; jae 1f; movzbl %dil,%eax; cmp $3,%rax; ja 1f;
+// shl $24,%rdi; shr $32,%rdi; shl $4,%rdi; add %rcx,%rdi; mov (%rdi,%rax,4),%eax; ret;
+// 1: ud1 0x12(%eax),%eax
+const std::vector<uint8_t> kPacked = {
+    0x48, 0x89, 0xf8, 0x48, 0xc1, 0xe8, 0x08, 0x83, 0xf8, 0x03, 0x73, 0x1d, 0x40, 0x0f, 0xb6, 0xc7,
+    0x48, 0x83, 0xf8, 0x03, 0x77, 0x13, 0x48, 0xc1, 0xe7, 0x18, 0x48, 0xc1, 0xef, 0x20, 0x48, 0xc1,
+    0xe7, 0x04, 0x48, 0x01, 0xcf, 0x8b, 0x04, 0x87, 0xc3, 0x67, 0x0f, 0xb9, 0x40, 0x12};
+
+TEST_F(LinearChecks, OfTwoNumbersInOneRegisterTheOneThatIsThereHasFailed) {
+  function(kPacked, 41);
+  registers.gpr[Rdi] = 0x206;
+  registers.gpr[Rax] = 6;
+  compared(6, 3);
+  ASSERT_TRUE(recover());
+  EXPECT_EQ(event.confidence, Confidence::Certain);
+  EXPECT_EQ(event.ip, kCode + 16);
+  EXPECT_EQ(event.index, 6);
+  EXPECT_EQ(event.upper, 3);
+}
+
+TEST_F(LinearChecks, WhereTheShiftGivesWhatTheRegisterHasBothMayHaveFailed) {
+  function(kPacked, 41);
+  registers.gpr[Rdi] = 0x606;
+  registers.gpr[Rax] = 6;
+  compared(6, 3);
+  ASSERT_TRUE(recover());
+  EXPECT_NE(event.confidence, Confidence::Certain);
+}
+
 TEST_F(LinearChecks, ZeroedStorageIsANewCache) {
   void* const storage =
       std::aligned_alloc(alignof(RecoveryCache) < 64 ? 64 : alignof(RecoveryCache),
