@@ -336,6 +336,10 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
   Place ranged = operand;
   judge_accesses(edge, room.uses, copies, compare.operands[0].bits, state, flow, site, ranged);
   site.range = index_range(flow, edge.compare, state, ranged);
+  // An int that is sign-extended behind the check, see index_range.
+  const bool is_int = flow.code().mode() == CodeMode::Bits64 && compare.operands[0].bits == 32 &&
+                      is_signed && !is_unsigned;
+  if (site.range == IndexRange::Given && is_int) site.range = IndexRange::Unknown;
   if (site.range == IndexRange::Given && is_limit_unfolded(flow, compare, shape, state, slots)) {
     site.range = IndexRange::Unknown;
   }

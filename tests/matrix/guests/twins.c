@@ -69,21 +69,47 @@ struct twin_record {
   int items[7];  // beginning where the shape's record has its kind
   long last;
 };
-SHAPE_DATA short twin_shorts[20];
+struct twin_wide {
+  long first, second, third;
+};
+struct twin_half_wide {
+  char bytes[sizeof(struct twin_wide) / 2];
+};
+struct twin_half {
+  char bytes[sizeof(struct twin_record) / 2];
+};
+SHAPE_DATA struct twin_half_wide twin_half_wides[10];
+SHAPE_DATA short twin_shorts[22];
 SHAPE_DATA struct twin_record twin_record;
 SHAPE_DATA struct {
-  struct twin_record rows[3];
+  union {
+    struct twin_record rows[3];
+    struct twin_half halves[6];
+  };
   long last;
 } twin_board;
 SHAPE_DATA int twin_grid[12];
 SHAPE_DATA short twin_cube[2][15];
 
-SHAPE_FUNCTION long twin_address(long input) {
-  const twin_index i = (twin_index)input;
+// Parameters that are unsigned ints to begin with.
+SHAPE_FUNCTION long twin_address(twin_index i) {
   HAS_RANGE(i);
-  const int* place = (const int*)&twin_shorts[2 * SIZE(i)];
+  (void)twin_shorts[2 * SIZE(i)];
+  const int* place = (const int*)twin_shorts + i;
   __asm__ volatile("" : "+r"(place));
   return (long)(place - (const int*)twin_shorts);
+}
+
+SHAPE_FUNCTION long twin_structures(twin_index i) {
+  HAS_RANGE(i);
+  (void)twin_half_wides[2 * SIZE(i)].bytes[0];
+  return ((const struct twin_wide*)twin_half_wides)[i].second;
+}
+
+SHAPE_FUNCTION long twin_row_of_members(twin_index i) {
+  HAS_RANGE(i);
+  (void)twin_board.halves[2 * SIZE(i)].bytes[0];
+  return twin_board.rows[i].items[4];
 }
 
 static __attribute__((noinline)) struct twin_record* any_twin(struct twin_record* place) {
@@ -164,7 +190,7 @@ SHAPE_FUNCTION long twin_vla_long(long input) {
   return twin_vla_long_of(MIDDLE(input), -LOW(input));
 }
 
-long (*const twins[])(long) = {twin_limit_of_one, twin_over_the_end,      twin_copied_between,
-                               twin_address,      twin_member_by_pointer, twin_member_of_row,
-                               twin_outer_of_two, twin_middle_of_three,   twin_vla_rows,
-                               twin_vla_long};
+long (*const twins[])(long) = {twin_limit_of_one,      twin_over_the_end,  twin_copied_between,
+                               twin_member_by_pointer, twin_member_of_row, twin_outer_of_two,
+                               twin_middle_of_three,   twin_vla_rows,      twin_vla_long};
+long (*const unsigned_twins[])(twin_index) = {twin_address, twin_structures, twin_row_of_members};
