@@ -78,7 +78,10 @@ struct twin_half_wide {
 struct twin_half {
   char bytes[sizeof(struct twin_record) / 2];
 };
-SHAPE_DATA struct twin_half_wide twin_half_wides[10];
+SHAPE_DATA union {
+  struct twin_wide wides[5];
+  struct twin_half_wide halves[10];
+} twin_wides;
 SHAPE_DATA short twin_shorts[22];
 SHAPE_DATA struct twin_record twin_record;
 SHAPE_DATA struct {
@@ -102,8 +105,8 @@ SHAPE_FUNCTION long twin_address(twin_index i) {
 
 SHAPE_FUNCTION long twin_structures(twin_index i) {
   HAS_RANGE(i);
-  (void)twin_half_wides[2 * SIZE(i)].bytes[0];
-  return ((const struct twin_wide*)twin_half_wides)[i].second;
+  (void)twin_wides.halves[2 * SIZE(i)].bytes[0];
+  return twin_wides.wides[i].second;
 }
 
 SHAPE_FUNCTION long twin_row_of_members(twin_index i) {
