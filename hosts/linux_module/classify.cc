@@ -15,22 +15,26 @@ constexpr MemoryReader kUserMemory = {
       return kb_read_user(self, address, buffer, size);
     }};
 
-[[nodiscard]] bool describe_compiler_trap(const x86::Registers& registers,
-                                          BoundEvent& event) noexcept {
+[[nodiscard]] TrapSort describe_compiler_trap(const x86::Registers& registers,
+                                              BoundEvent& event) noexcept {
+  // In segments of an LDT the instruction pointer is no address.
+  if (registers.cs != kUserCode64 && registers.cs != kUserCode32) return TrapSort::Other;
   uint8_t code[x86::kMaxInstructionLength];
   const size_t size = kUserMemory.read_some(nullptr, registers.rip, code, sizeof code);
   x86::CompilerTrap trap;
-  if (!x86::decode_compiler_trap(code, size, trap) || !x86::is_array_bounds_check(trap))
-    return false;
+  if (!x86::decode_compiler_trap(code, size, trap)) return TrapSort::Other;
   event = BoundEvent{};
-  event.source = BoundSource::ClangTrap;
+  event.source = trap.kind == x86::CompilerTrapKind::Ud2 ? BoundSource::CheckTrap
+                                                         : BoundSource::ClangTrap;
   event.ip = registers.rip;
   event.trap_ip = registers.rip;
   event.instruction_length = trap.length;
-  // The check before it is not looked for here: nobody may read a whole function in a trap.
+  // The check before it is looked for later: nobody may read a whole function in a trap.
   event.resumable = false;
   event.doubt = Doubt::NoFunction;
-  return true;
+  if (x86::is_array_bounds_check(trap)) return TrapSort::BoundsFailure;
+  event.check = CheckKind::Unknown;
+  return TrapSort::CompilersTrap;
 }
 
 }  // namespace
@@ -39,10 +43,10 @@ void read_bases(x86::Registers& registers) noexcept {
   kb_read_bases(reinterpret_cast<kb_registers*>(&registers));
 }
 
-bool classify(unsigned vector, x86::Registers& registers, BoundEvent& event) noexcept {
+TrapSort classify(unsigned vector, x86::Registers& registers, BoundEvent& event) noexcept {
   if (vector == kVectorInvalidOpcode) return describe_compiler_trap(registers, event);
   describe_bound(registers, kUserMemory, read_bases, event);
-  return true;
+  return TrapSort::BoundsFailure;
 }
 
 }  // namespace kebound::linux_module
