@@ -46,8 +46,8 @@ class ResidentMemory {
 
   // Has what was missed come, outside of the workplace. False: no more of this.
   [[nodiscard]] bool fetch() noexcept {
-    // One that reads on and on gets more each time: a text that is searched from its beginning would
-    // otherwise be searched as often as it has pages.
+    // One that reads on and on gets more each time: a text that is searched from its beginning
+    // would otherwise be searched as often as it has pages.
     wanted_ = address_ == fetched_end_ ? wanted_ * 4 : kFirst;
     if (wanted_ < size_) wanted_ = size_;
     if (wanted_ > kMost) wanted_ = kMost;
@@ -165,7 +165,8 @@ class Look {
   const KnownImage* known_ = nullptr;
 };
 
-// How often a look is interrupted for pages: a search in a table of a million functions meets twenty.
+// How often a look is interrupted for pages: a search in a table of a million functions meets
+// twenty.
 constexpr unsigned kMaxLooks = 64;
 
 enum class Outcome : uint8_t { Found, None, Undecided };
@@ -179,8 +180,8 @@ enum class Outcome : uint8_t { Found, None, Undecided };
     int is_new = 0;
     auto* const place = static_cast<Workplace*>(kb_take_workplace(sizeof(Workplace), &is_new));
     if (place == nullptr) return Outcome::Undecided;
-    const bool found =
-        Look(*place, is_new != 0, memory).run(has_file ? &file : nullptr, registers, event, recovery);
+    const bool found = Look(*place, is_new != 0, memory)
+                           .run(has_file ? &file : nullptr, registers, event, recovery);
     kb_give_workplace(place);
     if (!memory.missed()) return found ? Outcome::Found : Outcome::None;
     if (!memory.fetch()) break;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// assertion64: a ud2 behind a compare that looks like an index' with its limit, of a number that indexes nothing. Prints
-// what its SIGILL says, field by field.
+// assertion64: a ud2 behind a compare that looks like an index' with its limit, of a number that
+// indexes nothing. Prints what its SIGILL says, field by field.
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -25,8 +25,9 @@ __asm__(
     ".size assertion, . - assertion\n");
 
 static void on_signal(int number, siginfo_t* info, void* opaque) {
-  static const int kShown[] = {REG_RAX, REG_RCX, REG_RDX, REG_RSI, REG_RDI, REG_R8,     REG_R9,  REG_R10,
-                               REG_R11, REG_RIP, REG_EFL, REG_ERR, REG_TRAPNO, REG_OLDMASK, REG_CSGSFS};
+  static const int kShown[] = {REG_RAX, REG_RCX, REG_RDX,    REG_RSI,     REG_RDI,
+                               REG_R8,  REG_R9,  REG_R10,    REG_R11,     REG_RIP,
+                               REG_EFL, REG_ERR, REG_TRAPNO, REG_OLDMASK, REG_CSGSFS};
   const ucontext_t* const context = opaque;
   printf("signal %d errno %d code %d address %s mask %lx\n", number, info->si_errno, info->si_code,
          info->si_addr == the_trap ? "trap" : "other", *(const unsigned long*)&context->uc_sigmask);

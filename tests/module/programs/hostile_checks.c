@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// hostile_checks SECONDS SEED: an image of its own, with headers, a table of functions and a function with checks that end in
-// ud1 and ud2, which another thread rewrites, unmaps and replaces while they fail and are analysed. Processes are
-// killed meanwhile. Says how often a trap was signalled and how often a function came back; both have to happen.
+// hostile_checks SECONDS SEED: an image of its own, with headers, a table of functions and a
+// function with checks that end in ud1 and ud2, which another thread rewrites, unmaps and replaces
+// while they fail and are analysed. Processes are killed meanwhile. Says how often a trap was
+// signalled and how often a function came back; both have to happen.
 #include <elf.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -17,7 +18,15 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { kPage = 4096, kText = kPage, kTables = 3 * kPage, kImage = 4 * kPage, kSlots = 48, kTraps = 4, kSlot = 8 };
+enum {
+  kPage = 4096,
+  kText = kPage,
+  kTables = 3 * kPage,
+  kImage = 4 * kPage,
+  kSlots = 48,
+  kTraps = 4,
+  kSlot = 8
+};
 #ifdef __x86_64__
 typedef Elf64_Ehdr Header;
 typedef Elf64_Phdr Segment;
@@ -54,8 +63,8 @@ static void on_signal(int number) {
 
 static uint8_t* slot(uint32_t n) { return writable + kText + n * kSlot; }
 
-// One instruction, never more than a slot, that does no harm to the program: it reads by rbx and an index, and writes
-// registers that nobody needs and below the stack.
+// One instruction, never more than a slot, that does no harm to the program: it reads by rbx and an
+// index, and writes registers that nobody needs and below the stack.
 static void put_instruction(uint32_t n) {
   uint8_t code[kSlot];
   const uint8_t reg = (uint8_t)((const uint8_t[]){0, 1, 2, 6, 7}[below(5)]);
@@ -127,7 +136,10 @@ static void put32(uint32_t at, uint32_t value) { memcpy(writable + at, &value, 4
 static void put_headers(void) {
   memset(writable, 0, kPage);
   Header* const header = (Header*)writable;
-  memcpy(header->e_ident, "\x7f" "ELF", 4);
+  memcpy(header->e_ident,
+         "\x7f"
+         "ELF",
+         4);
   header->e_ident[EI_CLASS] = kClass;
   header->e_ident[EI_DATA] = ELFDATA2LSB;
   header->e_machine = kMachine;
@@ -221,7 +233,8 @@ static void* rewrite(void* unused) {
 }
 
 __attribute__((noinline)) static void enter(uintptr_t code) {
-  uintptr_t a = below(2) ? below(24) : random_state, c = below(24), d = (uintptr_t)-1, s = below(1024), e = below(12);
+  uintptr_t a = below(2) ? below(24) : random_state, c = below(24), d = (uintptr_t)-1,
+            s = below(1024), e = below(12);
 #ifdef __x86_64__
   register uintptr_t where __asm__("r8") = code;
   __asm__ volatile("sub $256, %%rsp\ncall *%%r8\nadd $256, %%rsp"
@@ -275,7 +288,8 @@ int main(int argc, char** argv) {
     counts->kills++;
   }
   const int tried = counts->signals != 0 && counts->returns != 0 && counts->rewrites != 0;
-  printf("@check %s hostile checks: %lu signals, %lu returns, %lu rewrites, %lu kills\n", tried ? "ok" : "FAILED",
-         counts->signals, counts->returns, counts->rewrites, counts->kills);
+  printf("@check %s hostile checks: %lu signals, %lu returns, %lu rewrites, %lu kills\n",
+         tried ? "ok" : "FAILED", counts->signals, counts->returns, counts->rewrites,
+         counts->kills);
   return !tried;
 }
