@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-/* The layout of x86::Registers. */
+/* The layout of x86::Registers, and of kebound_registers. */
 struct kb_registers {
   uint64_t gpr[16];
   uint64_t rip;
@@ -19,6 +19,7 @@ struct kb_registers {
   uint64_t fs_base;
   uint64_t gs_base;
   uint16_t cs, ss, ds, es, fs, gs;
+  uint32_t zero; /* kebound_registers.index_corrected */
 };
 
 /* ---- what the kernel gives (C) ---- */
@@ -122,12 +123,15 @@ void kb_stop(void);
 /* Whether a trap would be asked about at all. Context: trap. */
 int kb_interested(void);
 
+/* The registers of a trap, a pt_regs, as the task had them. Context: trap. */
+void kb_registers_at(const void* trap, struct kb_registers* out);
 /* The running task's segment bases, which the registers of a trap come without. Context: trap. */
 void kb_read_bases(struct kb_registers* registers);
-enum kb_trap_result { kKbNotOurs, kKbResume, kKbDeferred };
-/* A user-mode #BR (5) or #UD (6) of the running task. kKbResume: `registers` is what it resumes with. kKbDeferred:
+enum kb_trap_result { kKbNotOurs, kKbResume, kKbKilled, kKbDeferred };
+/* A user-mode #BR (5) or #UD (6) of the running task, whose `registers` come with it. kKbResume: it resumes with what a
+ * native callback has made of them, of which only its edits count. kKbKilled: it does not resume. kKbDeferred:
  * kb_deferred() is to be called on the task's way back to user mode. Context: trap. */
-int kb_trap(unsigned vector, struct kb_registers* registers);
+int kb_trap(unsigned vector, const void* trap, struct kb_registers* registers);
 /* Nonzero: resume with `registers`. Zero: as they were. Context: task. */
 int kb_deferred(void* thread, struct kb_registers* registers);
 /* What the kernel's task work begins with; it lives in the thread of the deferred exception. */

@@ -10,6 +10,9 @@
 namespace kebound::linux_module {
 
 void fill_abi_event(const BoundEvent& from, kebound_event& to) noexcept;
+[[nodiscard]] inline kebound_registers& abi_view(x86::Registers& registers) noexcept {
+  return reinterpret_cast<kebound_registers&>(registers);
+}
 void fill_abi_registers(const x86::Registers& from, kebound_registers& to) noexcept;
 
 // How one exception of the running task ended.

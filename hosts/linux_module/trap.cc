@@ -31,6 +31,7 @@ static_assert(offsetof(kb_registers, rip) == offsetof(x86::Registers, rip) &&
               offsetof(kb_registers, gs_base) == offsetof(x86::Registers, gs_base) &&
               offsetof(kb_registers, gs) == offsetof(x86::Registers, gs));
 
+
 [[nodiscard]] x86::Registers& registers_of(kb_registers* registers) noexcept {
   return *reinterpret_cast<x86::Registers*>(registers);
 }
@@ -160,7 +161,58 @@ void keep_event(TaskThread& thread, const BoundEvent& event,
   return thread.event.trap_ip == registers.rip && thread.at_fault.gpr[x86::Rsp] == registers.gpr[x86::Rsp];
 }
 
-[[nodiscard]] kb_trap_result trap(unsigned vector, x86::Registers& registers) {
+void publish_atomic(const BoundEvent& event, const x86::Registers& before,
+                    const x86::Registers& after, unsigned disposition,
+                    const DispatchOutcome& outcome) noexcept {
+  publish_exception(event, before, after,
+                    {disposition, outcome.asked, outcome.decided_by.routine, outcome.answer, ""},
+                    false);
+}
+
+// Handled, and there is something to be looked at, or somebody who looks.
+[[nodiscard, gnu::noinline]] kb_trap_result accept_in_trap(const BoundEvent& event,
+                                                           const DispatchOutcome& outcome,
+                                                           const Trapped& trapped,
+                                                           x86::Registers& registers) {
+  x86::Registers before;
+  trapped.read(before);
+  keep_native_edits(before, registers);
+  if (!acceptable(outcome.decided_by, event, registers, before)) {
+    registers = before;
+    return kKbNotOurs;
+  }
+  publish_atomic(event, before, registers, KEBOUND_DISPOSITION_HANDLED, outcome);
+  return kKbResume;
+}
+
+[[nodiscard, gnu::noinline]] kb_trap_result kill_in_trap(const BoundEvent& event,
+                                                         const DispatchOutcome& outcome,
+                                                         const x86::Registers& registers) {
+  if (outcome.verdict == Verdict::InvalidAnswer) disable_atomic(outcome, registers.rip);
+  kb_kill_current();
+  publish_atomic(event, registers, registers, KEBOUND_DISPOSITION_TERMINATED, outcome);
+  return kKbKilled;
+}
+
+// The callbacks that may not sleep. kKbNotOurs: it is none of theirs, and `registers` are as they were.
+[[nodiscard]] kb_trap_result ask_in_trap(const BoundEvent& event, const void* pt_regs,
+                                         x86::Registers& registers) {
+  const Trapped trapped = {pt_regs, registers.fs_base, registers.gs_base};
+  // A resumable check in 32-bit code: whatever becomes of its eight registers is a user's.
+  const bool all_edits_do = event.resumable && registers.cs != kUserCode64;
+  const DispatchOutcome outcome = ask_atomic(event, trapped, registers);
+  switch (outcome.verdict) {
+    case Verdict::NotHandled:
+      return kKbNotOurs;
+    case Verdict::Handled:
+      if (all_edits_do && kb_readers() == 0) return kKbResume;
+      return accept_in_trap(event, outcome, trapped, registers);
+    default:
+      return kill_in_trap(event, outcome, registers);
+  }
+}
+
+[[nodiscard]] kb_trap_result trap(unsigned vector, const void* pt_regs, x86::Registers& registers) {
   BoundEvent event;
   const TrapSort sort = classify(vector, registers, event);
   if (sort == TrapSort::Other) return kKbNotOurs;
@@ -180,26 +232,10 @@ void keep_event(TaskThread& thread, const BoundEvent& event,
   }
 
   if (sort == TrapSort::BoundsFailure && atomic_callbacks_exist()) {
-    x86::Registers wanted;
-    const DispatchOutcome outcome = ask_atomic(event, registers, wanted);
-    if (outcome.verdict == Verdict::Handled && acceptable(outcome.decided_by, event, wanted, registers)) {
-      publish_exception(event, registers, wanted,
-                        {KEBOUND_DISPOSITION_HANDLED, outcome.asked, outcome.decided_by.routine,
-                         outcome.answer, ""},
-                        false);
-      registers = wanted;
+    const kb_trap_result result = ask_in_trap(event, pt_regs, registers);
+    if (result != kKbNotOurs) {
       if (thread != nullptr) release_thread(*thread);
-      return kKbResume;
-    }
-    if (outcome.verdict == Verdict::Error || outcome.verdict == Verdict::InvalidAnswer) {
-      if (outcome.verdict == Verdict::InvalidAnswer) disable_atomic(outcome, registers.rip);
-      kb_kill_current();
-      publish_exception(event, registers, registers,
-                        {KEBOUND_DISPOSITION_TERMINATED, outcome.asked,
-                         outcome.decided_by.routine, outcome.answer, ""},
-                        false);
-      if (thread != nullptr) release_thread(*thread);
-      return kKbResume;
+      return result;
     }
   }
   if (nt::Facility::registry().empty() && !somebody_else_asks()) {
@@ -232,7 +268,9 @@ int kb_interested(void) {
          any_propagates();
 }
 
-int kb_trap(unsigned vector, kb_registers* registers) { return trap(vector, registers_of(registers)); }
+int kb_trap(unsigned vector, const void* pt_regs, kb_registers* registers) {
+  return trap(vector, pt_regs, registers_of(registers));
+}
 
 struct kb_deferred_work* kb_take_deferred_work(void) {
   TaskThread* const thread = running_thread();

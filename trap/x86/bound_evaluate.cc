@@ -84,51 +84,52 @@ int32_t sign_extend(uint32_t value, unsigned bits) noexcept {
   return bits == 16 ? static_cast<int16_t>(value) : static_cast<int32_t>(value);
 }
 
-// Four bytes are there, of which the first `bits` count.
 int32_t bound_at(const uint8_t* bytes, unsigned bits) noexcept {
-  uint32_t value = 0;
+  if (bits == 16) {
+    int16_t value;
+    __builtin_memcpy(&value, bytes, sizeof value);
+    return value;
+  }
+  int32_t value;
   __builtin_memcpy(&value, bytes, sizeof value);
-  return sign_extend(value, bits);
+  return value;
 }
 
-// Where the two bounds are. The processor makes two accesses and computes the offset of each, so
-// that with the pair across the end of the offsets (64 KiB or 4 GiB) the upper bound is at offset 0
-// or so. One access is never split: it stays inside the segment or faults.
+// Where the two bounds are: pairs of `width` bytes at `offset` of a segment that begins at `base`.
 struct Pair {
-  uint32_t linear[2] = {};
-  bool inside_segment[2] = {};
+  uint32_t base;
+  uint32_t offset;
+  uint32_t width;
+  uint32_t mask;  // of offsets
 
-  Pair(const BoundInstruction& instruction, uint32_t base, uint32_t offset) noexcept {
-    const uint32_t width = instruction.operand_bits / 8;
-    const uint32_t mask = instruction.address_bits == 16 ? 0xffff : 0xffffffff;
-    for (unsigned i = 0; i < 2; ++i) {
-      const uint32_t at = (offset + i * width) & mask;
-      linear[i] = base + at;
-      inside_segment[i] =
-          at + uint64_t{width} <= kAddressEnd && linear[i] + uint64_t{width} <= kAddressEnd;
-    }
+  [[nodiscard]] uint32_t linear() const noexcept { return base + offset; }
+  // One behind the other, as nearly always: neither offsets nor addresses end in between.
+  [[nodiscard]] bool is_whole() const noexcept {
+    return offset <= mask - (2 * width - 1) && linear() <= uint32_t(kAddressEnd - 2 * width);
   }
 };
 
-// Reads the bounds; returns how many of the two are readable, the lower one first.
-unsigned read_bounds(const MemoryReader& memory, const Pair& pair, unsigned bits,
-                     int32_t (&bounds)[2]) noexcept {
-  const uint32_t width = bits / 8;
-  if (!pair.inside_segment[0]) return 0;
-  uint8_t bytes[8] = {};
-  const bool together =
-      pair.inside_segment[1] && pair.linear[1] == pair.linear[0] + uint64_t{width};
-  if (together) {  // one access to another process' memory costs less than two
-    const size_t readable = memory.read_some(memory.self, pair.linear[0], bytes, size_t{2} * width);
-    bounds[0] = bound_at(bytes, bits);
-    bounds[1] = bound_at(bytes + width, bits);
-    return readable >= size_t{2} * width ? 2 : readable >= width ? 1 : 0;
+// The processor makes two accesses and computes the offset of each, so that with the pair across
+// the end of the offsets (64 KiB or 4 GiB) the upper bound is at offset 0 or so. One access is
+// never split: it stays inside the segment or faults.
+[[nodiscard]] bool read_apart(const MemoryReader& memory, const Pair& pair, uint32_t at,
+                              uint8_t* bytes) noexcept {
+  const uint32_t linear = pair.base + at;
+  return at + uint64_t{pair.width} <= kAddressEnd && linear + uint64_t{pair.width} <= kAddressEnd &&
+         memory.read(linear, bytes, pair.width);
+}
+
+// Reads the bounds to bytes[0] and bytes[width]; returns how many of the two are readable, the
+// lower one first.
+[[nodiscard]] unsigned read_bounds(const MemoryReader& memory, const Pair& pair,
+                                   uint8_t (&bytes)[8]) noexcept {
+  if (pair.is_whole()) {  // one access to another process' memory costs less than two
+    const size_t readable = memory.read_some(memory.self, pair.linear(), bytes, 2 * pair.width);
+    return readable >= 2 * pair.width ? 2 : readable >= pair.width ? 1 : 0;
   }
-  if (!memory.read(pair.linear[0], bytes, width)) return 0;
-  bounds[0] = bound_at(bytes, bits);
-  if (!pair.inside_segment[1] || !memory.read(pair.linear[1], bytes, width)) return 1;
-  bounds[1] = bound_at(bytes, bits);
-  return 2;
+  if (!read_apart(memory, pair, pair.offset, bytes)) return 0;
+  const uint32_t upper = (pair.offset + pair.width) & pair.mask;
+  return read_apart(memory, pair, upper, bytes + pair.width) ? 2 : 1;
 }
 
 }  // namespace
@@ -167,14 +168,16 @@ BoundVerdict evaluate_bound(const BoundInstruction& instruction, const Registers
       break;
   }
   const unsigned bits = instruction.operand_bits;
-  const Pair pair(instruction, base, effective_offset(instruction, registers));
-  const bool aligned = pair.linear[0] % (bits / 8) == 0;
-  if ((registers.rflags & kRflagsAc) != 0 && !aligned) return BoundVerdict::NotBound;
+  const Pair pair = {base, effective_offset(instruction, registers), bits / 8,
+                     instruction.address_bits == 16 ? uint32_t{0xffff} : uint32_t{0xffffffff}};
+  const bool aligned = (pair.linear() & (pair.width - 1)) == 0;
+  if (!aligned && (registers.rflags & kRflagsAc) != 0) return BoundVerdict::NotBound;
 
   const int32_t index = sign_extend(register32(registers, instruction.index_register), bits);
-  int32_t bounds[2] = {};
-  const unsigned known = read_bounds(memory, pair, bits, bounds);
+  uint8_t bytes[8];
+  const unsigned known = read_bounds(memory, pair, bytes);
   if (known == 0) return BoundVerdict::Unreadable;
+  int32_t bounds[2] = {bound_at(bytes, bits), known == 2 ? bound_at(bytes + pair.width, bits) : 0};
   const bool below = index < bounds[0];
   if (known == 1) {
     // Processors compare with the lower bound before they touch the upper one.
@@ -196,7 +199,7 @@ BoundVerdict evaluate_bound(const BoundInstruction& instruction, const Registers
   event.index_raw = bits == 16 ? uint16_t(index) : uint32_t(index);
   event.lower = bounds[0];
   event.upper = bounds[1];
-  event.bounds_address = pair.linear[0];
+  event.bounds_address = pair.linear();
   return BoundVerdict::Exceeded;
 }
 
