@@ -31,7 +31,6 @@ static_assert(offsetof(kb_registers, rip) == offsetof(x86::Registers, rip) &&
               offsetof(kb_registers, gs_base) == offsetof(x86::Registers, gs_base) &&
               offsetof(kb_registers, gs) == offsetof(x86::Registers, gs));
 
-
 [[nodiscard]] x86::Registers& registers_of(kb_registers* registers) noexcept {
   return *reinterpret_cast<x86::Registers*>(registers);
 }
