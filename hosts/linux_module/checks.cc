@@ -21,6 +21,7 @@ constexpr uint64_t kPage = 4096;
 struct KnownImage {
   kb_mapped_file file;
   bool is_elf;
+  bool is_searched;  // for whether it
   bool numbers_its_traps;
   elf::Image image;
 };
@@ -102,14 +103,15 @@ class Look {
     if (is_new) forget_all();
   }
 
-  [[nodiscard]] bool run(const kb_mapped_file* file, const x86::Registers& registers,
+  [[nodiscard]] bool run(const kb_mapped_file* file, bool is_ud1, const x86::Registers& registers,
                          BoundEvent& event, x86::Recovery& recovery) noexcept {
     x86::RecoverySource source;
     source.mode = registers.cs == kUserCode64 ? x86::CodeMode::Bits64 : x86::CodeMode::Bits32;
     source.memory = memory_.reader();
     source.functions = {this, find_function};
     known_ = file != nullptr ? &image_of(*file) : nullptr;
-    source.evidence.unique_traps = known_ != nullptr && known_->numbers_its_traps;
+    // All of the text is searched for that; a ud2 has no number.
+    source.evidence.unique_traps = is_ud1 && known_ != nullptr && numbers_its_traps(*known_);
     const bool found =
         !memory_.missed() && x86::recover_check(source, registers, cache(), event, recovery);
     // What was found out in part is not to be remembered.
@@ -143,11 +145,16 @@ class Look {
     elf::ProgramHeaders headers;
     image.is_elf = elf::find_program_headers(file.begin, memory_.reader(), headers) &&
                    elf::read_image(headers, memory_.reader(), image.image);
-    for (unsigned i = 0; image.is_elf && i < image.image.text_count; ++i) {
+    return image;
+  }
+
+  [[nodiscard]] bool numbers_its_traps(KnownImage& image) noexcept {
+    for (unsigned i = 0; image.is_elf && !image.is_searched && i < image.image.text_count; ++i) {
       image.numbers_its_traps |=
           x86::numbers_its_traps(image.image.text[i], image.image.mode, memory_.reader());
     }
-    return image;
+    image.is_searched = true;
+    return image.numbers_its_traps;
   }
 
   static bool find_function(void* self, uint64_t address, x86::CodePlace& out) noexcept {
@@ -162,7 +169,7 @@ class Look {
 
   Workplace& place_;
   ResidentMemory& memory_;
-  const KnownImage* known_ = nullptr;
+  KnownImage* known_ = nullptr;
 };
 
 // How often a look is interrupted for pages: a search in a table of a million functions meets
@@ -171,7 +178,7 @@ constexpr unsigned kMaxLooks = 64;
 
 enum class Outcome : uint8_t { Found, None, Undecided };
 
-[[nodiscard]] Outcome look_at(const x86::Registers& registers, BoundEvent& event,
+[[nodiscard]] Outcome look_at(bool is_ud1, const x86::Registers& registers, BoundEvent& event,
                               x86::Recovery& recovery) noexcept {
   kb_mapped_file file;
   const bool has_file = kb_find_file(registers.rip, &file) != 0;
@@ -181,7 +188,7 @@ enum class Outcome : uint8_t { Found, None, Undecided };
     auto* const place = static_cast<Workplace*>(kb_take_workplace(sizeof(Workplace), &is_new));
     if (place == nullptr) return Outcome::Undecided;
     const bool found = Look(*place, is_new != 0, memory)
-                           .run(has_file ? &file : nullptr, registers, event, recovery);
+                           .run(has_file ? &file : nullptr, is_ud1, registers, event, recovery);
     kb_give_workplace(place);
     if (!memory.missed()) return found ? Outcome::Found : Outcome::None;
     if (!memory.fetch()) break;
@@ -193,7 +200,8 @@ enum class Outcome : uint8_t { Found, None, Undecided };
 
 bool recover_exception(TaskThread& thread) noexcept {
   BoundEvent event;
-  const Outcome outcome = look_at(thread.at_fault, event, thread.recovery);
+  const Outcome outcome = look_at(thread.event.source == BoundSource::ClangTrap, thread.at_fault,
+                                  event, thread.recovery);
   if (outcome == Outcome::Found) {
     thread.event = event;
     thread.at_fault.rip = event.ip;
