@@ -24,6 +24,10 @@ enum class TrapSort : uint8_t {
 [[nodiscard]] TrapSort classify(unsigned vector, x86::Registers& registers,
                                 BoundEvent& event) noexcept;
 
+// What is remembered of instructions. False: no memory.
+[[nodiscard]] bool start_classifying() noexcept;
+void stop_classifying() noexcept;
+
 // Context: the running task's registers, in the trap.
 void read_bases(x86::Registers& registers) noexcept;
 

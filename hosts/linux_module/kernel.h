@@ -64,6 +64,9 @@ void kb_log(int severe, const char* text);
 unsigned kb_processors(void);
 unsigned kb_processor(void);
 
+/* Up to `size` bytes of a file at `offset`; how many there were. `file` is what kb_read_image_facts() was given. Context: task. */
+size_t kb_read_file(void* file, uint64_t offset, void* buffer, size_t size);
+
 /* "module!symbol+0x1c", or the number where the kernel knows no name. */
 void kb_describe(uint64_t address, char* out, size_t size);
 
@@ -163,6 +166,15 @@ void kb_module_coming(void* module, const struct kb_image* image);
 void kb_module_going(void* module);
 
 void kb_system_thread(void* object);
+
+/* What the headers of a mapped file say, read through a buffer of `size` bytes: its build ID, and the file's own address
+ * of what is at `place` in it. 0: no ELF file that has that place in a segment. Context: task. */
+struct kb_image_facts {
+  uint64_t address;
+  uint8_t build_id_size;
+  uint8_t build_id[20];
+};
+int kb_read_image_facts(void* file, uint64_t place, void* buffer, size_t size, struct kb_image_facts* facts);
 
 #ifdef __cplusplus
 }

@@ -5,6 +5,7 @@
 
 #include <new>
 
+#include "hosts/kernel/user_return.h"
 #include "hosts/linux_module/classify.h"
 #include "hosts/linux_module/complaints.h"
 #include "hosts/linux_module/kebound_module.h"
@@ -54,7 +55,6 @@ constinit Native g_natives[2 * kMaxRegistrations];
   return nullptr;
 }
 
-constexpr uint16_t kUserCs64 = 0x33;
 constexpr uint64_t kUserFlags = 0x00254DD5;  // those of nt/trap_frame.cc
 
 // The callback edits `registers` in place; what of it counts is for the caller.
@@ -130,14 +130,15 @@ void keep_native_edits(const x86::Registers& before, x86::Registers& edited) noe
   edited.rflags = (before.rflags & ~kUserFlags) | (shown.rflags & kUserFlags);
 }
 
-void Trapped::read(x86::Registers& registers) const noexcept {
+[[gnu::noinline]] void Trapped::read(x86::Registers& registers) const noexcept {
   kb_registers_at(trap, reinterpret_cast<kb_registers*>(&registers));
   registers.fs_base = fs_base;
   registers.gs_base = gs_base;
 }
 
-DispatchOutcome ask_atomic(const BoundEvent& event, const Trapped& trapped,
-                           x86::Registers& registers) noexcept {
+// In one piece: the trap waits for it.
+[[gnu::flatten]] DispatchOutcome ask_atomic(const BoundEvent& event, const Trapped& trapped,
+                                            x86::Registers& registers) noexcept {
   return g_atomic.dispatch(g_contexts[kb_processor()], [&](const Registration& registration) {
     const RawAnswer answer =
         call_native(*static_cast<const Native*>(registration.context), event, registers);
