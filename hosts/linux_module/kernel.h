@@ -75,6 +75,32 @@ int kb_start_thread(void* object, const char* name);
 /* For a task that must not return to where it came from, and came from nowhere else. */
 __attribute__((noreturn)) void kb_stop_task(void);
 
+/* ---- user_code.c: the running process, as checks.cc looks at it. Context of all: task ---- */
+
+/* What is there of the process' memory, faulting nothing in; how many bytes. Nothing when the process is being killed.
+ * Lets other tasks run. */
+size_t kb_read_resident(uint64_t address, void* buffer, size_t size);
+/* Has the pages come; how many bytes from `address` on are there then. Takes as long as whoever gives them likes: a
+ * file system, another thread of the process. */
+size_t kb_fault_in(uint64_t address, size_t size);
+/* Nonzero: all of it. They fault in, too. */
+int kb_copy_from_user(uint64_t address, void* buffer, size_t size);
+int kb_copy_to_user(uint64_t address, const void* buffer, size_t size);
+
+/* A file around an address: where its mappings that lie together begin and end, and which file it is. */
+struct kb_mapped_file {
+  uint64_t begin, end;
+  uint64_t device, inode;
+};
+int kb_find_file(uint64_t address, struct kb_mapped_file* out);
+
+/* Memory of `size` bytes, always the same size, for one task at a time: zeroed when it is given out first, later as it
+ * was left. `is_new`: it was used for another address space, or for none. Waits where all are taken; whoever has one
+ * waits for nothing that a user decides about. Null: no memory, or the process is being killed. */
+void* kb_take_workplace(size_t size, int* is_new);
+void kb_give_workplace(void* memory);
+void kb_free_workplaces(void);
+
 /* ---- driver_call.S ---- */
 
 struct kb_guard {

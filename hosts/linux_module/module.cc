@@ -70,6 +70,7 @@ int kb_start(int windows_profile, uint64_t livelock_limit) {
 void kb_stop(void) {
   free_threads();
   free_images();
+  kb_free_workplaces();
   stop_classifying();
   stop_native();
 }
