@@ -106,7 +106,7 @@ class Look {
   [[nodiscard]] bool run(const kb_mapped_file* file, bool is_ud1, const x86::Registers& registers,
                          BoundEvent& event, x86::Recovery& recovery) noexcept {
     x86::RecoverySource source;
-    source.mode = registers.cs == kUserCode64 ? x86::CodeMode::Bits64 : x86::CodeMode::Bits32;
+    source.mode = registers.cs == kUserCs64 ? x86::CodeMode::Bits64 : x86::CodeMode::Bits32;
     source.memory = memory_.reader();
     source.functions = {this, find_function};
     known_ = file != nullptr ? &image_of(*file) : nullptr;

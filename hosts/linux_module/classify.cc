@@ -26,7 +26,7 @@ constinit DecodedBounds* g_decoded = nullptr;  // one for each processor
 [[nodiscard]] TrapSort describe_compiler_trap(const x86::Registers& registers,
                                               BoundEvent& event) noexcept {
   // In segments of an LDT the instruction pointer is no address.
-  if (registers.cs != kUserCode64 && registers.cs != kUserCode32) return TrapSort::Other;
+  if (registers.cs != kUserCs64 && registers.cs != kUserCs32) return TrapSort::Other;
   uint8_t code[x86::kMaxInstructionLength];
   const size_t size = UserMemory::read_some(nullptr, registers.rip, code, sizeof code);
   x86::CompilerTrap trap;

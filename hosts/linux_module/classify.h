@@ -9,9 +9,6 @@ namespace kebound::linux_module {
 inline constexpr unsigned kVectorBound = 5;
 inline constexpr unsigned kVectorInvalidOpcode = 6;
 
-inline constexpr uint16_t kUserCode64 = 0x33;
-inline constexpr uint16_t kUserCode32 = 0x23;
-
 enum class TrapSort : uint8_t {
   Other,          // none of ours
   BoundsFailure,  // it is one

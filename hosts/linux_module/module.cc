@@ -10,6 +10,7 @@
 #include "hosts/linux_module/classify.h"
 #include "hosts/linux_module/complaints.h"
 #include "hosts/linux_module/images.h"
+#include "hosts/linux_module/in_trap.h"
 #include "hosts/linux_module/native.h"
 #include "hosts/linux_module/settings.h"
 #include "hosts/linux_module/threads.h"
@@ -62,8 +63,8 @@ int kb_start(int windows_profile, uint64_t livelock_limit) {
   start_host();
   kebound::nt::Facility::configure(windows_profile != 0 ? kebound::nt::Profile::Windows
                                                         : kebound::nt::Profile::Default);
-  if (start_native() && start_classifying()) return 0;
-  stop_native();
+  if (start_in_trap() && start_classifying()) return 0;
+  stop_in_trap();
   return kNoMemory;
 }
 
@@ -72,7 +73,7 @@ void kb_stop(void) {
   free_images();
   kb_free_workplaces();
   stop_classifying();
-  stop_native();
+  stop_in_trap();
 }
 
 int kb_kernel_trap(unsigned vector, uint64_t ip, uint64_t* resume_ip) {

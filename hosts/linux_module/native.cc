@@ -3,41 +3,22 @@
 
 #include <string.h>
 
-#include <new>
-
 #include "hosts/kernel/user_return.h"
 #include "hosts/linux_module/classify.h"
 #include "hosts/linux_module/complaints.h"
-#include "hosts/linux_module/kebound_module.h"
-#include "hosts/linux_module/publish.h"
+#include "hosts/linux_module/in_trap.h"
 #include "nt/driver_call.h"
 #include "nt/report.h"
 #include "nt/trap_frame.h"
 
 namespace kebound::linux_module {
 
-constinit Registry g_atomic;
-
 namespace {
 
-constexpr uint16_t kAtomicTag = 1;   // of handles; the NT face's have 0
+constexpr uint64_t kUserFlags = 0x00254DD5;  // those of nt/trap_frame.cc
 constexpr Handle kBeingMade = 1;     // generation 0, which no handle has
 constexpr int kInvalid = -22;        // -EINVAL
 
-constinit DispatchContext* g_contexts = nullptr;  // one for each processor
-constinit void* g_contexts_memory = nullptr;
-
-// What a native callback is beside its registration, which has no room for it. Written before the
-// registration exists for the atomic ones, whose context is the entry's address.
-struct Native {
-  Atomic<Handle> handle{};  // of the registration it belongs to; 0: free; kBeingMade
-  bool atomic = false;
-  kebound_module_callback callback = nullptr;
-  void* context = nullptr;
-  const nt::Image* image = nullptr;
-  Atomic<uint32_t> disabled{};  // answered what is no answer: not asked any more
-  Atomic<uint32_t> removed{};   // by a bug check
-};
 constinit Native g_natives[2 * kMaxRegistrations];
 
 [[nodiscard]] Native* claim_native() noexcept {
@@ -54,17 +35,6 @@ constinit Native g_natives[2 * kMaxRegistrations];
     if (native.handle.load(MemoryOrder::Acquire) == handle) return &native;
   }
   return nullptr;
-}
-
-constexpr uint64_t kUserFlags = 0x00254DD5;  // those of nt/trap_frame.cc
-
-// The callback edits `registers` in place; what of it counts is for the caller.
-[[nodiscard]] RawAnswer call_native(const Native& native, const BoundEvent& event,
-                                    x86::Registers& registers) {
-  if (native.disabled.load(MemoryOrder::Relaxed) != 0) return kAnswerContinueSearch;
-  [[gnu::uninitialized]] kebound_event abi_event;
-  fill_abi_event(event, abi_event);
-  return native.callback(native.context, &abi_event, &abi_view(registers));
 }
 
 // How many sleepable natives there are or are being made: without any, no driver's callback is searched
@@ -128,49 +98,6 @@ void keep_native_edits(const x86::Registers& before, x86::Registers& edited) noe
   }
   edited.rflags = (before.rflags & ~kUserFlags) | (shown.rflags & kUserFlags);
 }
-
-[[gnu::noinline]] void Trapped::read(x86::Registers& registers) const noexcept {
-  kb_registers_at(trap, reinterpret_cast<kb_registers*>(&registers));
-  registers.fs_base = fs_base;
-  registers.gs_base = gs_base;
-}
-
-// In one piece: the trap waits for it.
-[[gnu::flatten]] DispatchOutcome ask_atomic(const BoundEvent& event, const Trapped& trapped,
-                                            x86::Registers& registers) noexcept {
-  return g_atomic.dispatch(g_contexts[kb_processor()], [&](const Registration& registration) {
-    const RawAnswer answer =
-        call_native(*static_cast<const Native*>(registration.context), event, registers);
-    if (answer != kAnswerHandled) trapped.read(registers);
-    return answer;
-  });
-}
-
-void disable_atomic(const DispatchOutcome& outcome, uint64_t ip) noexcept {
-  auto& native = *static_cast<Native*>(outcome.decided_by.context);
-  native.disabled.store(1, MemoryOrder::Relaxed);
-  report_bug_check({.code = static_cast<uint32_t>(nt::BugCheckCode::UnexpectedKernelModeTrap),
-                    .parameters = {kVectorBound, outcome.answer,
-                                   reinterpret_cast<uint64_t>(native.callback), ip},
-                    .driver = {},
-                    .callback = nt::Facility::describe(reinterpret_cast<uint64_t>(native.callback)),
-                    .explanation = "the callback's answer is none",
-                    .pid = kb_current_pid(),
-                    .tid = kb_current_tid()});
-}
-
-bool start_native() noexcept {
-  g_atomic.configure(kMaxRegistrations, kAtomicTag);
-  const unsigned count = kb_processors();
-  g_contexts_memory = kb_allocate(count * sizeof(DispatchContext) + kCacheLine);
-  if (g_contexts_memory == nullptr) return false;
-  const uint64_t at = reinterpret_cast<uint64_t>(g_contexts_memory) + kCacheLine - 1;
-  g_contexts = reinterpret_cast<DispatchContext*>(at & ~uint64_t{kCacheLine - 1});
-  for (unsigned i = 0; i < count; ++i) g_atomic.attach(*new (&g_contexts[i]) DispatchContext);
-  return true;
-}
-
-void stop_native() noexcept { kb_free(g_contexts_memory); }
 
 void remove_atomic_callbacks_of(const nt::Image& image) {
   for (Native& native : g_natives) {

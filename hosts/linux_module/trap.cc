@@ -13,12 +13,12 @@
 #include "hosts/linux_module/classify.h"
 #include "hosts/linux_module/complaints.h"
 #include "hosts/linux_module/device.h"
+#include "hosts/linux_module/in_trap.h"
 #include "hosts/linux_module/native.h"
 #include "hosts/linux_module/publish.h"
 #include "hosts/linux_module/settings.h"
 #include "hosts/linux_module/threads.h"
 #include "nt/trap_frame.h"
-#include "trap/x86/resume.h"
 
 namespace kebound::linux_module {
 
@@ -33,27 +33,6 @@ static_assert(offsetof(kb_registers, rip) == offsetof(x86::Registers, rip) &&
 
 [[nodiscard]] x86::Registers& registers_of(kb_registers* registers) noexcept {
   return *reinterpret_cast<x86::Registers*>(registers);
-}
-
-// Out of the way: BOUND is always resumable, and the plan is some hundred bytes.
-[[nodiscard, gnu::cold, gnu::noinline]] bool may_resume(const Registration& who,
-                                                        const BoundEvent& event,
-                                                        x86::Registers& wanted,
-                                                        const x86::Registers& before) {
-  const x86::ResumePlan plan = x86::plan_resumption(event, {}, before, nullptr, wanted);
-  if (plan.verdict == x86::Resumption::Resume) return true;
-  complain_once(who, "handled-refused", x86::resumption_text(plan.verdict));
-  return false;
-}
-
-[[nodiscard]] bool acceptable(const Registration& who, const BoundEvent& event,
-                              x86::Registers& wanted, const x86::Registers& before) {
-  if (!event.resumable && !may_resume(who, event, wanted, before)) return false;
-  if (const char* why = objection_to_return(wanted, before, kb_user_end())) {
-    complain_once(who, "frame-refused", why);
-    return false;
-  }
-  return true;
 }
 
 // Without a callback: those who read the device, and the policies.
@@ -158,57 +137,6 @@ void keep_event(TaskThread& thread, const BoundEvent& event,
 // The exception that a propagation came back with: the kernel's own.
 [[nodiscard]] bool is_second_time(TaskThread& thread, const x86::Registers& registers) noexcept {
   return thread.event.trap_ip == registers.rip && thread.at_fault.gpr[x86::Rsp] == registers.gpr[x86::Rsp];
-}
-
-void publish_atomic(const BoundEvent& event, const x86::Registers& before,
-                    const x86::Registers& after, unsigned disposition,
-                    const DispatchOutcome& outcome) noexcept {
-  publish_exception(event, before, after,
-                    {disposition, outcome.asked, outcome.decided_by.routine, outcome.answer, ""},
-                    false);
-}
-
-// Handled, and there is something to be looked at, or somebody who looks.
-[[nodiscard, gnu::noinline]] kb_trap_result accept_in_trap(const BoundEvent& event,
-                                                           const DispatchOutcome& outcome,
-                                                           const Trapped& trapped,
-                                                           x86::Registers& registers) {
-  x86::Registers before;
-  trapped.read(before);
-  keep_native_edits(before, registers);
-  if (!acceptable(outcome.decided_by, event, registers, before)) {
-    registers = before;
-    return kKbNotOurs;
-  }
-  publish_atomic(event, before, registers, KEBOUND_DISPOSITION_HANDLED, outcome);
-  return kKbResume;
-}
-
-[[nodiscard, gnu::noinline]] kb_trap_result kill_in_trap(const BoundEvent& event,
-                                                         const DispatchOutcome& outcome,
-                                                         const x86::Registers& registers) {
-  if (outcome.verdict == Verdict::InvalidAnswer) disable_atomic(outcome, registers.rip);
-  kb_kill_current();
-  publish_atomic(event, registers, registers, KEBOUND_DISPOSITION_TERMINATED, outcome);
-  return kKbKilled;
-}
-
-// The callbacks that may not sleep. kKbNotOurs: it is none of theirs, and `registers` are as they were.
-[[nodiscard]] kb_trap_result ask_in_trap(const BoundEvent& event, const void* pt_regs,
-                                         x86::Registers& registers) {
-  const Trapped trapped = {pt_regs, registers.fs_base, registers.gs_base};
-  // A resumable check in 32-bit code: whatever becomes of its eight registers is a user's.
-  const bool all_edits_do = event.resumable && registers.cs != kUserCode64;
-  const DispatchOutcome outcome = ask_atomic(event, trapped, registers);
-  switch (outcome.verdict) {
-    case Verdict::NotHandled:
-      return kKbNotOurs;
-    case Verdict::Handled:
-      if (all_edits_do && kb_readers() == 0) return kKbResume;
-      return accept_in_trap(event, outcome, trapped, registers);
-    default:
-      return kill_in_trap(event, outcome, registers);
-  }
 }
 
 [[nodiscard]] kb_trap_result trap(unsigned vector, const void* pt_regs, x86::Registers& registers) {
