@@ -16,13 +16,14 @@
 
 namespace kebound::linux_module {
 
+constinit Registry g_atomic;
+
 namespace {
 
 constexpr uint16_t kAtomicTag = 1;   // of handles; the NT face's have 0
 constexpr Handle kBeingMade = 1;     // generation 0, which no handle has
 constexpr int kInvalid = -22;        // -EINVAL
 
-constinit Registry g_atomic;
 constinit DispatchContext* g_contexts = nullptr;  // one for each processor
 constinit void* g_contexts_memory = nullptr;
 
@@ -113,8 +114,6 @@ void free_native(Native& native) noexcept {
 }
 
 }  // namespace
-
-bool atomic_callbacks_exist() noexcept { return !g_atomic.empty(); }
 
 void keep_native_edits(const x86::Registers& before, x86::Registers& edited) noexcept {
   const x86::Registers shown = edited;

@@ -9,7 +9,8 @@
 
 namespace kebound::linux_module {
 
-[[nodiscard]] bool atomic_callbacks_exist() noexcept;
+extern constinit Registry g_atomic;
+[[nodiscard]] inline bool atomic_callbacks_exist() noexcept { return !g_atomic.empty(); }
 
 // The registers of a trap can be had again: those that callbacks are shown are theirs to edit, and
 // nobody keeps a copy on the way of each exception.

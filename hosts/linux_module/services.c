@@ -176,18 +176,23 @@ fault:
 	return whole;
 }
 
-size_t kb_read_user(void *self, u64 address, void *buffer, size_t size)
+static noinline size_t read_bytes(u64 address, void *buffer, size_t size)
 {
 	const size_t first = min_t(size_t, size, PAGE_SIZE - offset_in_page(address));
 
-	if (read_words(address, buffer, size))
-		return size;
 	if (copy_from_user_nofault(buffer, (const void __user *)address, first))
 		return 0;
 	if (first == size ||
 	    copy_from_user_nofault(buffer + first, (const void __user *)(address + first), size - first))
 		return first;
 	return size;
+}
+
+size_t kb_read_user(void *self, u64 address, void *buffer, size_t size)
+{
+	if (read_words(address, buffer, size))
+		return size;
+	return read_bytes(address, buffer, size);
 }
 
 u64 kb_user_end(void)

@@ -83,7 +83,10 @@ void release_thread(TaskThread& thread) noexcept;
 void begin_propagation(TaskThread& thread) noexcept;
 [[nodiscard]] bool end_propagation(TaskThread& thread) noexcept;
 // Whether there is any such thread. Context: anywhere.
-[[nodiscard]] bool any_propagates() noexcept;
+extern constinit Atomic<uint32_t> g_propagating;
+[[nodiscard]] inline bool any_propagates() noexcept {
+  return g_propagating.load(MemoryOrder::Relaxed) != 0;
+}
 
 // The running task's; null if it is no NT thread. Context: anywhere.
 [[nodiscard]] TaskThread* running_thread() noexcept;
