@@ -12,7 +12,7 @@ insmod /modules/kebound.ko
 
 begin checks/corrected
 insmod /modules/corrector.ko
-for program in index64 index64-O0 index32 index32-O0 gcc64 gcc64-O0 gcc32 gcc32-O0; do
+for program in index64 index64-O0 index32-O0 gcc64 gcc64-O0 gcc32 gcc32-O0; do
   # The address of gcc's array in optimized 32-bit code is a constant: it may be a part of the index.
   case $program in index*) told=2,2 ;; gcc32) told=3,1 ;; *) told=3,2 ;; esac
   check "$program passes" "$($program 3)" 9
@@ -53,7 +53,7 @@ begin checks/many
 # More address spaces at once than there are places to work in, each of them with other code at the same addresses.
 insmod /modules/corrector.ko
 for round in 1 2 3 4; do
-  for program in index64 index64-O0 index32 gcc64 gcc64-O0 gcc32; do
+  for program in index64 index64-O0 index32-O0 gcc64 gcc64-O0 gcc32; do
     (check "$program of many" "$($program 12)" 81) &
   done
 done
