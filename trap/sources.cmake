@@ -11,6 +11,7 @@ set(KEBOUND_TRAP_SOURCES
   calls/ubsan.cc
   elf/encoded_reader.cc
   elf/unwind_table.cc
+  x86/array_proof.cc
   x86/bound_decode.cc
   x86/bound_evaluate.cc
   x86/called_check.cc

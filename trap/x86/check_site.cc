@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trap/x86/check_site.h"
 
+#include "trap/x86/array_proof.h"
 #include "trap/x86/flow_stores.h"
 #include "trap/x86/index_range.h"
 #include "trap/x86/index_use.h"
@@ -216,6 +217,7 @@ void take_fingerprint(const FunctionCode& code, CheckSite& site) noexcept {
 Confidence static_confidence(const CheckSite& site, bool clang) noexcept {
   if (clang && site.merged && !site.unoptimized) return Confidence::Unknown;
   if (site.divisor != 1 && (site.merged || site.displaced)) return Confidence::Unknown;
+  if (site.by_array) return Confidence::Certain;
   switch (site.proof) {
     case IndexProof::Element:
     case IndexProof::Structure:
@@ -313,6 +315,14 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
     site.range = IndexRange::Known;
   }
   site.unoptimized = is_unoptimized(operand, copies, uses, slots);
+  // What was calculated before the check may be an element's address, too.
+  const bool is_followed = doubt == Doubt::None && !uses.lost && copies.all &&
+                           ((uses.address | uses.value) & kRelated) == 0;
+  if (is_followed && site.divisor == 1 && site.range == IndexRange::Known &&
+      site.proof == IndexProof::Element &&
+      static_confidence(site, true) == Confidence::Unknown) {
+    site.by_array = is_index_by_array(room.uses, shape, source);
+  }
   if (doubt != Doubt::None) {
     site.resume_doubt = doubt;
     return;

@@ -168,6 +168,7 @@ void IndexUse::note_address(const Instruction& in, const IndexTag& sum) noexcept
   const unsigned native = flow_.code().mode() == CodeMode::Bits64 ? 64 : 32;
   const bool adds = in.op == Op::Lea || in.op == Op::Add;
   if (!adds || in.operands[0].bits != native || (sum.flags & IndexTag::kBased) == 0) return;
+  room_.makes_address |= has_index(sum) || (sum.flags & IndexTag::kLinear) != 0;
   if ((sum.flags & IndexTag::kSpent) == 0) uses_.address |= sum.origins & kAllButSuspect;
   if (!is_index(sum)) return;
   const bool displaced = in.op == Op::Lea && in.operands[1].displacement != 0;

@@ -32,6 +32,7 @@ struct UseRoom {
   IndexTags exceptional;
   // How the accesses behind the check depend on the index, one of each kind.
   bool more_forms = false;  // or some that are not known
+  bool makes_address = false;  // of what was made of the index and something unrelated
   uint8_t form_count = 0;
   AccessForm forms[kMaxForms];
 };
