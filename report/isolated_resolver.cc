@@ -44,16 +44,15 @@ class Server {
 
  private:
   // One mapping is all that is needed: most requests are of this kind, and maps can be long.
-  events::ModuleMap get_one_mapping(wire::Reader& in) {
-    events::ModuleMap map;
+  void get_one_mapping(wire::Reader& in, events::ModuleMap& map) {
     map.generation = next_generation_--;
     map.is_64bit = in.flag();
     map.mappings.push_back(wire::get_mapping(in));
-    return map;
   }
 
   void locate(wire::Reader& in, wire::Writer& out) {
-    const auto map = get_one_mapping(in);
+    events::ModuleMap map;
+    get_one_mapping(in, map);
     const auto address = in.value<uint64_t>();
     std::vector<StackFrame> frames;
     if (in.ok()) frames.push_back({address, resolver_->locate(map, address)});
@@ -61,7 +60,8 @@ class Server {
   }
 
   void array_at(wire::Reader& in, wire::Writer& out) {
-    const auto map = get_one_mapping(in);
+    events::ModuleMap map;
+    get_one_mapping(in, map);
     const auto address = in.value<uint64_t>();
     std::optional<x86::ArrayType> array;
     if (in.ok()) array = resolver_->array_at(map, address);
