@@ -235,8 +235,7 @@ bool ModuleArrays::is_written(uint64_t address) const {
     GElf_Shdr header;
     if (gelf_getshdr(section, &header) == nullptr) return false;
     const uint64_t offset = address - bias - header.sh_addr;
-    const bool is_memory =
-        (header.sh_flags & SHF_ALLOC) != 0 && (header.sh_flags & SHF_TLS) == 0;
+    const bool is_memory = (header.sh_flags & SHF_ALLOC) != 0 && (header.sh_flags & SHF_TLS) == 0;
     if (is_memory && offset < header.sh_size) return (header.sh_flags & SHF_WRITE) != 0;
   }
   return false;

@@ -36,7 +36,8 @@ class Symbolizer {
   [[nodiscard]] Location locate(const events::ModuleMap& modules, uint64_t address,
                                 bool is_return_address = false);
 
-  // The array in the file's writable data that begins at `address`; nothing where more than one may.
+  // The array in the file's writable data that begins at `address`; nothing where more than one
+  // may.
   [[nodiscard]] std::optional<x86::ArrayType> array_at(const events::ModuleMap& modules,
                                                        uint64_t address);
 

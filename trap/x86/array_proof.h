@@ -10,10 +10,16 @@
 
 namespace kebound::x86 {
 
-// True if everything that is accessed by the number that the check compared, behind it, is the
-// element with that number of an array, and the limit is the array's length. `uses`: of a check
-// whose index could be followed everywhere.
-[[nodiscard]] bool is_index_by_array(const UseRoom& uses, const BoundShape& shape,
-                                     const RecoverySource& source) noexcept;
+enum class ArrayVerdict : uint8_t {
+  Unknown,      // nothing is known of what is accessed, or not of all of it
+  Confirmed,    // the compared number is the index
+  Contradicted  // an array begins where the number 0 accesses it, and it is another one
+};
+
+// Whether everything that is accessed by the number that the check compared, behind it, is the
+// element with that number of an array, and the limit is the array's length. `followed`: the number
+// was, everywhere, and nothing else that it was made from may be an address.
+[[nodiscard]] ArrayVerdict judge_by_arrays(const UseRoom& uses, const BoundShape& shape,
+                                           bool followed, const RecoverySource& source) noexcept;
 
 }  // namespace kebound::x86

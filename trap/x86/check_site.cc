@@ -150,12 +150,13 @@ bool find_quotient(ValueId value, uint32_t written, unsigned bits, const FlowSta
 }
 
 // What the accesses behind the check say, beyond what they say of the compared number alone.
-void judge_accesses(const TrapEdge& edge, const UseRoom& uses, const IndexCopies& copies,
+// True if the check's trap is a ud1.
+bool judge_accesses(const TrapEdge& edge, const UseRoom& uses, const IndexCopies& copies,
                     unsigned bits, const FlowState& state, FlowAnalysis& flow, CheckSite& site,
                     Place& ranged) noexcept {
   Instruction branch;
   Instruction trap;
-  if (!flow.code().decode(edge.branch, branch)) return;
+  if (!flow.code().decode(edge.branch, branch)) return false;
   const uint64_t leads_to =
       edge.condition == branch.condition ? branch.target : edge.branch + branch.length;
   if (!flow.code().decode_anywhere(leads_to, trap)) trap = {};
@@ -176,24 +177,27 @@ void judge_accesses(const TrapEdge& edge, const UseRoom& uses, const IndexCopies
     }
     if (site.proof < own->proof) site.proof = own->proof;
     site.access = own->access;
-    return;
+    return is_ud1;
   }
   // clang's -fsanitize=local-bounds compares the offset in bytes.
   own = own_form(uses, sisters, IndexProof::Bytes);
-  if (is_ud1 || site.merged || own == nullptr || own->factor != 1 || own->bytes < 2) return;
+  if (is_ud1 || site.merged || own == nullptr || own->factor != 1 || own->bytes < 2) {
+    return is_ud1;
+  }
   for (unsigned i = 0; i < chain.count; ++i) {
     if (chain.factors[i] != own->bytes || chain.sums[i] != 0) continue;
     if (!find_quotient(chain.values[i], edge.written, bits, state, flow.room().slots, site,
                        ranged)) {
-      return;
+      return is_ud1;
     }
     site.divisor = own->bytes;
     site.proof = IndexProof::Element;
     site.displaced = own->offset != 0;
     site.access = own->access;
     site.factor = own->bytes;
-    return;
+    break;
   }
+  return is_ud1;
 }
 
 void take_fingerprint(const FunctionCode& code, CheckSite& site) noexcept {
@@ -217,6 +221,7 @@ void take_fingerprint(const FunctionCode& code, CheckSite& site) noexcept {
 Confidence static_confidence(const CheckSite& site, bool clang) noexcept {
   if (clang && site.merged && !site.unoptimized) return Confidence::Unknown;
   if (site.divisor != 1 && (site.merged || site.displaced)) return Confidence::Unknown;
+  if (clang && site.another_array && !site.unoptimized) return Confidence::Unknown;
   if (site.by_array) return Confidence::Certain;
   switch (site.proof) {
     case IndexProof::Element:
@@ -304,7 +309,8 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
   site.read_unsigned = is_unsigned && !is_signed;
   site.factor = uses.factor;
   Place ranged = operand;
-  judge_accesses(edge, room.uses, copies, compare.operands[0].bits, state, flow, site, ranged);
+  const bool is_ud1 =
+      judge_accesses(edge, room.uses, copies, compare.operands[0].bits, state, flow, site, ranged);
   site.range = index_range(flow, edge.compare, state, ranged);
   // As a size_t, an unsigned int has a range: "u + 3ul < 10" is "u < 7".
   const bool is_widened =
@@ -318,10 +324,16 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
   // What was calculated before the check may be an element's address, too.
   const bool is_followed = doubt == Doubt::None && !uses.lost && copies.all &&
                            ((uses.address | uses.value) & kRelated) == 0;
-  if (is_followed && site.divisor == 1 && site.range == IndexRange::Known &&
-      site.proof == IndexProof::Element &&
-      static_confidence(site, true) == Confidence::Unknown) {
-    site.by_array = is_index_by_array(room.uses, shape, source);
+  if (is_ud1 && !site.unoptimized && site.divisor == 1 && site.range == IndexRange::Known &&
+      site.proof == IndexProof::Element) {
+    const ArrayVerdict verdict = judge_by_arrays(room.uses, shape, is_followed, source);
+    site.by_array = verdict == ArrayVerdict::Confirmed;
+    site.another_array = verdict == ArrayVerdict::Contradicted;
+    // Of table[k + 3] and other[k] the first may have been the one that was checked.
+    site.displaced |= room.uses.displaced_address;
+    for (unsigned i = 0; i < room.uses.form_count; ++i) {
+      site.displaced |= room.uses.forms[i].offset != 0;
+    }
   }
   if (doubt != Doubt::None) {
     site.resume_doubt = doubt;
