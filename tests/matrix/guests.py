@@ -161,7 +161,7 @@ def lines_of_shapes():
 def groups_of_shapes():
     """The row of the table that each shape belongs to, and its order there: {name: group}."""
     groups = {}
-    for name in ("arrays.c", "objects.c", "local.c", "containers.cc", "fortified.c"):
+    for name in ("arrays.c", "objects.c", "doubtful.c", "local.c", "containers.cc", "fortified.c"):
         with open(os.path.join(SOURCES, name), encoding="utf-8") as file:
             for group, shape in re.findall(r'^ +\{"([^"]+)", "(\w+)",', file.read(), re.MULTILINE):
                 groups[shape] = group
