@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -29,6 +30,10 @@ struct Mapping {
   bool executable = false;
   std::string path;       // as the target sees it; "[vdso]", "[stack]" and the like for no file
   std::string open_path;  // where this process can open the same file: path, /proc/PID/root/..., or /proc/self/fd/N
+  // Where the event itself says which build of the file was mapped (bytes), and where: what is at open_path by now, and
+  // has another build ID, is not that file.
+  std::string build_id = {};
+  std::optional<uint64_t> bias = std::nullopt;  // the file's own addresses + bias = addresses in memory
 };
 
 // Mappings of one address space, sorted by begin. Immutable; a new one is made when the target's changed.
@@ -37,6 +42,7 @@ struct ModuleMap {
   bool is_64bit = false;    // of the ELF program: the class its modules have
   std::vector<Mapping> mappings;
   std::vector<int> kept_fds;  // open while the map lives: files that were deleted or are in another mount namespace
+  std::shared_ptr<const ModuleMap> source;  // that this one was made from, and whose descriptors it uses; mostly null
   ModuleMap() = default;
   ModuleMap(const ModuleMap&) = delete;
   ModuleMap& operator=(const ModuleMap&) = delete;

@@ -23,8 +23,8 @@ std::vector<std::string> split_path(std::string_view list) {
   return directories;
 }
 
-std::shared_ptr<const ElfFile> by_build_id(const ElfFile& elf, const std::string& directory) {
-  const auto id = elf.build_id();
+std::shared_ptr<const ElfFile> by_build_id(std::string_view id, bool is_64bit,
+                                           const std::string& directory) {
   if (id.size() < 2 || id.size() > 64) return nullptr;
   std::string path = directory + "/.build-id/";
   for (size_t i = 0; i < id.size(); ++i) {
@@ -32,7 +32,7 @@ std::shared_ptr<const ElfFile> by_build_id(const ElfFile& elf, const std::string
     if (i == 0) path += '/';
   }
   auto found = ElfFile::open(path + ".debug");
-  return found && found->is_64bit() == elf.is_64bit() && found->build_id() == id ? found : nullptr;
+  return found && found->is_64bit() == is_64bit && found->build_id() == id ? found : nullptr;
 }
 
 std::shared_ptr<const ElfFile> by_link(const ElfFile& elf, const ElfFile::DebugLink& link,
@@ -44,12 +44,20 @@ std::shared_ptr<const ElfFile> by_link(const ElfFile& elf, const ElfFile::DebugL
 
 }  // namespace
 
+std::shared_ptr<const ElfFile> find_debug_file_of_build(std::string_view build_id, bool is_64bit,
+                                                        std::string_view debug_path) {
+  for (const auto& directory : split_path(debug_path)) {
+    if (auto found = by_build_id(build_id, is_64bit, directory)) return found;
+  }
+  return nullptr;
+}
+
 std::shared_ptr<const ElfFile> find_debug_file(const ElfFile& elf, const std::string& open_path,
                                                const std::string& target_path,
                                                std::string_view debug_path) {
   const auto directories = split_path(debug_path);
   for (const auto& directory : directories) {
-    if (auto found = by_build_id(elf, directory)) return found;
+    if (auto found = by_build_id(elf.build_id(), elf.is_64bit(), directory)) return found;
   }
   const auto link = elf.debug_link();
   if (!link) return nullptr;

@@ -12,6 +12,8 @@
 #include <array>
 #include <utility>
 
+#include "trap/elf/image_file.h"
+
 namespace kebound::report {
 namespace {
 
@@ -58,6 +60,22 @@ class ScopedFd {
  private:
   int fd_;
 };
+
+// As whoever maps the file sees it.
+std::string loaded_build_id(const std::vector<uint8_t>& bytes) {
+  const auto read = [](void* self, uint64_t offset, void* buffer, size_t size) noexcept -> size_t {
+    const auto& from = *static_cast<const std::vector<uint8_t>*>(self);
+    if (offset >= from.size()) return 0;
+    const size_t count = std::min<uint64_t>(size, from.size() - offset);
+    memcpy(buffer, from.data() + offset, count);
+    return count;
+  };
+  uint8_t window[elf::kImageWindow];
+  elf::ImageFile image;
+  const MemoryReader reader{const_cast<std::vector<uint8_t>*>(&bytes), read};
+  if (!elf::read_image_file(reader, 0, window, sizeof window, image)) return {};
+  return {reinterpret_cast<const char*>(image.build_id), image.build_id_size};
+}
 
 // The size that a compressed section claims to have when inflated; 0 if it is not compressed.
 template <typename Types>
@@ -124,7 +142,9 @@ std::shared_ptr<const ElfFile> ElfFile::from_bytes(std::vector<uint8_t> bytes) {
   } else if (file->bytes_[EI_CLASS] == ELFCLASS32) {
     sane = file->parse<Elf32>();
   }
-  return sane ? file : nullptr;
+  if (!sane) return nullptr;
+  file->loaded_build_id_ = loaded_build_id(file->bytes_);
+  return file;
 }
 
 template <typename Types>
@@ -240,8 +260,13 @@ std::string_view ElfFile::section(std::string_view name) const noexcept {
   return {};
 }
 
+bool ElfFile::has_build_id(std::string_view id) const noexcept {
+  return id == build_id() || id == loaded_build_id_;
+}
+
 std::string_view ElfFile::build_id() const noexcept {
   std::string_view notes = section(".note.gnu.build-id");
+  if (notes.empty()) return loaded_build_id_;
   while (notes.size() >= sizeof(Elf64_Nhdr)) {
     Elf64_Nhdr header;  // the same in both classes
     memcpy(&header, notes.data(), sizeof header);

@@ -64,7 +64,10 @@ class ElfFile {
 
   // Contents of the first section of that name, empty if there is none.
   [[nodiscard]] std::string_view section(std::string_view name) const noexcept;
+  // By its section, or where there are no sections by the program headers; empty if it has none.
   [[nodiscard]] std::string_view build_id() const noexcept;
+  // Whether it is of that build, by its section or by its program headers.
+  [[nodiscard]] bool has_build_id(std::string_view id) const noexcept;
   struct DebugLink {
     std::string name;  // a bare file name
     uint32_t crc = 0;
@@ -86,6 +89,7 @@ class ElfFile {
   bool is_64bit_ = false;
   std::vector<LoadSegment> segments_;
   std::vector<Section> sections_;
+  std::string loaded_build_id_;  // what is mapped with it
   uint64_t begin_ = 0;
   uint64_t end_ = 0;
 };
@@ -108,6 +112,11 @@ class ElfFile {
                                                              const std::string& open_path,
                                                              const std::string& target_path,
                                                              std::string_view debug_path);
+
+// The debug file of a build, of which nothing else may be there; found in `debug_path`, verified.
+[[nodiscard]] std::shared_ptr<const ElfFile> find_debug_file_of_build(std::string_view build_id,
+                                                                      bool is_64bit,
+                                                                      std::string_view debug_path);
 
 // Files that were opened, by identity, bounded in number and bytes; also remembers what is no ELF.
 class ElfCache {

@@ -53,6 +53,7 @@ std::string place_members(const Location& location, const std::string& suppressi
   std::string text;
   JsonWriter json(text);
   module(json, location);
+  json.member("build_id").text_or_null(location.build_id);
   source(json, location.frames.empty() ? nullptr : &location.frames[0]);
   if (!suppression.empty()) json.member("suppression").string(suppression);
   return text;
@@ -128,8 +129,8 @@ void JsonlRenderer::exception(const BoundException& exception, std::string& out)
   const auto& event = exception.event;
   Place& place = places_.find(exception);
   if (place.json.empty()) {
-    place.json = place_members(place.location,
-                               gen_suppressions_ ? suppression(event, place.location) : "");
+    place.json =
+        place_members(place.location, gen_suppressions_ ? suppression(event, place.location) : "");
   }
   JsonWriter json(out);
   begin(json, "bound-exception", exception.time_ns);

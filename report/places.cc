@@ -39,7 +39,8 @@ std::shared_ptr<Place> Places::resolve(const events::BoundException& exception) 
   if (by_name_.size() >= kMaxPlaces) by_name_.clear();
   auto& place = by_name_[name];
   // Another version of the file under the same name is another place.
-  const bool same = place && place->location.frames.empty() == location.frames.empty() &&
+  const bool same = place && place->location.build_id == location.build_id &&
+                    place->location.frames.empty() == location.frames.empty() &&
                     (location.frames.empty() ||
                      (place->location.frames[0].line == location.frames[0].line &&
                       place->location.frames[0].function == location.frames[0].function));

@@ -17,6 +17,8 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr size_t kMaxBuildIdDigits = 128;  // as many as a Location has
+
 // Thrown and caught in this file.
 struct Refusal {
   std::string why;
@@ -154,6 +156,16 @@ Location location_of(const Json& object) {
   return location;
 }
 
+std::string build_id(const Json& object) {
+  const Json* const value = later_member(object, "build_id");
+  if (value == nullptr) return {};
+  auto digits = text(*value, "build_id");
+  if (digits.size() > kMaxBuildIdDigits ||
+      digits.find_first_not_of("0123456789abcdef") != std::string::npos)
+    refuse("build_id", "not a build ID");
+  return digits;
+}
+
 void stack_frames(const Json& object, RecordedLine& line) {
   if (!object.contains("stack")) return;
   for (const Json& item : array(object, "stack", 4'096)) {
@@ -259,6 +271,7 @@ events::BoundException bound_exception(const Json& object, RecordedLine& line) {
   if (const Json* const rule = later_member(object, "rule"))
     exception.rule = std::make_shared<const std::string>(text(*rule, "rule"));
   line.location = location_of(object);
+  line.location.build_id = build_id(object);
   stack_frames(object, line);
   if (!line.stack.empty() && !line.stack[0].location.frames.empty() &&
       line.stack[0].pc == exception.event.ip) {

@@ -75,6 +75,7 @@ void RecordedResolver::admit(RecordedLine& line) {
   const Location& location = line.location;
   part(exception->program ? *exception->program : "");
   part(location.module);
+  part(location.build_id);
   part(std::to_string(location.offset.value_or(~uint64_t{0})));
   part(std::to_string(exception->event.ip));
   for (const auto& frame : location.frames) {

@@ -172,6 +172,10 @@ TEST(RecordedEvents, SayWhatIsWrongWithALine) {
   EXPECT_EQ(why(with("\"disposition\":\"handled\"", "\"disposition\":\"lost\"")),
             "the member 'disposition' is not one that is known");
   EXPECT_EQ(why(with("\"code\":\"62", "\"code\":\"zz")), "the member 'code' is not hexadecimal");
+  for (const char* id : {"\"0x12\"", "\"AB\"", "7", "\"12/../34\""}) {
+    EXPECT_NE(why(with("\"build_id\":null", std::string("\"build_id\":") + id)), "good");
+  }
+  EXPECT_EQ(why(with("\"build_id\":null", "\"build_id\":\"0123abcd\"")), "good");
   EXPECT_EQ(why(with("\"answers\":[", "\"answers\":[7,")),
             "the member 'answers' is not an array of objects");
 }

@@ -12,6 +12,7 @@ namespace kebound::report {
 namespace {
 
 constexpr size_t kMaxModules = 256;
+constexpr size_t kMaxBuilds = 32;
 constexpr size_t kMaxCachedPlaces = 65'536;
 constexpr size_t kMaxBuildId = 64;  // bytes; what linkers write has 20 at most
 
@@ -86,7 +87,10 @@ std::shared_ptr<const ElfFile> Symbolizer::file_of(const events::ModuleMap& modu
   const auto [known, is_new] = identities_.try_emplace(&mapping);
   if (is_new) known->second = identify_file(mapping.open_path).value_or(FileId{});
   if (known->second == FileId{}) return nullptr;
-  return files_.open(mapping.open_path, known->second);
+  auto file = files_.open(mapping.open_path, known->second);
+  const bool is_other_build =
+      file && !mapping.build_id.empty() && !file->has_build_id(mapping.build_id);
+  return is_other_build ? nullptr : file;
 }
 
 Symbolizer::Module* Symbolizer::module_of(const events::ModuleMap& modules,
@@ -108,18 +112,36 @@ Symbolizer::Module* Symbolizer::module_of(const events::ModuleMap& modules,
   return module;
 }
 
+Symbolizer::Module* Symbolizer::module_of_build(const events::ModuleMap& modules,
+                                                const events::Mapping& mapping) {
+  if (mapping.build_id.empty()) return nullptr;
+  const auto key = std::pair(mapping.build_id, modules.is_64bit);
+  if (const auto known = builds_.find(key); known != builds_.end()) return known->second.get();
+  auto file = find_debug_file_of_build(mapping.build_id, modules.is_64bit, debug_path_);
+  if (!file) return nullptr;
+  if (builds_.size() >= kMaxBuilds) builds_.clear();
+  auto& slot = builds_[key];
+  slot = std::make_unique<Module>(std::move(file), mapping, debug_path_);
+  return slot.get();
+}
+
 Location Symbolizer::locate(const events::ModuleMap& modules, uint64_t address,
                             bool is_return_address) {
   Location location;
   const auto* mapping = find_mapping(modules, address);
   if (mapping == nullptr || !is_module(*mapping)) return location;
   location.module = mapping->path;
-  Module* const module = module_of(modules, *mapping);
-  if (module == nullptr) return location;
-  location.build_id = module->build_id;
-  location.offset = module->file->address_of(address - mapping->begin + mapping->file_offset,
-                                             mapping->executable);
-  if (!location.offset) return location;
+  Module* module = module_of(modules, *mapping);
+  if (module != nullptr) {
+    location.build_id = module->build_id;
+    location.offset = module->file->address_of(address - mapping->begin + mapping->file_offset,
+                                               mapping->executable);
+  } else if (mapping->bias) {
+    location.build_id = hexadecimal(mapping->build_id);
+    location.offset = address - *mapping->bias;
+    module = module_of_build(modules, *mapping);
+  }
+  if (module == nullptr || !location.offset) return location;
   const uint64_t wanted = *location.offset - (is_return_address ? 1 : 0);
   if (module->places.size() >= kMaxCachedPlaces) module->places.clear();
   const auto [place, is_new] = module->places.try_emplace(wanted);

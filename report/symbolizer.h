@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "events/record.h"
 #include "report/elf_file.h"
@@ -32,7 +33,8 @@ class Symbolizer {
 
   // What is at `address`; with `is_return_address`, what the call before it belongs to (the offset
   // is still that of `address`). Missing, changed, malformed and oversized files give a Location
-  // without frames, never an error.
+  // without frames, never an error. Where the mapping says which build it was, and the file is
+  // another, only the debug file of that build has names.
   [[nodiscard]] Location locate(const events::ModuleMap& modules, uint64_t address,
                                 bool is_return_address = false);
 
@@ -41,17 +43,21 @@ class Symbolizer {
   [[nodiscard]] std::optional<x86::ArrayType> array_at(const events::ModuleMap& modules,
                                                        uint64_t address);
 
-  // The checked copy of the file behind a mapping; null if there is none.
+  // The checked copy of the file behind a mapping; null if there is none, or it is another build
+  // than the mapping's.
   [[nodiscard]] std::shared_ptr<const ElfFile> file_of(const events::ModuleMap& modules,
                                                        const events::Mapping& mapping);
 
  private:
   struct Module;
   Module* module_of(const events::ModuleMap& modules, const events::Mapping& mapping);
+  // Of a file that is not there any more, by its debug file; null if there is none.
+  Module* module_of_build(const events::ModuleMap& modules, const events::Mapping& mapping);
 
   std::string debug_path_;
   ElfCache files_;
   std::map<FileId, std::unique_ptr<Module>> modules_;
+  std::map<std::pair<std::string, bool>, std::unique_ptr<Module>> builds_;  // by ID and class
   // The mapping's file, resolved once per generation; of the last generation only.
   uint64_t generation_ = ~uint64_t{0};
   std::unordered_map<const events::Mapping*, FileId> identities_;

@@ -224,6 +224,63 @@ TEST_F(MovedFile, IsReadAgainWhenAnotherVersionTakesItsPlace) {
   EXPECT_THAT(symbolizer.locate(*map, capture.registers.rip).frames, IsEmpty());
 }
 
+TEST_F(MovedFile, OfAnotherBuildHasNamesOnlyByTheDebugFileOfTheRightOne) {
+  // The same code in both; the DWARF version makes another build of it.
+  const auto path = directory_ + "/program";
+  std::filesystem::copy_file(fixture("chain64"), path);
+  const auto capture = testing::capture_fault({path});
+  ASSERT_TRUE(capture.ok) << capture.why;
+  const auto elf = ElfFile::open(path);
+  const std::string id(elf->build_id());
+  const auto right = fault_of(capture);
+  const uint64_t bias = capture.registers.rip - *right.offset;
+
+  static uint64_t generation = 2'000'000;
+  const auto map_of_build = [&](const std::string& open_path) {
+    auto map = std::make_shared<events::ModuleMap>();
+    map->generation = ++generation;
+    map->is_64bit = true;
+    map->mappings = capture.modules->mappings;
+    for (auto& mapping : map->mappings) {
+      if (mapping.path != path) continue;
+      mapping.open_path = open_path;
+      mapping.build_id = id;
+      mapping.bias = bias;
+    }
+    return map;
+  };
+  const auto debug_folder = directory_ + "/debug";
+  Symbolizer symbolizer(debug_folder);
+  const auto same = symbolizer.locate(*map_of_build(path), capture.registers.rip);
+  ASSERT_FALSE(same.frames.empty());
+  EXPECT_EQ(same.frames[0].function, "pick");
+
+  std::filesystem::copy_file(fixture("chain64_dwarf4"), path,
+                             std::filesystem::copy_options::overwrite_existing);
+  for (const auto& open_path : {path, std::string(), directory_ + "/nothing"}) {
+    const auto other = symbolizer.locate(*map_of_build(open_path), capture.registers.rip);
+    EXPECT_THAT(other.frames, IsEmpty());
+    EXPECT_EQ(other.module, path);
+    EXPECT_EQ(other.offset, right.offset);
+    EXPECT_EQ(other.build_id, hexadecimal(id));
+  }
+
+  const auto digits = hexadecimal(id);
+  const auto folder = debug_folder + "/.build-id/" + digits.substr(0, 2);
+  std::filesystem::create_directories(folder);
+  ASSERT_EQ(system(("objcopy --only-keep-debug " + fixture("chain64") + " " + folder + "/" +
+                    digits.substr(2) + ".debug")
+                       .c_str()),
+            0);
+  for (const auto& open_path : {path, std::string()}) {
+    const auto found = symbolizer.locate(*map_of_build(open_path), capture.registers.rip);
+    ASSERT_FALSE(found.frames.empty());
+    EXPECT_EQ(found.frames[0].function, "pick");
+    EXPECT_EQ(found.frames[0].line, line_of("chain.c", "the failing line"));
+    EXPECT_EQ(found.offset, right.offset);
+  }
+}
+
 TEST(Demangle, NamesCxxSymbolsAndLeavesOthersAlone) {
   EXPECT_EQ(demangle("_ZN3lib4pickEi"), "lib::pick(int)");
   EXPECT_EQ(demangle("pick"), "pick");

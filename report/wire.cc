@@ -10,6 +10,9 @@ void put(Writer& out, const events::Mapping& mapping) {
   out.value(uint8_t{mapping.executable});
   out.text(mapping.path);
   out.text(mapping.open_path);
+  out.text(mapping.build_id);
+  out.value(uint8_t{mapping.bias.has_value()});
+  out.value(mapping.bias.value_or(0));
 }
 
 events::Mapping get_mapping(Reader& in) {
@@ -20,6 +23,10 @@ events::Mapping get_mapping(Reader& in) {
   mapping.executable = in.flag();
   mapping.path = in.text();
   mapping.open_path = in.text();
+  mapping.build_id = in.text();
+  const bool has_bias = in.flag();
+  const auto bias = in.value<uint64_t>();
+  if (has_bias) mapping.bias = bias;
   return mapping;
 }
 

@@ -175,6 +175,8 @@ inline constexpr Doubt kLastDoubt = Doubt::ArgumentsLost;
   return "unknown";
 }
 
+// The members are in the order of abi.h's kebound_event: a host on whose way each instruction counts
+// copies them as they lie.
 struct BoundEvent {
   BoundSource source = BoundSource::X86Bound;
   Confidence confidence = Confidence::Unknown;
@@ -182,21 +184,21 @@ struct BoundEvent {
   uint8_t index_register = 0;      // x86::Gpr that holds the index, where index_address is 0
   uint8_t index_width = 0;         // bits of the comparison: 8, 16, 32, 64; 0: unknown
   CheckKind check = CheckKind::ArrayBounds;
-  Doubt doubt = Doubt::None;  // of index and bounds, or else of resuming
   // Handled may resume: at ip, with the index as corrected. Where not, what would run then is not
   // what the compiler made the check for.
   bool resumable = true;
-  uint64_t ip = 0;       // of the failing check, user virtual address
-  uint64_t trap_ip = 0;  // of what raised the exception; for BOUND the check itself
-  int64_t index = 0;     // signed: sign-extended from index_width
-  int64_t lower = 0;     // both bounds are inclusive
+  Doubt doubt = Doubt::None;    // of index and bounds, or else of resuming
+  uint64_t ip = 0;              // of the failing check, user virtual address
+  int64_t index = 0;            // signed: sign-extended from index_width
+  int64_t lower = 0;            // both bounds are inclusive
   int64_t upper = 0;
+  uint64_t bounds_address = 0;  // where the pair of bounds was read, 0 if nowhere
+  uint64_t trap_ip = 0;         // of what raised the exception; for BOUND the check itself
   uint64_t index_raw = 0;       // the index' bits at index_width
   uint64_t index_address = 0;   // where it is in memory, 0: in index_register
   // An instruction that has the source line of the check, where compilers give that of the compare
   // itself to a neighbour: the access that the check guards. 0: ip has it, as far as is known.
   uint64_t line_ip = 0;
-  uint64_t bounds_address = 0;  // where the pair of bounds was read, 0 if nowhere
 
   bool operator==(const BoundEvent&) const = default;
 };

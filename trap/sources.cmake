@@ -10,6 +10,7 @@ set(KEBOUND_TRAP_SOURCES
   calls/remote_text.cc
   calls/ubsan.cc
   elf/encoded_reader.cc
+  elf/image_file.cc
   elf/unwind_table.cc
   x86/array_proof.cc
   x86/bound_decode.cc

@@ -4,7 +4,12 @@ cost() { # WORDS MODE
   echo "@cost $1: $(cost32 2000 "$2")"
 }
 
+check_cost() { # WORDS MODE
+  echo "@cost $1: $(cost_check 1000 "$2")"
+}
+
 begin cost
+check_cost "a ud2 that is no check, SIGILL and a handler, without the module" ud2
 cost "a BOUND that passes, without the module" none
 cost "SIGSEGV and a handler that returns, without the module" signal
 insmod /modules/kebound.ko
@@ -23,5 +28,10 @@ wait
 echo 0 >/sys/module/probe/parameters/answer
 cost "asked, nobody's, and then SIGSEGV and a handler" signal
 rmmod probe
+insmod /modules/corrector.ko
+check_cost "a compiler's check, the first time it fails" first
+check_cost "a compiler's check, handled by a callback that may sleep" handled
+check_cost "a ud2 that is no check, looked at, SIGILL and a handler" ud2
+rmmod corrector
 rmmod kebound
 end

@@ -184,7 +184,7 @@ Resumption on_user_check(Frame& frame) noexcept {
   read_registers(frame, seen);
   BoundEvent event;
   if (frame.vector == kVectorBound) {  // is one, whatever raised it
-    describe_bound(seen, user_memory(), nullptr, event);
+    describe_bound(seen, user_memory(), decode_bound32, nullptr, event);
     return ask(thread, event, kNotRecovered, seen, frame);
   }
   x86::Recovery recovery;

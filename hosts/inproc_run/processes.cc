@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hosts/inproc_run/processes.h"
 
-#include <elf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <string.h>
@@ -12,7 +11,8 @@
 #include <string_view>
 #include <utility>
 
-#include "hosts/posix/file.h"
+#include "hosts/inproc_run/image_id.h"
+#include "hosts/inproc_run/image_map.h"
 #include "hosts/posix/process_facts.h"
 
 namespace kebound::inproc_run {
@@ -22,16 +22,7 @@ namespace {
 constexpr size_t kMaxPlaces = 4096;
 constexpr size_t kMaxNames = 1024;
 constexpr size_t kMaxImages = 64;
-constexpr unsigned kMaxSegments = 512;
-
-const events::Mapping* mapping_at(const events::ModuleMap& map, uint64_t address) {
-  // The mappings are sorted by begin.
-  auto after = std::upper_bound(map.mappings.begin(), map.mappings.end(), address,
-                                [](uint64_t a, const events::Mapping& m) { return a < m.begin; });
-  if (after == map.mappings.begin()) return nullptr;
-  const events::Mapping& mapping = *--after;
-  return address < mapping.end ? &mapping : nullptr;
-}
+constexpr size_t kMaxChanged = 256;
 
 bool file_has(const events::Mapping& mapping, uint64_t address, const uint8_t* bytes, size_t size) {
   const int fd = open(mapping.open_path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -48,64 +39,21 @@ bool file_has(const events::Mapping& mapping, uint64_t address, const uint8_t* b
 }
 
 enum class Match : uint8_t {
-  No,       // another file's code is there
+  No,       // another file's code is there, or another build of it
   Unknown,  // nothing is known to be there: generated code, or the process has changed
   Yes,      // the file mapped there has this instruction
 };
 
-Match match(const events::ModuleMap* map, const events::BoundException& exception) {
+Match match(const events::ModuleMap* map, const events::BoundException& exception,
+            const ImageId& id) {
   if (map == nullptr) return Match::Unknown;
   const events::Mapping* const mapping = mapping_at(*map, exception.event.ip);
   if (mapping == nullptr || mapping->open_path.empty()) return Match::Unknown;
   if (!mapping->executable || exception.code_size == 0) return Match::No;
-  return file_has(*mapping, exception.event.ip, exception.code, exception.code_size) ? Match::Yes
-                                                                                     : Match::No;
-}
-
-// The mappings that a file's program headers ask for at a bias. Null if it is no such file.
-template <class Header, class Segment>
-std::shared_ptr<events::ModuleMap> map_segments(const posix::File& file, const std::string& path,
-                                                uint64_t bias) {
-  const auto header = file.read_object<Header>(0);
-  if (!header || header->e_phentsize != sizeof(Segment) || header->e_phnum > kMaxSegments) {
-    return nullptr;
-  }
-  auto map = std::make_shared<events::ModuleMap>();
-  for (unsigned i = 0; i < header->e_phnum; ++i) {
-    uint64_t at = 0;
-    if (__builtin_add_overflow(uint64_t{header->e_phoff}, uint64_t{i} * sizeof(Segment), &at)) {
-      return nullptr;
-    }
-    const auto segment = file.read_object<Segment>(at);
-    if (!segment) return nullptr;
-    if (segment->p_type != PT_LOAD) continue;
-    events::Mapping mapping;
-    mapping.begin = bias + segment->p_vaddr;
-    mapping.end = mapping.begin + segment->p_filesz;
-    if (mapping.end < mapping.begin) return nullptr;
-    mapping.file_offset = segment->p_offset;
-    mapping.executable = (segment->p_flags & PF_X) != 0;
-    mapping.path = mapping.open_path = path;
-    map->mappings.push_back(std::move(mapping));
-  }
-  const auto by_begin = [](const auto& a, const auto& b) { return a.begin < b.begin; };
-  std::sort(map->mappings.begin(), map->mappings.end(), by_begin);
-  return map;
-}
-
-// What the process itself said of the image, for one that is gone. The file is believed only as far
-// as the instruction is in it.
-std::shared_ptr<const events::ModuleMap> map_of_image(const RingRecord& record) {
-  const posix::File file(record.image);
-  const std::string ident = file.read(0, EI_NIDENT);
-  if (ident.size() != EI_NIDENT || ident.compare(0, SELFMAG, ELFMAG) != 0) return nullptr;
-  auto map = record.is_64bit
-                 ? map_segments<Elf64_Ehdr, Elf64_Phdr>(file, record.image, record.image_bias)
-                 : map_segments<Elf32_Ehdr, Elf32_Phdr>(file, record.image, record.image_bias);
-  if (map == nullptr) return nullptr;
-  map->generation = posix::new_map_generation();
-  map->is_64bit = record.is_64bit;
-  return map;
+  if (!file_has(*mapping, exception.event.ip, exception.code, exception.code_size))
+    return Match::No;
+  if (id.is_known() && !is_same_image(id, look_at_file(mapping->open_path))) return Match::No;
+  return Match::Yes;
 }
 
 std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
@@ -181,23 +129,33 @@ const Processes::Image& Processes::image_at(pid_t pid, Process& process, const R
   const uint64_t ip = exception.event.ip;
   const auto known = process.places.find(ip);
   if (known != process.places.end() && known->second.image.is_64bit == record.is_64bit &&
-      known->second.named == record.image) {
+      known->second.named == record.image && known->second.id == record.image_id) {
     return known->second.image;
   }
   if (process.places.size() >= kMaxPlaces) process.places.clear();
   read_image(pid, process, record.is_64bit);
-  const Match own = match(process.own.modules.get(), exception);
+  const ImageId& id = record.image_id;
+  const Match own = match(process.own.modules.get(), exception, id);
   Image image = process.own;
-  if (own != Match::Yes) {
+  if (own == Match::Yes) {
+    image.modules = with_build_id(process.own.modules, record, ip);
+  } else {
     const auto other = std::find_if(seen_.begin(), seen_.end(), [&](const Image& candidate) {
       return candidate.is_64bit == record.is_64bit &&
-             match(candidate.modules.get(), exception) == Match::Yes;
+             match(candidate.modules.get(), exception, id) == Match::Yes;
     });
     if (other != seen_.end()) {
       image = *other;
+      image.modules = with_build_id(other->modules, record, ip);
     } else {
       image.modules = record.image.empty() ? nullptr : map_of_image(record);
-      if (match(image.modules.get(), exception) != Match::Yes) {
+      bool is_named = match(image.modules.get(), exception, id) == Match::Yes;
+      if (!is_named && id.is_known() && !is_same_image(id, look_at_file(record.image))) {
+        say_changed(record, exception);
+        image.modules = map_without_file(record, exception.event);
+        is_named = true;
+      }
+      if (!is_named) {
         image.modules = own == Match::No ? nullptr : process.own.modules;
       } else if (record.image_is_program) {
         image.program = std::make_shared<const std::string>(record.image);
@@ -205,7 +163,28 @@ const Processes::Image& Processes::image_at(pid_t pid, Process& process, const R
       }
     }
   }
-  return (process.places[ip] = {std::move(image), record.image}).image;
+  return (process.places[ip] = {std::move(image), record.image, id}).image;
+}
+
+void Processes::say_changed(const RingRecord& record, const events::BoundException& exception) {
+  const std::string was = describe(record.image_id);
+  if (said_changed_.size() >= kMaxChanged ||
+      !said_changed_.insert(record.image + '\0' + was).second)
+    return;
+  const FileNow now = look_at_file(record.image);
+  events::VerifierRecord said;
+  said.time_ns = exception.time_ns;
+  said.pid = exception.pid;
+  said.tid = exception.tid;
+  said.rule = "image-changed";
+  said.message = fmt::format(
+      "{} is not the file any more that the exception was in: that had {}, {}; {}", record.image,
+      was,
+      now.readable ? fmt::format("this one has {}", describe(now.id)) : "now there is none to read",
+      record.image_id.build_id.empty()
+          ? "its functions have no names"
+          : "its functions have names only where the debug file of that build is installed");
+  sink_.accept(std::move(said));
 }
 
 const Processes::Names& Processes::names_of(Process& process, const Image& image, uint64_t routine,

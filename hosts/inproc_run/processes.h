@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -20,7 +21,9 @@ namespace kebound::inproc_run {
 // What /proc says of the processes whose events come out of the ring. They ran on meanwhile, and
 // may be gone: the mappings of a process that is gone, or that has become another program, are
 // looked for among those seen before, then made from what the record itself says. They are used
-// only where the failing instruction's bytes are in the file. Context: one thread.
+// only where the failing instruction's bytes are in the file, and the file is the build that the
+// record names, if it names one. Of a build that is no more only the place in it is known. Context:
+// one thread.
 class Processes {
  public:
   // `policy`: what the built-in callback does, which is its name.
@@ -48,10 +51,11 @@ class Processes {
     bool is_64bit = false;
     std::shared_ptr<const events::ModuleMap> modules;
   };
-  // Where an instruction is, and what the process said of that.
+  // Where an instruction is, and what the record said of that.
   struct Place {
     Image image;
     std::string named;
+    ImageId id;
   };
   struct Process {
     posix::ModuleMapReader reader;
@@ -70,6 +74,8 @@ class Processes {
                                       const events::BoundException& exception);
   [[nodiscard]] const Names& names_of(Process& process, const Image& image, uint64_t routine,
                                       bool builtin);
+  // Once for each build: the file that was there is no more.
+  void say_changed(const RingRecord& record, const events::BoundException& exception);
   void complete(events::BoundException& exception, Process& process, const RingRecord& record);
   void announce(pid_t pid, Process& process, const Image& image, int64_t time_ns);
   void remember(const Image& image);
@@ -78,6 +84,7 @@ class Processes {
   std::string policy_;
   std::unordered_map<pid_t, std::unique_ptr<Process>> processes_;
   std::deque<Image> seen_;  // newest first
+  std::set<std::string> said_changed_;
 };
 
 }  // namespace kebound::inproc_run

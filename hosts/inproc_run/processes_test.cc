@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "hosts/inproc_run/drain.h"
+#include "hosts/inproc_run/image_id.h"
 #include "hosts/posix/process_facts.h"
 
 namespace kebound::inproc_run {
@@ -125,6 +126,66 @@ TEST_F(ProcessesTest, AFileThatDoesNotHaveTheInstructionIsNotBelieved) {
   record.image = self;
   record.image_bias = own_bias() + 4096;
   EXPECT_EQ(module_at_ip(taken(std::move(record))), "");
+}
+
+// The mapping around the instruction, which has to be there.
+const events::Mapping& mapping_of(const events::BoundException& exception) {
+  for (const auto& mapping : exception.modules->mappings) {
+    if (exception.event.ip >= mapping.begin && exception.event.ip < mapping.end) return mapping;
+  }
+  static const events::Mapping none;
+  ADD_FAILURE() << "no mapping";
+  return none;
+}
+
+TEST_F(ProcessesTest, TheBuildThatARecordNamesGoesWithTheMappingsOfALivingProcess) {
+  RingRecord record = exception_at_some_code(getpid());
+  record.image = self;
+  record.image_bias = own_bias();
+  record.image_id = look_at_file(self).id;
+  const std::string id = record.image_id.build_id;
+  ASSERT_FALSE(id.empty());
+  const auto& exception = taken(std::move(record));
+  EXPECT_EQ(mapping_of(exception).path, self);
+  EXPECT_EQ(mapping_of(exception).build_id, id);
+  EXPECT_FALSE(mapping_of(exception).open_path.empty());
+  EXPECT_TRUE(sink.all<events::VerifierRecord>().empty());
+}
+
+TEST_F(ProcessesTest, AnotherBuildIsNotLookedAtAlthoughItHasTheInstruction) {
+  for (const pid_t pid : {getpid(), a_process_that_is_gone()}) {
+    RingRecord record = exception_at_some_code(pid);
+    record.image = self;
+    record.image_bias = own_bias();
+    record.image_is_program = true;
+    record.image_id = look_at_file(self).id;
+    record.image_id.build_id[0] ^= 1;
+    const ImageId id = record.image_id;
+    const auto& exception = taken(std::move(record));
+    EXPECT_EQ(mapping_of(exception).path, self);
+    EXPECT_EQ(mapping_of(exception).open_path, "");
+    EXPECT_EQ(mapping_of(exception).build_id, id.build_id);
+    EXPECT_EQ(mapping_of(exception).bias, own_bias());
+    EXPECT_EQ(*exception.program, self);
+    const auto said = sink.all<events::VerifierRecord>();
+    ASSERT_EQ(said.size(), 1u) << "once for a build";
+    EXPECT_EQ(said[0]->rule, "image-changed");
+    for (const std::string& part : {self, describe(id), describe(look_at_file(self).id)}) {
+      EXPECT_NE(said[0]->message.find(part), std::string::npos) << said[0]->message;
+    }
+  }
+}
+
+TEST_F(ProcessesTest, ThePlaceIsRememberedForOneBuildOnly) {
+  const pid_t pid = a_process_that_is_gone();
+  for (const bool other : {true, false, true}) {
+    RingRecord record = exception_at_some_code(pid);
+    record.image = self;
+    record.image_bias = own_bias();
+    record.image_id = look_at_file(self).id;
+    if (other) record.image_id.build_id[0] ^= 1;
+    EXPECT_EQ(mapping_of(taken(std::move(record))).open_path.empty(), other);
+  }
 }
 
 TEST_F(ProcessesTest, EndsAreSaidOnlyOfProcessesThatWereAnnounced) {

@@ -47,6 +47,17 @@ bool is_possible(const kebound_event& event) {
          event.doubt <= static_cast<unsigned>(kLastDoubt);
 }
 
+ImageId image_id_of(const kebound_ring_record& raw) {
+  ImageId id;
+  const size_t size = std::min<size_t>(raw.build_id_size, sizeof raw.build_id);
+  id.build_id.assign(reinterpret_cast<const char*>(raw.build_id), size);
+  id.device = raw.image_device;
+  id.inode = raw.image_inode;
+  id.size = raw.image_size;
+  id.changed_ns = raw.image_changed_ns;
+  return id;
+}
+
 bool take_exception(const kebound_ring_record& raw, RingRecord& out) {
   if (!is_possible(raw.event) || raw.disposition > KEBOUND_DISPOSITION_TERMINATED) return false;
   events::BoundException exception;
@@ -127,6 +138,7 @@ std::optional<RingRecord> check_ring_record(const kebound_ring_record& raw) {
   if (!out.image.starts_with('/')) out.image.clear();
   out.image_bias = raw.image_bias;
   out.image_is_program = raw.image_is_program != 0;
+  if (!out.image.empty()) out.image_id = image_id_of(raw);
   switch (raw.kind) {
     case KEBOUND_RECORD_EXCEPTION:
       if (!take_exception(raw, out)) return std::nullopt;

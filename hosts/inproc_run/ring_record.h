@@ -24,6 +24,19 @@ struct RingAnswer {
   bool builtin = false;
 };
 
+// Which file an image was, for one that finds another file at its path.
+struct ImageId {
+  std::string
+      build_id;  // bytes, at most KEBOUND_RING_BUILD_ID; empty: it has none, or it is not known
+  // As stat(2) has them; an inode of 0 says that they are not known.
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  uint64_t size = 0;
+  int64_t changed_ns = 0;
+  [[nodiscard]] bool is_known() const noexcept { return !build_id.empty() || inode != 0; }
+  bool operator==(const ImageId&) const = default;
+};
+
 // A record that has been checked.
 struct RingRecord {
   int32_t pid = 0;  // above 0, as is tid
@@ -36,6 +49,7 @@ struct RingRecord {
   std::string image;
   uint64_t image_bias = 0;
   bool image_is_program = false;
+  ImageId image_id;
   std::vector<RingAnswer> answers;
   // Without program, names and modules.
   events::Record record;

@@ -2,35 +2,47 @@
 #include "hosts/linux_module/classify.h"
 
 #include "hosts/kernel/describe_bound.h"
+#include "hosts/linux_module/decoded_bounds.h"
 #include "hosts/linux_module/kernel.h"
-#include "trap/x86/bound.h"
 #include "trap/x86/compiler_trap.h"
 
 namespace kebound::linux_module {
 
 namespace {
 
-constexpr MemoryReader kUserMemory = {
-    nullptr, [](void* self, uint64_t address, void* buffer, size_t size) noexcept {
-      return kb_read_user(self, address, buffer, size);
-    }};
+// A MemoryReader whose function is known.
+struct UserMemory {
+  static constexpr void* self = nullptr;
+  [[nodiscard]] static size_t read_some(void*, uint64_t address, void* buffer, size_t size) noexcept {
+    return kb_read_user(nullptr, address, buffer, size);
+  }
+  [[nodiscard]] static bool read(uint64_t address, void* buffer, size_t size) noexcept {
+    return read_some(nullptr, address, buffer, size) == size;
+  }
+};
 
-[[nodiscard]] bool describe_compiler_trap(const x86::Registers& registers,
-                                          BoundEvent& event) noexcept {
+constinit DecodedBounds* g_decoded = nullptr;  // one for each processor
+
+[[nodiscard]] TrapSort describe_compiler_trap(const x86::Registers& registers,
+                                              BoundEvent& event) noexcept {
+  // In segments of an LDT the instruction pointer is no address.
+  if (registers.cs != kUserCode64 && registers.cs != kUserCode32) return TrapSort::Other;
   uint8_t code[x86::kMaxInstructionLength];
-  const size_t size = kUserMemory.read_some(nullptr, registers.rip, code, sizeof code);
+  const size_t size = UserMemory::read_some(nullptr, registers.rip, code, sizeof code);
   x86::CompilerTrap trap;
-  if (!x86::decode_compiler_trap(code, size, trap) || !x86::is_array_bounds_check(trap))
-    return false;
+  if (!x86::decode_compiler_trap(code, size, trap)) return TrapSort::Other;
   event = BoundEvent{};
-  event.source = BoundSource::ClangTrap;
+  event.source = trap.kind == x86::CompilerTrapKind::Ud2 ? BoundSource::CheckTrap
+                                                         : BoundSource::ClangTrap;
   event.ip = registers.rip;
   event.trap_ip = registers.rip;
   event.instruction_length = trap.length;
-  // The check before it is not looked for here: nobody may read a whole function in a trap.
+  // The check before it is looked for later: nobody may read a whole function in a trap.
   event.resumable = false;
   event.doubt = Doubt::NoFunction;
-  return true;
+  if (x86::is_array_bounds_check(trap)) return TrapSort::BoundsFailure;
+  event.check = CheckKind::Unknown;
+  return TrapSort::CompilersTrap;
 }
 
 }  // namespace
@@ -39,10 +51,21 @@ void read_bases(x86::Registers& registers) noexcept {
   kb_read_bases(reinterpret_cast<kb_registers*>(&registers));
 }
 
-bool classify(unsigned vector, x86::Registers& registers, BoundEvent& event) noexcept {
+TrapSort classify(unsigned vector, x86::Registers& registers, BoundEvent& event) noexcept {
   if (vector == kVectorInvalidOpcode) return describe_compiler_trap(registers, event);
-  describe_bound(registers, kUserMemory, read_bases, event);
-  return true;
+  const auto decode = [](const uint8_t* code, size_t size, uint64_t ip,
+                         x86::BoundInstruction& out) noexcept {
+    return g_decoded[kb_processor()].decode(code, size, ip, out);
+  };
+  describe_bound(registers, UserMemory{}, decode, read_bases, event);
+  return TrapSort::BoundsFailure;
 }
+
+bool start_classifying() noexcept {
+  g_decoded = static_cast<DecodedBounds*>(kb_allocate(kb_processors() * sizeof(DecodedBounds)));
+  return g_decoded != nullptr;
+}
+
+void stop_classifying() noexcept { kb_free(g_decoded); }
 
 }  // namespace kebound::linux_module

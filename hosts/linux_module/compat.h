@@ -23,6 +23,13 @@
 #error "kebound.ko wakes sleepers with interrupts off, which PREEMPT_RT cannot"
 #endif
 
+/* For what is written whole in a trap: the kernel's compiler flags would zero it first. */
+#if __has_attribute(uninitialized)
+#define KB_UNINITIALIZED __attribute__((uninitialized))
+#else
+#define KB_UNINITIALIZED
+#endif
+
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
 static inline void kb_fill_image(const struct module *module, struct kb_image *image)
 {

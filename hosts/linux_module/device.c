@@ -6,11 +6,9 @@
 
 #include <linux/capability.h>
 #include <linux/cred.h>
-#include <linux/dcache.h>
 #include <linux/fs.h>
 #include <linux/list.h>
 #include <linux/miscdevice.h>
-#include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/pid_namespace.h>
 #include <linux/poll.h>
@@ -79,29 +77,6 @@ static void put_record(struct reader *reader, const kebound_ring_record *record,
 	reader->written++;
 }
 
-/* The file that has the code at the failing check. Its addresses are those of the file's bytes: who reads the record
- * knows the file's headers. */
-static void name_image(kebound_ring_record *record)
-{
-	struct vm_area_struct *area;
-	char *buffer, *path;
-
-	buffer = kmalloc(PATH_MAX, GFP_KERNEL);
-	if (!buffer)
-		return;
-	mmap_read_lock(current->mm);
-	area = find_vma(current->mm, record->event.ip);
-	if (area && area->vm_start <= record->event.ip && area->vm_file) {
-		path = file_path(area->vm_file, buffer, PATH_MAX);
-		if (!IS_ERR(path) && strscpy(record->image, path, sizeof(record->image)) < 0)
-			record->image[0] = 0; /* half a path is none */
-		record->image_bias = area->vm_start - ((u64)area->vm_pgoff << PAGE_SHIFT);
-		record->image_is_program = area->vm_file == rcu_access_pointer(current->mm->exe_file);
-	}
-	mmap_read_unlock(current->mm);
-	kfree(buffer);
-}
-
 void kb_publish(kebound_ring_record *record, int may_sleep)
 {
 	struct reader *reader;
@@ -114,7 +89,7 @@ void kb_publish(kebound_ring_record *record, int may_sleep)
 	record->is_64bit = !test_thread_flag(TIF_ADDR32);
 	get_task_comm(record->thread_name, current);
 	if (may_sleep && current->mm)
-		name_image(record);
+		kb_name_image(record);
 	raw_spin_lock_irqsave(&readers_lock, flags);
 	list_for_each_entry(reader, &readers, list) {
 		if (!may_see(reader, &pid, &tid))

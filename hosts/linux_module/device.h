@@ -17,6 +17,8 @@ void kb_stop_device(void);
 int kb_readers(void);
 /* To all who may see the running task. Fills in time, ids and names; the image only where it may sleep. */
 void kb_publish(kebound_ring_record *record, int may_sleep);
+/* The file that the running task has the failing check from, and which build of it that is. Context: task. */
+void kb_name_image(kebound_ring_record *record);
 
 /* Nonzero while there are policies. Context: any. */
 int kb_policies(void);

@@ -10,6 +10,7 @@
 
 EXPORT_SYMBOL_GPL(kebound_register_callback);
 EXPORT_SYMBOL_GPL(kebound_deregister_callback);
+EXPORT_SYMBOL_GPL(kebound_set_index);
 EXPORT_SYMBOL_GPL(kebound_bug_check_count);
 EXPORT_SYMBOL_GPL(kb_driver_load);
 EXPORT_SYMBOL_GPL(kb_driver_unload);

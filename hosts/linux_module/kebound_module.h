@@ -31,6 +31,10 @@ uint64_t kebound_register_callback(kebound_module_callback callback, void *conte
 /* 0: removed, and it runs on no processor any more; -EINVAL: no such registration. Context: may sleep. */
 int kebound_deregister_callback(uint64_t handle);
 
+/* In a callback: the index of `event` is to be `index`, wherever the thread has it. 0; -EOPNOTSUPP: the check cannot be
+ * executed again, or its index is not known. It counts if the answer is 1. Context: the callback's. */
+int kebound_set_index(const kebound_event *event, kebound_registers *registers, int64_t index);
+
 /* How many bug checks there have been since the module was loaded. Context: any. */
 unsigned long kebound_bug_check_count(void);
 

@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-/* The layout of x86::Registers. */
+/* The layout of x86::Registers, and of kebound_registers. */
 struct kb_registers {
   uint64_t gpr[16];
   uint64_t rip;
@@ -19,6 +19,7 @@ struct kb_registers {
   uint64_t fs_base;
   uint64_t gs_base;
   uint16_t cs, ss, ds, es, fs, gs;
+  uint32_t zero; /* kebound_registers.index_corrected */
 };
 
 /* ---- what the kernel gives (C) ---- */
@@ -63,6 +64,9 @@ void kb_log(int severe, const char* text);
 unsigned kb_processors(void);
 unsigned kb_processor(void);
 
+/* Up to `size` bytes of a file at `offset`; how many there were. `file` is what kb_read_image_facts() was given. Context: task. */
+size_t kb_read_file(void* file, uint64_t offset, void* buffer, size_t size);
+
 /* "module!symbol+0x1c", or the number where the kernel knows no name. */
 void kb_describe(uint64_t address, char* out, size_t size);
 
@@ -70,6 +74,32 @@ void kb_describe(uint64_t address, char* out, size_t size);
 int kb_start_thread(void* object, const char* name);
 /* For a task that must not return to where it came from, and came from nowhere else. */
 __attribute__((noreturn)) void kb_stop_task(void);
+
+/* ---- user_code.c: the running process, as checks.cc looks at it. Context of all: task ---- */
+
+/* What is there of the process' memory, faulting nothing in; how many bytes. Nothing when the process is being killed.
+ * Lets other tasks run. */
+size_t kb_read_resident(uint64_t address, void* buffer, size_t size);
+/* Has the pages come; how many bytes from `address` on are there then. Takes as long as whoever gives them likes: a
+ * file system, another thread of the process. */
+size_t kb_fault_in(uint64_t address, size_t size);
+/* Nonzero: all of it. They fault in, too. */
+int kb_copy_from_user(uint64_t address, void* buffer, size_t size);
+int kb_copy_to_user(uint64_t address, const void* buffer, size_t size);
+
+/* A file around an address: where its mappings that lie together begin and end, and which file it is. */
+struct kb_mapped_file {
+  uint64_t begin, end;
+  uint64_t device, inode;
+};
+int kb_find_file(uint64_t address, struct kb_mapped_file* out);
+
+/* Memory of `size` bytes, always the same size, for one task at a time: zeroed when it is given out first, later as it
+ * was left. `is_new`: it was used for another address space, or for none. Waits where all are taken; whoever has one
+ * waits for nothing that a user decides about. Null: no memory, or the process is being killed. */
+void* kb_take_workplace(size_t size, int* is_new);
+void kb_give_workplace(void* memory);
+void kb_free_workplaces(void);
 
 /* ---- driver_call.S ---- */
 
@@ -96,12 +126,15 @@ void kb_stop(void);
 /* Whether a trap would be asked about at all. Context: trap. */
 int kb_interested(void);
 
+/* The registers of a trap, a pt_regs, as the task had them. Context: trap. */
+void kb_registers_at(const void* trap, struct kb_registers* out);
 /* The running task's segment bases, which the registers of a trap come without. Context: trap. */
 void kb_read_bases(struct kb_registers* registers);
-enum kb_trap_result { kKbNotOurs, kKbResume, kKbDeferred };
-/* A user-mode #BR (5) or #UD (6) of the running task. kKbResume: `registers` is what it resumes with. kKbDeferred:
+enum kb_trap_result { kKbNotOurs, kKbResume, kKbKilled, kKbDeferred };
+/* A user-mode #BR (5) or #UD (6) of the running task, whose `registers` come with it. kKbResume: it resumes with what a
+ * native callback has made of them, of which only its edits count. kKbKilled: it does not resume. kKbDeferred:
  * kb_deferred() is to be called on the task's way back to user mode. Context: trap. */
-int kb_trap(unsigned vector, struct kb_registers* registers);
+int kb_trap(unsigned vector, const void* trap, struct kb_registers* registers);
 /* Nonzero: resume with `registers`. Zero: as they were. Context: task. */
 int kb_deferred(void* thread, struct kb_registers* registers);
 /* What the kernel's task work begins with; it lives in the thread of the deferred exception. */
@@ -133,6 +166,15 @@ void kb_module_coming(void* module, const struct kb_image* image);
 void kb_module_going(void* module);
 
 void kb_system_thread(void* object);
+
+/* What the headers of a mapped file say, read through a buffer of `size` bytes: its build ID, and the file's own address
+ * of what is at `place` in it. 0: no ELF file that has that place in a segment. Context: task. */
+struct kb_image_facts {
+  uint64_t address;
+  uint8_t build_id_size;
+  uint8_t build_id[20];
+};
+int kb_read_image_facts(void* file, uint64_t place, void* buffer, size_t size, struct kb_image_facts* facts);
 
 #ifdef __cplusplus
 }

@@ -33,10 +33,8 @@ MODULE_PARM_DESC(livelock_limit,
 static atomic_t deferred = ATOMIC_INIT(0);
 static DECLARE_WAIT_QUEUE_HEAD(deferred_done);
 
-static void to_registers(const struct pt_regs *regs, struct kb_registers *out)
+static __always_inline void to_registers(const struct pt_regs *regs, struct kb_registers *out)
 {
-	u16 selector;
-
 	out->gpr[0] = regs->ax;
 	out->gpr[1] = regs->cx;
 	out->gpr[2] = regs->dx;
@@ -58,17 +56,19 @@ static void to_registers(const struct pt_regs *regs, struct kb_registers *out)
 	out->cs = regs->cs;
 	out->ss = regs->ss;
 	/* The kernel leaves these alone until it switches tasks: they are still the user's. */
-	savesegment(ds, selector);
-	out->ds = selector;
-	savesegment(es, selector);
-	out->es = selector;
-	savesegment(fs, selector);
-	out->fs = selector;
-	savesegment(gs, selector);
-	out->gs = selector;
+	asm("movw %%ds, %0" : "=m"(out->ds));
+	asm("movw %%es, %0" : "=m"(out->es));
+	asm("movw %%fs, %0" : "=m"(out->fs));
+	asm("movw %%gs, %0" : "=m"(out->gs));
+	out->zero = 0;
 	/* Most checks have nothing to do with them: kb_read_bases(). */
 	out->fs_base = 0;
 	out->gs_base = 0;
+}
+
+void kb_registers_at(const void *trap, struct kb_registers *out)
+{
+	to_registers(trap, out);
 }
 
 void kb_read_bases(struct kb_registers *out)
@@ -99,6 +99,44 @@ static void from_registers(const struct kb_registers *from, struct pt_regs *regs
 	regs->flags = from->rflags;
 	regs->cs = from->cs;
 	regs->ss = from->ss;
+}
+
+/* What a native callback edited: nt/trap_frame.cc has the same flags, native.cc the same rule for callbacks that sleep. */
+static __always_inline void take_native_edits(const struct kb_registers *from, struct pt_regs *regs)
+{
+	const unsigned long user_flags = 0x00254dd5;
+
+	if (regs->cs == __USER_CS) {
+		regs->ax = from->gpr[0];
+		regs->cx = from->gpr[1];
+		regs->dx = from->gpr[2];
+		regs->bx = from->gpr[3];
+		regs->sp = from->gpr[4];
+		regs->bp = from->gpr[5];
+		regs->si = from->gpr[6];
+		regs->di = from->gpr[7];
+		regs->r8 = from->gpr[8];
+		regs->r9 = from->gpr[9];
+		regs->r10 = from->gpr[10];
+		regs->r11 = from->gpr[11];
+		regs->r12 = from->gpr[12];
+		regs->r13 = from->gpr[13];
+		regs->r14 = from->gpr[14];
+		regs->r15 = from->gpr[15];
+		regs->ip = from->rip;
+	} else {
+		/* 32-bit code has eight registers; what a 64-bit process has in the others stays. */
+		regs->ax = (u32)from->gpr[0];
+		regs->cx = (u32)from->gpr[1];
+		regs->dx = (u32)from->gpr[2];
+		regs->bx = (u32)from->gpr[3];
+		regs->sp = (u32)from->gpr[4];
+		regs->bp = (u32)from->gpr[5];
+		regs->si = (u32)from->gpr[6];
+		regs->di = (u32)from->gpr[7];
+		regs->ip = (u32)from->rip;
+	}
+	regs->flags = (regs->flags & ~user_flags) | (from->rflags & user_flags);
 }
 
 static void finish_deferred(void)
@@ -153,14 +191,16 @@ static bool defer(struct pt_regs *regs)
 
 static int on_user_trap(struct pt_regs *regs, int vector)
 {
-	struct kb_registers registers;
+	struct kb_registers registers KB_UNINITIALIZED;
 
 	if (!kb_interested())
 		return NOTIFY_DONE;
 	to_registers(regs, &registers);
-	switch (kb_trap(vector, &registers)) {
+	switch (kb_trap(vector, regs, &registers)) {
 	case kKbResume:
-		from_registers(&registers, regs);
+		take_native_edits(&registers, regs);
+		return NOTIFY_STOP;
+	case kKbKilled:
 		return NOTIFY_STOP;
 	case kKbDeferred:
 		return defer(regs) ? NOTIFY_STOP : NOTIFY_DONE;

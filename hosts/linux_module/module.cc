@@ -62,12 +62,16 @@ int kb_start(int windows_profile, uint64_t livelock_limit) {
   start_host();
   kebound::nt::Facility::configure(windows_profile != 0 ? kebound::nt::Profile::Windows
                                                         : kebound::nt::Profile::Default);
-  return start_native() ? 0 : kNoMemory;
+  if (start_native() && start_classifying()) return 0;
+  stop_native();
+  return kNoMemory;
 }
 
 void kb_stop(void) {
   free_threads();
   free_images();
+  kb_free_workplaces();
+  stop_classifying();
   stop_native();
 }
 

@@ -5,6 +5,7 @@
 
 #include <new>
 
+#include "hosts/kernel/user_return.h"
 #include "hosts/linux_module/classify.h"
 #include "hosts/linux_module/complaints.h"
 #include "hosts/linux_module/kebound_module.h"
@@ -15,13 +16,14 @@
 
 namespace kebound::linux_module {
 
+constinit Registry g_atomic;
+
 namespace {
 
 constexpr uint16_t kAtomicTag = 1;   // of handles; the NT face's have 0
 constexpr Handle kBeingMade = 1;     // generation 0, which no handle has
 constexpr int kInvalid = -22;        // -EINVAL
 
-constinit Registry g_atomic;
 constinit DispatchContext* g_contexts = nullptr;  // one for each processor
 constinit void* g_contexts_memory = nullptr;
 
@@ -54,31 +56,15 @@ constinit Native g_natives[2 * kMaxRegistrations];
   return nullptr;
 }
 
-constexpr uint16_t kUserCs64 = 0x33;
 constexpr uint64_t kUserFlags = 0x00254DD5;  // those of nt/trap_frame.cc
 
-// `wanted` gets the edits where the answer is Handled. The trap waits for this: nothing is copied but what a
-// callback is shown.
+// The callback edits `registers` in place; what of it counts is for the caller.
 [[nodiscard]] RawAnswer call_native(const Native& native, const BoundEvent& event,
-                                    const x86::Registers& registers, x86::Registers& wanted) {
+                                    x86::Registers& registers) {
   if (native.disabled.load(MemoryOrder::Relaxed) != 0) return kAnswerContinueSearch;
-  kebound_event abi_event;
-  kebound_registers shown;
+  [[gnu::uninitialized]] kebound_event abi_event;
   fill_abi_event(event, abi_event);
-  fill_abi_registers(registers, shown);
-  const RawAnswer answer = native.callback(native.context, &abi_event, &shown);
-  if (answer != kAnswerHandled) return answer;
-  wanted = registers;  // of the rest edits have no effect
-  if (registers.cs == kUserCs64) {
-    memcpy(wanted.gpr, shown.gpr, sizeof wanted.gpr);
-    wanted.rip = shown.ip;
-  } else {
-    // 32-bit code has eight registers; what a 64-bit process has in the others stays.
-    for (unsigned i = 0; i < 8; ++i) wanted.gpr[i] = static_cast<uint32_t>(shown.gpr[i]);
-    wanted.rip = static_cast<uint32_t>(shown.ip);
-  }
-  wanted.rflags = (registers.rflags & ~kUserFlags) | (shown.flags & kUserFlags);
-  return answer;
+  return native.callback(native.context, &abi_event, &abi_view(registers));
 }
 
 // How many sleepable natives there are or are being made: without any, no driver's callback is searched
@@ -111,8 +97,11 @@ void made(Native& native, Handle handle) noexcept {
 [[nodiscard]] RawAnswer ask_native(TaskThread& thread, const Native& native) {
   // As far as its module knows it is not registered yet.
   if (native.handle.load(MemoryOrder::Relaxed) == kBeingMade) return kAnswerContinueSearch;
-  const RawAnswer answer = call_native(native, thread.event, thread.at_fault, thread.edited);
+  thread.edited = thread.at_fault;
+  abi_view(thread.edited).index_corrected = 0;
+  const RawAnswer answer = call_native(native, thread.event, thread.edited);
   if (answer == kAnswerHandled) {
+    keep_native_edits(thread.at_fault, thread.edited);
     nt::fill_trap_frame(thread.edited, *thread.thread.kthread.TrapFrame);
     thread.has_edited = true;
   }
@@ -126,12 +115,34 @@ void free_native(Native& native) noexcept {
 
 }  // namespace
 
-bool atomic_callbacks_exist() noexcept { return !g_atomic.empty(); }
+void keep_native_edits(const x86::Registers& before, x86::Registers& edited) noexcept {
+  const x86::Registers shown = edited;
+  edited = before;
+  if (before.cs == kUserCs64) {
+    memcpy(edited.gpr, shown.gpr, sizeof edited.gpr);
+    edited.rip = shown.rip;
+  } else {
+    // 32-bit code has eight registers; what a 64-bit process has in the others stays.
+    for (unsigned i = 0; i < 8; ++i) edited.gpr[i] = static_cast<uint32_t>(shown.gpr[i]);
+    edited.rip = static_cast<uint32_t>(shown.rip);
+  }
+  edited.rflags = (before.rflags & ~kUserFlags) | (shown.rflags & kUserFlags);
+}
 
-DispatchOutcome ask_atomic(const BoundEvent& event, const x86::Registers& registers,
-                           x86::Registers& wanted) noexcept {
+[[gnu::noinline]] void Trapped::read(x86::Registers& registers) const noexcept {
+  kb_registers_at(trap, reinterpret_cast<kb_registers*>(&registers));
+  registers.fs_base = fs_base;
+  registers.gs_base = gs_base;
+}
+
+// In one piece: the trap waits for it.
+[[gnu::flatten]] DispatchOutcome ask_atomic(const BoundEvent& event, const Trapped& trapped,
+                                            x86::Registers& registers) noexcept {
   return g_atomic.dispatch(g_contexts[kb_processor()], [&](const Registration& registration) {
-    return call_native(*static_cast<const Native*>(registration.context), event, registers, wanted);
+    const RawAnswer answer =
+        call_native(*static_cast<const Native*>(registration.context), event, registers);
+    if (answer != kAnswerHandled) trapped.read(registers);
+    return answer;
   });
 }
 

@@ -9,11 +9,26 @@
 
 namespace kebound::linux_module {
 
-[[nodiscard]] bool atomic_callbacks_exist() noexcept;
+extern constinit Registry g_atomic;
+[[nodiscard]] inline bool atomic_callbacks_exist() noexcept { return !g_atomic.empty(); }
 
-// Asks the atomic callbacks; `wanted` is filled only where the verdict is Handled. Context: trap.
-[[nodiscard]] DispatchOutcome ask_atomic(const BoundEvent& event, const x86::Registers& registers,
-                                         x86::Registers& wanted) noexcept;
+// The registers of a trap can be had again: those that callbacks are shown are theirs to edit, and
+// nobody keeps a copy on the way of each exception.
+struct Trapped {
+  const void* trap;
+  uint64_t fs_base;  // as far as the check used them: the kernel does not keep them with the rest
+  uint64_t gs_base;
+
+  void read(x86::Registers& registers) const noexcept;
+};
+
+// Asks the atomic callbacks about `registers`. Handled: they are as the callback left them, of which
+// its edits count (keep_native_edits()); otherwise as they were. Context: trap.
+[[nodiscard]] DispatchOutcome ask_atomic(const BoundEvent& event, const Trapped& trapped,
+                                         x86::Registers& registers) noexcept;
+
+// Of what a native callback left in `edited`, what it may edit; the rest is as before.
+void keep_native_edits(const x86::Registers& before, x86::Registers& edited) noexcept;
 
 // Its answer was none: a bug check. It is not asked again; the rest is for its module to remove.
 void disable_atomic(const DispatchOutcome& outcome, uint64_t ip) noexcept;

@@ -38,28 +38,6 @@ size_t append(char (&out)[N], size_t at, const char* text) noexcept {
 
 }  // namespace
 
-void fill_abi_event(const BoundEvent& from, kebound_event& to) noexcept {
-  to = kebound_event{};
-  to.size = sizeof to;
-  to.source = static_cast<uint8_t>(from.source);
-  to.confidence = static_cast<uint8_t>(from.confidence);
-  to.instruction_length = from.instruction_length;
-  to.index_register = from.index_register;
-  to.index_width = from.index_width;
-  to.check = static_cast<uint8_t>(from.check);
-  to.resumable = from.resumable ? 1 : 0;
-  to.doubt = static_cast<uint8_t>(from.doubt);
-  to.ip = from.ip;
-  to.index = from.index;
-  to.lower = from.lower;
-  to.upper = from.upper;
-  to.bounds_address = from.bounds_address;
-  to.trap_ip = from.trap_ip;
-  to.index_raw = from.index_raw;
-  to.index_address = from.index_address;
-  to.line_ip = from.line_ip;
-}
-
 // They are the same but for the last member, which is where x86::Registers has padding.
 static_assert(sizeof(kebound_registers) == sizeof(x86::Registers) &&
               offsetof(kebound_registers, ip) == offsetof(x86::Registers, rip) &&

@@ -3,13 +3,41 @@
 // From what happened to records for /dev/kebound. Nothing is made where nobody reads.
 #pragma once
 
+#include <stddef.h>
+
 #include "include/kebound/abi.h"
 #include "trap/bound_event.h"
 #include "trap/x86/registers.h"
 
 namespace kebound::linux_module {
 
-void fill_abi_event(const BoundEvent& from, kebound_event& to) noexcept;
+// The two parts of an event, one behind the other in BoundEvent.
+inline constexpr size_t kKinds = offsetof(kebound_event, reserved) - offsetof(kebound_event, source);
+inline constexpr size_t kNumbers = sizeof(kebound_event) - offsetof(kebound_event, ip);
+static_assert(sizeof(BoundEvent) == kKinds + kNumbers && offsetof(BoundEvent, source) == 0 &&
+              offsetof(BoundEvent, ip) == kKinds);
+// And in the same order.
+static_assert(offsetof(BoundEvent, doubt) == offsetof(kebound_event, doubt) - 4 &&
+              offsetof(BoundEvent, resumable) == offsetof(kebound_event, resumable) - 4 &&
+              offsetof(BoundEvent, check) == offsetof(kebound_event, check) - 4 &&
+              offsetof(BoundEvent, index_width) == offsetof(kebound_event, index_width) - 4 &&
+              offsetof(BoundEvent, upper) == offsetof(kebound_event, upper) - 8 &&
+              offsetof(BoundEvent, bounds_address) == offsetof(kebound_event, bounds_address) - 8 &&
+              offsetof(BoundEvent, trap_ip) == offsetof(kebound_event, trap_ip) - 8 &&
+              offsetof(BoundEvent, index_raw) == offsetof(kebound_event, index_raw) - 8 &&
+              offsetof(BoundEvent, index_address) == offsetof(kebound_event, index_address) - 8 &&
+              offsetof(BoundEvent, line_ip) == offsetof(kebound_event, line_ip) - 8);
+
+inline void fill_abi_event(const BoundEvent& from, kebound_event& to) noexcept {
+  to.size = sizeof to;
+  __builtin_memcpy(&to.source, &from.source, kKinds);
+  __builtin_memset(to.reserved, 0, sizeof to.reserved);
+  __builtin_memcpy(&to.ip, &from.ip, kNumbers);
+}
+
+[[nodiscard]] inline kebound_registers& abi_view(x86::Registers& registers) noexcept {
+  return reinterpret_cast<kebound_registers&>(registers);
+}
 void fill_abi_registers(const x86::Registers& from, kebound_registers& to) noexcept;
 
 // How one exception of the running task ended.

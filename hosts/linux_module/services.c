@@ -156,44 +156,43 @@ void kb_sleep_ns(s64 ns)
 	usleep_range(ns / 1000, ns / 1000 + 100);
 }
 
-/* One to two words inside one page: an instruction, a pair of bounds. */
+/* Eight to sixteen bytes inside one page: an instruction, a pair of bounds. Two words, which overlap. */
 static __always_inline bool read_words(u64 address, void *buffer, size_t size)
 {
-	const u64 __user *from = (const u64 __user *)address;
-	u64 words[2];
+	const u64 last = size - sizeof(u64);
 	bool whole = false;
 
-	if (size < sizeof(u64) || size > sizeof(words) || offset_in_page(address) > PAGE_SIZE - sizeof(words))
+	if (last > sizeof(u64) || offset_in_page(address) > PAGE_SIZE - 2 * sizeof(u64))
 		return false;
 	pagefault_disable();
-	if (user_access_begin(from, sizeof(words))) {
-		unsafe_get_user(words[0], from, fault);
-		unsafe_get_user(words[1], from + 1, fault);
+	if (user_access_begin((const void __user *)address, 2 * sizeof(u64))) {
+		unsafe_get_user(*(u64 *)buffer, (const u64 __user *)address, fault);
+		unsafe_get_user(*(u64 *)(buffer + last), (const u64 __user *)(address + last), fault);
 		whole = true;
 fault:
 		user_access_end();
 	}
 	pagefault_enable();
-	if (!whole)
-		return false;
-	/* Two that overlap. */
-	memcpy(buffer, words, sizeof(u64));
-	memcpy(buffer + size - sizeof(u64), (u8 *)words + size - sizeof(u64), sizeof(u64));
-	return true;
+	return whole;
 }
 
-size_t kb_read_user(void *self, u64 address, void *buffer, size_t size)
+static noinline size_t read_bytes(u64 address, void *buffer, size_t size)
 {
 	const size_t first = min_t(size_t, size, PAGE_SIZE - offset_in_page(address));
 
-	if (read_words(address, buffer, size))
-		return size;
 	if (copy_from_user_nofault(buffer, (const void __user *)address, first))
 		return 0;
 	if (first == size ||
 	    copy_from_user_nofault(buffer + first, (const void __user *)(address + first), size - first))
 		return first;
 	return size;
+}
+
+size_t kb_read_user(void *self, u64 address, void *buffer, size_t size)
+{
+	if (read_words(address, buffer, size))
+		return size;
+	return read_bytes(address, buffer, size);
 }
 
 u64 kb_user_end(void)

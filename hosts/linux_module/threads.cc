@@ -5,12 +5,12 @@
 
 namespace kebound::linux_module {
 
+constinit Atomic<uint32_t> g_propagating;
+
 namespace {
 
 // Filled from the front and never emptied, so that who looks for a thread may stop at the first hole.
 constinit Atomic<TaskThread*> g_threads[kMaxThreads];
-
-constinit Atomic<uint32_t> g_propagating;
 
 // How long a task may take from "nobody handled it" to the same exception again, before its thread is
 // given to another one that finds no free one. It is asked about once more then.
@@ -107,8 +107,6 @@ bool end_propagation(TaskThread& thread) noexcept {
   g_propagating.fetch_add(~uint32_t{0});
   return true;
 }
-
-bool any_propagates() noexcept { return g_propagating.load(MemoryOrder::Relaxed) != 0; }
 
 TaskThread* claim_unbound_thread() noexcept {
   TaskThread* const thread = claim(0);

@@ -13,6 +13,7 @@
 #include "nt/thread.h"
 #include "trap/bound_event.h"
 #include "trap/x86/registers.h"
+#include "trap/x86/resume.h"
 
 namespace kebound::linux_module {
 
@@ -47,6 +48,9 @@ struct TaskThread {
   uint64_t owner = 0;
   BoundEvent event;
   x86::Registers at_fault;
+  // An invalid opcode: what its check is, and whether it is one, is yet to be found out.
+  bool to_recover = false;
+  x86::Recovery recovery;
   // What a native callback left, which has more registers than NT's frame.
   x86::Registers edited;
   bool has_edited = false;
@@ -79,7 +83,10 @@ void release_thread(TaskThread& thread) noexcept;
 void begin_propagation(TaskThread& thread) noexcept;
 [[nodiscard]] bool end_propagation(TaskThread& thread) noexcept;
 // Whether there is any such thread. Context: anywhere.
-[[nodiscard]] bool any_propagates() noexcept;
+extern constinit Atomic<uint32_t> g_propagating;
+[[nodiscard]] inline bool any_propagates() noexcept {
+  return g_propagating.load(MemoryOrder::Relaxed) != 0;
+}
 
 // The running task's; null if it is no NT thread. Context: anywhere.
 [[nodiscard]] TaskThread* running_thread() noexcept;

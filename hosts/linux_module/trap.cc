@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "hosts/kernel/user_return.h"
+#include "hosts/linux_module/checks.h"
 #include "hosts/linux_module/classify.h"
 #include "hosts/linux_module/complaints.h"
 #include "hosts/linux_module/device.h"
@@ -66,7 +67,9 @@ enum class Next : uint8_t { Resume, Kill, Propagate };
                              x86::Registers& wanted) {
   if (outcome.verdict == Verdict::Error) return Next::Kill;
   if (outcome.verdict != Verdict::Handled) return Next::Propagate;
-  if (!acceptable(outcome.decided_by, thread.event, wanted, thread.at_fault)) {
+  if (is_compilers_check(thread.event)
+          ? !resume_check(outcome.decided_by, thread, wanted)
+          : !acceptable(outcome.decided_by, thread.event, wanted, thread.at_fault)) {
     wanted = thread.at_fault;
     return Next::Propagate;
   }
@@ -154,12 +157,64 @@ void keep_event(TaskThread& thread, const BoundEvent& event,
 
 // The exception that a propagation came back with: the kernel's own.
 [[nodiscard]] bool is_second_time(TaskThread& thread, const x86::Registers& registers) noexcept {
-  return thread.at_fault.rip == registers.rip && thread.at_fault.gpr[x86::Rsp] == registers.gpr[x86::Rsp];
+  return thread.event.trap_ip == registers.rip && thread.at_fault.gpr[x86::Rsp] == registers.gpr[x86::Rsp];
 }
 
-[[nodiscard]] kb_trap_result trap(unsigned vector, x86::Registers& registers) {
+void publish_atomic(const BoundEvent& event, const x86::Registers& before,
+                    const x86::Registers& after, unsigned disposition,
+                    const DispatchOutcome& outcome) noexcept {
+  publish_exception(event, before, after,
+                    {disposition, outcome.asked, outcome.decided_by.routine, outcome.answer, ""},
+                    false);
+}
+
+// Handled, and there is something to be looked at, or somebody who looks.
+[[nodiscard, gnu::noinline]] kb_trap_result accept_in_trap(const BoundEvent& event,
+                                                           const DispatchOutcome& outcome,
+                                                           const Trapped& trapped,
+                                                           x86::Registers& registers) {
+  x86::Registers before;
+  trapped.read(before);
+  keep_native_edits(before, registers);
+  if (!acceptable(outcome.decided_by, event, registers, before)) {
+    registers = before;
+    return kKbNotOurs;
+  }
+  publish_atomic(event, before, registers, KEBOUND_DISPOSITION_HANDLED, outcome);
+  return kKbResume;
+}
+
+[[nodiscard, gnu::noinline]] kb_trap_result kill_in_trap(const BoundEvent& event,
+                                                         const DispatchOutcome& outcome,
+                                                         const x86::Registers& registers) {
+  if (outcome.verdict == Verdict::InvalidAnswer) disable_atomic(outcome, registers.rip);
+  kb_kill_current();
+  publish_atomic(event, registers, registers, KEBOUND_DISPOSITION_TERMINATED, outcome);
+  return kKbKilled;
+}
+
+// The callbacks that may not sleep. kKbNotOurs: it is none of theirs, and `registers` are as they were.
+[[nodiscard]] kb_trap_result ask_in_trap(const BoundEvent& event, const void* pt_regs,
+                                         x86::Registers& registers) {
+  const Trapped trapped = {pt_regs, registers.fs_base, registers.gs_base};
+  // A resumable check in 32-bit code: whatever becomes of its eight registers is a user's.
+  const bool all_edits_do = event.resumable && registers.cs != kUserCode64;
+  const DispatchOutcome outcome = ask_atomic(event, trapped, registers);
+  switch (outcome.verdict) {
+    case Verdict::NotHandled:
+      return kKbNotOurs;
+    case Verdict::Handled:
+      if (all_edits_do && kb_readers() == 0) return kKbResume;
+      return accept_in_trap(event, outcome, trapped, registers);
+    default:
+      return kill_in_trap(event, outcome, registers);
+  }
+}
+
+[[nodiscard]] kb_trap_result trap(unsigned vector, const void* pt_regs, x86::Registers& registers) {
   BoundEvent event;
-  if (!classify(vector, registers, event)) return kKbNotOurs;
+  const TrapSort sort = classify(vector, registers, event);
+  if (sort == TrapSort::Other) return kKbNotOurs;
 
   TaskThread* thread = any_propagates() ? running_thread() : nullptr;
   if (thread != nullptr) {
@@ -175,27 +230,11 @@ void keep_event(TaskThread& thread, const BoundEvent& event,
     }
   }
 
-  if (atomic_callbacks_exist()) {
-    x86::Registers wanted;
-    const DispatchOutcome outcome = ask_atomic(event, registers, wanted);
-    if (outcome.verdict == Verdict::Handled && acceptable(outcome.decided_by, event, wanted, registers)) {
-      publish_exception(event, registers, wanted,
-                        {KEBOUND_DISPOSITION_HANDLED, outcome.asked, outcome.decided_by.routine,
-                         outcome.answer, ""},
-                        false);
-      registers = wanted;
+  if (sort == TrapSort::BoundsFailure && atomic_callbacks_exist()) {
+    const kb_trap_result result = ask_in_trap(event, pt_regs, registers);
+    if (result != kKbNotOurs) {
       if (thread != nullptr) release_thread(*thread);
-      return kKbResume;
-    }
-    if (outcome.verdict == Verdict::Error || outcome.verdict == Verdict::InvalidAnswer) {
-      if (outcome.verdict == Verdict::InvalidAnswer) disable_atomic(outcome, registers.rip);
-      kb_kill_current();
-      publish_exception(event, registers, registers,
-                        {KEBOUND_DISPOSITION_TERMINATED, outcome.asked,
-                         outcome.decided_by.routine, outcome.answer, ""},
-                        false);
-      if (thread != nullptr) release_thread(*thread);
-      return kKbResume;
+      return result;
     }
   }
   if (nt::Facility::registry().empty() && !somebody_else_asks()) {
@@ -210,6 +249,7 @@ void keep_event(TaskThread& thread, const BoundEvent& event,
   }
   read_bases(registers);
   keep_event(*thread, event, registers);
+  thread->to_recover = vector == kVectorInvalidOpcode;
   return kKbDeferred;
 }
 
@@ -227,7 +267,9 @@ int kb_interested(void) {
          any_propagates();
 }
 
-int kb_trap(unsigned vector, kb_registers* registers) { return trap(vector, registers_of(registers)); }
+int kb_trap(unsigned vector, const void* pt_regs, kb_registers* registers) {
+  return trap(vector, pt_regs, registers_of(registers));
+}
 
 struct kb_deferred_work* kb_take_deferred_work(void) {
   TaskThread* const thread = running_thread();
@@ -240,6 +282,10 @@ void kb_deferred_failed(void* opaque) { release_thread(*static_cast<TaskThread*>
 
 int kb_deferred(void* opaque, kb_registers* out) {
   auto& thread = *static_cast<TaskThread*>(opaque);
+  if (thread.to_recover && !recover_exception(thread)) {
+    begin_propagation(thread);
+    return 0;
+  }
   kebound::x86::Registers registers = thread.at_fault;
   Ending ending;
   const Next next = ask(thread, registers, ending);
@@ -251,7 +297,10 @@ int kb_deferred(void* opaque, kb_registers* out) {
     begin_propagation(thread);
     return 0;
   }
-  const bool is_bound = thread.event.source != kebound::BoundSource::ClangTrap;
+  const bool is_bound = !is_compilers_check(thread.event);
+  // Where edits leaked through, and for who leaves the thread where it was shown: at the trap again.
+  if (next == Next::Propagate && registers.rip == thread.event.ip)
+    registers.rip = thread.event.trap_ip;
   if (next != Next::Resume) thread.livelock.forget();
   release_thread(thread);
   registers_of(out) = registers;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <optional>
@@ -23,13 +24,23 @@ class File {
     if (fd_ >= 0) close(fd_);
   }
   [[nodiscard]] bool is_open() const { return fd_ >= 0; }
+  // What it is, if it is a regular file.
+  [[nodiscard]] std::optional<struct stat> regular() const {
+    struct stat file {};
+    if (fd_ < 0 || fstat(fd_, &file) != 0 || !S_ISREG(file.st_mode)) return std::nullopt;
+    return file;
+  }
   // The bytes of [offset, offset + size) that the file has.
   [[nodiscard]] std::string read(uint64_t offset, size_t size) const {
     std::string bytes(size, '\0');
-    const ssize_t got =
-        offset > INT64_MAX ? 0 : pread(fd_, bytes.data(), size, static_cast<off_t>(offset));
-    bytes.resize(got > 0 ? static_cast<size_t>(got) : 0);
+    bytes.resize(read(offset, bytes.data(), size));
     return bytes;
+  }
+  // The same into a buffer; how many bytes there were.
+  [[nodiscard]] size_t read(uint64_t offset, void* buffer, size_t size) const noexcept {
+    const ssize_t got =
+        offset > INT64_MAX ? 0 : pread(fd_, buffer, size, static_cast<off_t>(offset));
+    return got > 0 ? static_cast<size_t>(got) : 0;
   }
   template <class T>
   [[nodiscard]] std::optional<T> read_object(uint64_t offset) const {

@@ -200,6 +200,7 @@ enum {
 #define KEBOUND_RING_TEXT 104u
 #define KEBOUND_RING_DETAIL 128u
 #define KEBOUND_RING_PATH 248u
+#define KEBOUND_RING_BUILD_ID 20u
 
 typedef struct kebound_ring_answer {
   KEBOUND_ALIGN8 uint64_t routine;  // address in the process
@@ -234,11 +235,20 @@ typedef struct kebound_ring_record {
   char image[KEBOUND_RING_PATH];       // file that has the code at event.ip; empty: unknown
   char detail[KEBOUND_RING_DETAIL];    // what the check says of itself: an assertion's text; mostly
                                        // empty
+  // Which file `image` was, for whoever finds another one at its path. Of the kernel module only.
+  KEBOUND_ALIGN8 uint64_t image_device;  // these four as stat(2) has them
+  uint64_t image_inode;                  // 0: none of the four is known
+  uint64_t image_size;
+  int64_t image_changed_ns;  // st_ctim
+  uint8_t build_id_size;     // 0: it has none, or it is not known
+  uint8_t build_id[KEBOUND_RING_BUILD_ID];  // the note NT_GNU_BUILD_ID
+  uint8_t unused[3];
 } kebound_ring_record;
 KEBOUND_ABI_ASSERT(offsetof(kebound_ring_record, event) == 48);
 KEBOUND_ABI_ASSERT(offsetof(kebound_ring_record, answers) == 488);
 KEBOUND_ABI_ASSERT(offsetof(kebound_ring_record, image_bias) == 744);
-KEBOUND_ABI_ASSERT(sizeof(kebound_ring_record) == 1136);
+KEBOUND_ABI_ASSERT(offsetof(kebound_ring_record, image_device) == 1136);
+KEBOUND_ABI_ASSERT(sizeof(kebound_ring_record) == 1192);
 
 #ifdef __cplusplus
 }

@@ -15,6 +15,7 @@ class FakeResolver final : public Resolver {
     Location location;
     location.module = module;
     location.offset = address - 0x8048000;
+    location.build_id = build_id;
     if (known) location.frames = {{function, file, line, true}, {"main", file, 30, false}};
     return location;
   }
@@ -26,6 +27,7 @@ class FakeResolver final : public Resolver {
 
   bool known = true;
   std::string module = "/usr/bin/guest";
+  std::string build_id = "0123456789abcdef";
   std::string function = "pick";
   std::string file = "/src/guest.c";
   uint32_t line = 14;

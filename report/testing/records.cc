@@ -33,12 +33,12 @@ events::BoundException sample_exception() {
                      .index_register = x86::Rax,
                      .index_width = 32,
                      .ip = 0x80491d6,
-                     .trap_ip = 0x80491d6,
                      .index = 12,
                      .lower = 0,
                      .upper = 9,
-                     .index_raw = 12,
-                     .bounds_address = 0x804a000};
+                     .bounds_address = 0x804a000,
+                     .trap_ip = 0x80491d6,
+                     .index_raw = 12};
   exception.before.gpr[x86::Rax] = 12;
   exception.before.gpr[x86::Rsp] = 0xffffd000;
   exception.before.rip = exception.event.ip;

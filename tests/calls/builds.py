@@ -57,6 +57,8 @@ FAST = ("-stdlib=libc++", "-D_LIBCPP_HARDENING_MODE=_LIBCPP_HARDENING_MODE_FAST"
 TRAPPING_CONTAINERS = [
     Build(f"libc++-trap{level}", "clang++-19", (level, *FAST), aborts=True) for level in ("-O0", "-O1", "-O2")
 ]
+MERGED_FLAGS = ("-O2", "-fsanitize=bounds", "-fsanitize-undefined-trap-on-error")
+MERGED = [Build(f"gcc-merged-{bits}", "gcc-12", MERGED_FLAGS, bits=bits, aborts=True) for bits in (64, 32)]
 UNTOLD = Build("libc++-untold", "clang++-19", ("-O0", *FAST, "-g0"), aborts=True)
 SMASH = [
     Build("gcc", "gcc", ("-O1", "-fstack-protector-all"), aborts=True, silent=True),

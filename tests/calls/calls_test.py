@@ -223,6 +223,17 @@ class Traps(Case):
                 self.assertEqual((event["confidence"], event["resumable"]), ("unknown", False))
             self.assertEqual(self.compare(build, [program, "99"]), [])
 
+    def test_a_trap_of_two_checks_is_an_event_though_which_of_them_failed_is_not_known(self):
+        for build, program in self.each(builds.MERGED, "merged.c"):
+            # 12 - 9 and 14 - 9 have the same flags.
+            events = self.compare(build, [program, "0", "14", "12"])
+            self.assertEqual([(e["source"], e["check"], e["confidence"], e["doubt"], e["resumable"]) for e in events],
+                             [("check-trap", "array-bounds", "unknown", "more than one check may have led to the trap", False)])
+            # Of these only one is out of bounds.
+            events = self.compare(build, [program, "1", "12", "3"])
+            self.assertEqual([(e["confidence"], e["index"], e["upper"]) for e in events], [("certain", 12, 9)])
+            self.assertEqual(self.compare(build, [program, "1", "3", "12"]), [])
+
     def test_without_debug_information_only_a_compare_tells(self):
         program = builds.make(PROGRAMS, "containers.cc", builds.UNTOLD)
         self.assertEqual([e["source"] for e in self.compare(builds.UNTOLD, [program, "0"])], ["check-trap"])

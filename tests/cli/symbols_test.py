@@ -36,6 +36,16 @@ class Symbols(Case):
             line = next(number for number, text in enumerate(stream, 1) if marker in text)
         self.assertEqual((event["symbol"], os.path.basename(event["file"] or ""), event["line"]), (symbol, source, line))
 
+    def test_a_recording_keeps_its_names_when_the_program_is_another_one(self):
+        event = self.exception(self.program)
+        notes = subprocess.run(["readelf", "--notes", self.program], stdout=subprocess.PIPE, text=True, check=True).stdout
+        self.assertEqual(event["build_id"], notes.split("Build ID: ")[1].split()[0])
+        shutil.copy(self.library, self.program)
+        again = self.kebound("report", "--format=jsonl", os.path.join(self.directory, "events.jsonl"))
+        events = [json.loads(line) for line in again.stdout.splitlines()]
+        self.assertEqual([e for e in events if e["event"] == "bound-exception"], [event])
+        self.assert_named(event, "pick", "places.c", "the program's check")
+
     def test_the_program_itself(self):
         self.assert_named(self.exception(self.program), "pick", "places.c", "the program's check")
 

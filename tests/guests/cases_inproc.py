@@ -178,10 +178,10 @@ for cut in (0, 1 << 40):
     except PermissionError:
         pass
 seed = random.Random(int(sys.argv[1]))
-memory[4096:4096 + 1136 * 500] = seed.randbytes(1136 * 500)
+memory[4096:4096 + 1192 * 500] = seed.randbytes(1192 * 500)
 for number in range(500):
-    memory[4096 + 1136 * number:4104 + 1136 * number] = (number + 1).to_bytes(8, 'little')
-    memory[4120 + 1136 * number:4121 + 1136 * number] = bytes([number % 4])
+    memory[4096 + 1192 * number:4104 + 1192 * number] = (number + 1).to_bytes(8, 'little')
+    memory[4120 + 1192 * number:4121 + 1192 * number] = bytes([number % 4])
 memory[64:136] = seed.randbytes(72)
 os._exit(5)
 """)

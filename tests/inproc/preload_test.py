@@ -15,7 +15,7 @@ LINE = r"kebound: bound exception at \S+\+0x[0-9a-f]+: index 12 is not in 0\.\.9
 
 # abi.h
 HEADER = struct.Struct("<QIIII40xQQ48xQ")
-MAGIC, VERSION, RECORD_SIZE, HEADER_SIZE = 0x32676E6972424B7F, 2, 1136, 4096
+MAGIC, VERSION, RECORD_SIZE, HEADER_SIZE = 0x32676E6972424B7F, 3, 1192, 4096
 
 
 def run(bits, program, *arguments, options="", preload=True, **environment):
@@ -157,7 +157,7 @@ class Events(unittest.TestCase):
     def test_what_is_no_ring_is_refused_and_the_program_runs(self):
         good = HEADER.pack(MAGIC, VERSION, RECORD_SIZE, 4, 0, 0, 0, 0).ljust(HEADER_SIZE, b"\0") + bytes(4 * RECORD_SIZE)
         bad = [b"", b"x" * 100, bytes(len(good)), good[:-1], good[:HEADER_SIZE]]
-        for at, value in ((0, 0), (8, 3), (12, 8), (16, 0), (16, 3), (16, 8), (16, 0xFFFFFFFF)):
+        for at, value in ((0, 0), (8, VERSION - 1), (8, VERSION + 1), (12, 8), (16, 0), (16, 3), (16, 8), (16, 0xFFFFFFFF)):
             bad.append(good[:at] + struct.pack("<I", value) + good[at + 4:])
         for number, content in enumerate(bad):
             path = f"{self.folder.name}/bad{number}"

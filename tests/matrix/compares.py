@@ -16,7 +16,9 @@ NAMES = {64: "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".spl
          16: "ax cx dx bx sp bp si di r8w r9w r10w r11w r12w r13w r14w r15w".split(),
          8: "al cl dl bl spl bpl sil dil r8b r9b r10b r11b r12b r13b r14b r15b".split()}
 WIDTHS = {name: (width, number) for width, names in NAMES.items() for number, name in enumerate(names)}
+COMPARE = re.compile(r"(cmp|test)[bwlq]?$")
 LOOK_BACK = 3  # instructions between compare and branch
+CHOICE_LOOK_BACK = 16  # instructions between the choice of an operand and the compare
 CALL_LOOK_BACK = 60  # instructions before a call
 LOADED = re.compile(r"^-?(?:0x[0-9a-f]+)?\(%(\w+)\)$")
 CALLED = {64: {0, 1, 2, 6, 7, 8, 9, 10, 11}, 32: {0, 1, 2}}  # what a function may overwrite
@@ -56,9 +58,48 @@ class Code:
     def compares(self, trap):
         for branch in self.edges(trap):
             for i in range(branch - 1, max(branch - 1 - LOOK_BACK, -1), -1):
-                if re.match(r"(cmp|test)[bwlq]?$", self.instructions[i][1]):
-                    yield self.instructions[i][1], split(self.instructions[i][2])
+                if COMPARE.match(self.instructions[i][1]):
+                    if not self.compares_limit_with_itself(i, branch):
+                        yield self.instructions[i][1], split(self.instructions[i][2])
                     break
+
+    def branch_of(self, compare):
+        """Number of the conditional branch that a compare decides; None where it decides something else, or other flags come between."""
+        for i in range(compare + 1, min(compare + 2 + LOOK_BACK, len(self.instructions))):
+            mnemonic = self.instructions[i][1]
+            if mnemonic.startswith("j"):
+                return i if mnemonic != "jmp" else None
+            if COMPARE.match(mnemonic):
+                return None
+        return None
+
+    def compares_limit_with_itself(self, compare, branch):
+        """Whether `compare` asks for equality of the limit and the lesser of it and something else, as of a whole loop: "n == min(n, last)".
+        Where both are equal, both are the limit, whatever the index was."""
+        parts = split(self.instructions[compare][2])
+        if self.instructions[branch][1] not in ("je", "jne") or len(parts) != 2 or not self.instructions[compare][1].startswith("cmp"):
+            return False
+        numbers = [register_number(part) for part in parts]
+        if None in numbers:
+            return False
+        return any(self.is_lesser_of(a, b, compare) for a, b in (numbers, numbers[::-1]))
+
+    def is_lesser_of(self, register, limit, at):
+        """Whether `register` was chosen (cmov), before instruction `at`, from `limit` and others."""
+        chosen = False
+        for i in range(at - 1, max(at - CHOICE_LOOK_BACK, -1), -1):
+            _, mnemonic, operands = self.instructions[i]
+            parts = split(operands)
+            source, target = (register_number(parts[0]), register_number(parts[1])) if len(parts) == 2 else (None, None)
+            if mnemonic.startswith("cmov") and target == register:
+                chosen = True
+                if source == limit or (source is not None and self.is_lesser_of(source, limit, i)):
+                    return True
+            elif mnemonic.startswith("mov") and target == register:
+                return chosen and source == limit
+            elif mnemonic.startswith(("j", "call", "ret")) or limit == target and not mnemonic.startswith(WRITES_NOTHING):
+                return False
+        return False
 
 
 def split(operands):
@@ -175,10 +216,33 @@ class Survival:
                     late |= self.written(i)
         return False
 
+    def decides(self, at):
+        """Whether a compare decides about the call, directly or by a flag that is kept in a register."""
+        if any(self.code.instructions[i][1].startswith("set") for i in range(at + 1, at + 1 + LOOK_BACK)):
+            return True
+        branch = self.code.branch_of(at)
+        if branch is None or self.code.compares_limit_with_itself(at, branch):
+            return False
+        target = re.match(r"([0-9a-f]+)\b", self.code.instructions[branch][2])
+        ways = [branch + 1] + ([self.code.number[int(target[1], 16)]] if target and int(target[1], 16) in self.code.number else [])
+        return any(self.runs_into_call(way) for way in ways)
+
+    def runs_into_call(self, begin):
+        """Whether the call can be reached from there without a jump back or a return. More than there are, rather than fewer."""
+        if begin > self.call:
+            return False
+        for _, mnemonic, operands in self.code.instructions[begin:self.call]:
+            if mnemonic in ("ret", "ud2", "ud1"):
+                return False
+            if mnemonic == "jmp":
+                target = re.match(r"([0-9a-f]+)\b", operands)
+                return target is None or int(target[1], 16) <= self.code.instructions[self.call][0]
+        return True
+
     def is_compare(self, at, gone, registers, wanted):
         _, mnemonic, text = self.code.instructions[at]
         operands = split(text)
-        if not mnemonic.startswith("cmp") or len(operands) != 2:
+        if not mnemonic.startswith("cmp") or len(operands) != 2 or not self.decides(at):
             return False
         if not all(self.operand(operand, at, gone) for operand in operands):
             return False

@@ -111,8 +111,8 @@ def twins_object(config):
     return f"{config.name}-c-twins.c.o"
 
 
-def shapes_object(config):
-    return f"{config.name}-c-arrays.c.o"
+def shapes_objects(config):
+    return [f"{config.name}-c-{source}.o" for source in ("arrays.c", "objects.c")]
 
 
 def write_ninja(folder):

@@ -68,8 +68,8 @@ class Matrix:
         propagate = {host: self.run(name, host, "propagate") for host in HOSTS}
         clamp = {host: self.run(name, host, "clamp") for host in HOSTS}
         code = compares.Code(os.path.join(self.folder, name))
-        same = twins.twinned(*(os.path.join(self.folder, make(config)) for make in (guests.shapes_object, guests.twins_object))) \
-            if program == "c" else set()
+        same = twins.twinned([os.path.join(self.folder, name) for name in guests.shapes_objects(config)],
+                             os.path.join(self.folder, guests.twins_object(config))) if program == "c" else set()
         rows = {}
         for shape, expected in propagate["supervisor"].shapes.items():
             row = rows[shape] = {"problems": [], "missing": missing_compare(code, propagate["supervisor"].events(shape), expected)}

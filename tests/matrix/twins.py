@@ -10,11 +10,11 @@ ADDRESS = re.compile(r"\$?-?0x[0-9a-f]+")
 def functions(path):
     """{name: instructions}, with data's addresses left out and jumps relative to the function."""
     text = subprocess.run(["objdump", "-dr", "--no-show-raw-insn", path], capture_output=True, text=True, check=True).stdout
-    found, lines = {}, None
+    found, name, lines = {}, "", None
     for line in text.splitlines():
         head = re.match(r"([0-9a-f]+) <([\w.]+)>:$", line)
         if head:
-            begin, lines = int(head[1], 16), found.setdefault(head[2], [])
+            begin, name, lines = int(head[1], 16), head[2], found.setdefault(head[2], [])
             continue
         if lines is None:
             continue
@@ -26,6 +26,9 @@ def functions(path):
         if match:
             jump = re.match(r"([0-9a-f]+) <", match[3])
             operands = f"+{int(jump[1], 16) - begin}" if jump else match[3]
+            # Another function of the same file, at its beginning.
+            if re.match(rf"[0-9a-f]+ <(?!{re.escape(name)}\b)[\w.]+>$", match[3]):
+                operands = "to another place"
             lines.append(f"{match[2]} {operands}".strip())
     return {name: strip_padding(code) for name, code in found.items()}
 
@@ -39,8 +42,11 @@ def strip_padding(code):
     return code[:end]
 
 
-def twinned(shapes_object, twins_object):
-    """Names of the shapes whose code is that of their twin."""
-    shapes, twins = functions(shapes_object), functions(twins_object)
-    return {name.removeprefix("twin_") for name, code in twins.items()
-            if name.startswith("twin_") and code and shapes.get(name.removeprefix("twin_")) == code}
+def twinned(shapes_objects, twins_object):
+    """Names of the shapes whose code is that of their twin. Of a shape that takes its input apart, the code with the check is in NAME_of."""
+    shapes, twins = {}, functions(twins_object)
+    for path in shapes_objects:
+        shapes.update(functions(path))
+    checks = {name for name in shapes if name + "_of" not in shapes}
+    return {name.removeprefix("twin_").removesuffix("_of") for name, code in twins.items()
+            if name.startswith("twin_") and code and name.removeprefix("twin_") in checks and shapes[name.removeprefix("twin_")] == code}

@@ -20,7 +20,6 @@
 #include "include/kebound/device.h"
 #include "report/reporter.h"
 #include "tools/kebound/command.h"
-#include "tools/kebound/device_image.h"
 #include "tools/kebound/exit_status.h"
 #include "tools/kebound/message.h"
 #include "tools/kebound/report_file.h"
@@ -82,12 +81,6 @@ class Monitor {
   void take(kebound_ring_record& raw) {
     if (raw.sequence > next_) say_missing(raw.sequence - next_);
     next_ = raw.sequence + 1;
-    raw.image[sizeof raw.image - 1] = 0;
-    if (const auto bias = load_bias(raw.image, raw.event.ip, raw.image_bias)) {
-      raw.image_bias = *bias;
-    } else {
-      raw.image[0] = 0;
-    }
     auto record = inproc_run::check_ring_record(raw);
     if (record) processes_.take(std::move(*record));
   }

@@ -62,6 +62,7 @@ struct Prefixes {
 // and for LOCK, which makes a BOUND an invalid opcode.
 bool take_prefixes(Bytes& bytes, Prefixes& prefixes, uint8_t& opcode) noexcept {
   while (bytes.take(opcode)) {
+    if (opcode == kOpcodeBound) return true;  // first: a kernel's switch is a chain of compares
     switch (opcode) {
       case 0x26:
         prefixes.override_segment(Segment::Es);

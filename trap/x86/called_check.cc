@@ -4,6 +4,7 @@
 // its operands are left when the call is made.
 #include "trap/x86/check_recovery.h"
 #include "trap/x86/check_values.h"
+#include "trap/x86/edge_choice.h"
 #include "trap/x86/recovery_cache.h"
 #include "trap/x86/recovery_lease.h"
 
@@ -46,6 +47,7 @@ class CalledCheck {
       bool holds = false;
       if (!evaluate(edge, operands, holds)) {
         if (failed != nullptr && is_behind(edge, *failed, held)) continue;
+        if (is_contradicted(edge)) continue;
         return false;
       }
       if (!holds) continue;
@@ -87,6 +89,14 @@ class CalledCheck {
     }
     holds = condition_holds(edge.condition, result.flags);
     return true;
+  }
+
+  // On the way to `edge` a register was given another value than it has. Arguments were stored on
+  // the stack since.
+  [[nodiscard]] bool is_contradicted(const TrapEdge& edge) const noexcept {
+    TrapEdge to_call = edge;
+    to_call.memory_written = true;
+    return to_call.compare != 0 && !is_feasible(to_call, room_.code, source_, registers_);
   }
 
   // Whoever comes to `edge` has passed the check `before`, which would not have failed then: there

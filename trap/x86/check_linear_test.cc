@@ -35,10 +35,10 @@ TEST_F(LinearChecks, ASumIsTheIndexThoughTheAccessAddsItsConstantItself) {
 
 TEST_F(LinearChecks, ACallOfTheNextInstructionMakesNoResultOfAParameter) {
   // push %esi; call 1f; 1: pop %esi; add $0x447e,%esi; cmp $9,%edx; ja 2f;
-  // mov 0x54(%esi,%edx,4),%eax; pop %esi; ret; 2: ud1 0x12(%eax),%eax
+  // mov 0x54(%esi,%edx,4),%eax; pop %esi; ret; 2: ud2
   mode = CodeMode::Bits32;
-  function({0x56, 0xe8, 0x00, 0x00, 0x00, 0x00, 0x5e, 0x81, 0xc6, 0x7e, 0x44, 0x00, 0x00, 0x83,
-            0xfa, 0x09, 0x77, 0x06, 0x8b, 0x44, 0x96, 0x54, 0x5e, 0xc3, 0x0f, 0xb9, 0x40, 0x12},
+  function({0x56, 0xe8, 0x00, 0x00, 0x00, 0x00, 0x5e, 0x81, 0xc6, 0x7e, 0x44, 0x00, 0x00,
+            0x83, 0xfa, 0x09, 0x77, 0x06, 0x8b, 0x44, 0x96, 0x54, 0x5e, 0xc3, 0x0f, 0x0b},
            24);
   registers.gpr[Rdx] = 11;
   compared(11, 9, 32);
@@ -77,6 +77,49 @@ TEST_F(LinearChecks, AnUnsignedIntHasARangeAsASize) {
 const std::vector<uint8_t> kBytes = {0x48, 0x8d, 0x0c, 0x9d, 0x00, 0x00, 0x00,
                                      0x00, 0x48, 0x83, 0xf9, 0x63, 0x77, 0x05,
                                      0x48, 0x63, 0x1c, 0x98, 0xc3, 0x0f, 0x0b};
+
+// clang 19 makes this of table[k + 3] of ten elements, in a static function that is only called
+// with unsigned chars; others make it of record.list[k] of seven.
+TEST_F(LinearChecks, AParameterMayHaveARangeThatOnlyItsCallersShow) {
+  // cmp $7,%rdi; jae 1f; mov 12(%rax,%rdi,4),%eax; ret; 1: ud1 0x12(%eax),%eax
+  function({0x48, 0x83, 0xff, 0x07, 0x73, 0x05, 0x8b, 0x44, 0xb8, 0x0c, 0xc3, 0x67, 0x0f, 0xb9,
+            0x40, 0x12},
+           11);
+  registers.gpr[Rdi] = 8;
+  compared(8, 7);
+  ASSERT_TRUE(recover());
+  EXPECT_EQ(event.confidence, Confidence::Unknown);
+  EXPECT_EQ(event.doubt, Doubt::Scaled);
+}
+
+// An int that cannot be negative would be zero-extended.
+TEST_F(LinearChecks, AParameterThatIsSignExtendedHasNoSuchRange) {
+  // movslq %edi,%rdi; cmp $7,%rdi; jae 1f; mov 12(%rax,%rdi,4),%eax; ret; 1: ud1 0x12(%eax),%eax
+  function({0x48, 0x63, 0xff, 0x48, 0x83, 0xff, 0x07, 0x73, 0x05, 0x8b, 0x44, 0xb8, 0x0c, 0xc3,
+            0x67, 0x0f, 0xb9, 0x40, 0x12},
+           14);
+  registers.gpr[Rdi] = 8;
+  compared(8, 7);
+  ASSERT_TRUE(recover());
+  EXPECT_EQ(event.confidence, Confidence::Certain);
+  EXPECT_EQ(event.index, 8);
+}
+
+// What the limit was read from has no range for which both could have been divided, or a constant
+// taken from both.
+TEST_F(LinearChecks, ALimitFromMemoryWasNotMovedToTheOtherSide) {
+  // cmp %rdi,(%rsi); jbe 1f; mov 12(%rax,%rdi,4),%eax; ret; 1: ud1 0x12(%eax),%eax
+  function(
+      {0x48, 0x39, 0x3e, 0x76, 0x05, 0x8b, 0x44, 0xb8, 0x0c, 0xc3, 0x67, 0x0f, 0xb9, 0x40, 0x12},
+      10);
+  registers.gpr[Rdi] = 8;
+  registers.gpr[Rsi] = kStack;
+  memory.write_value<uint64_t>(kStack, 7);
+  compared(7, 8);
+  ASSERT_TRUE(recover());
+  EXPECT_EQ(event.confidence, Confidence::Certain);
+  EXPECT_EQ(event.upper, 6);
+}
 
 TEST_F(LinearChecks, AnOffsetInBytesIsAnIndexWhereTheElementIsKnown) {
   function(kBytes, 19);
@@ -152,6 +195,35 @@ TEST_F(LinearChecks, AnOperandThatIsOverwrittenIsNotGuessed) {
            18);
   registers.gpr[Rdi] = 100;
   EXPECT_FALSE(recover_called());
+}
+
+// mov %rdi,%rax; shr $8,%rax; cmp $3,%eax; jae 1f; movzbl %dil,%eax; cmp $3,%rax; ja 1f;
+// shl $24,%rdi; shr $32,%rdi; shl $4,%rdi; add %rcx,%rdi; mov (%rdi,%rax,4),%eax; ret;
+// 1: ud1 0x12(%eax),%eax
+const std::vector<uint8_t> kPacked = {
+    0x48, 0x89, 0xf8, 0x48, 0xc1, 0xe8, 0x08, 0x83, 0xf8, 0x03, 0x73, 0x1d, 0x40, 0x0f, 0xb6, 0xc7,
+    0x48, 0x83, 0xf8, 0x03, 0x77, 0x13, 0x48, 0xc1, 0xe7, 0x18, 0x48, 0xc1, 0xef, 0x20, 0x48, 0xc1,
+    0xe7, 0x04, 0x48, 0x01, 0xcf, 0x8b, 0x04, 0x87, 0xc3, 0x67, 0x0f, 0xb9, 0x40, 0x12};
+
+TEST_F(LinearChecks, OfTwoNumbersInOneRegisterTheOneThatIsThereHasFailed) {
+  function(kPacked, 41);
+  registers.gpr[Rdi] = 0x206;
+  registers.gpr[Rax] = 6;
+  compared(6, 3);
+  ASSERT_TRUE(recover());
+  EXPECT_EQ(event.confidence, Confidence::Certain);
+  EXPECT_EQ(event.ip, kCode + 16);
+  EXPECT_EQ(event.index, 6);
+  EXPECT_EQ(event.upper, 3);
+}
+
+TEST_F(LinearChecks, WhereTheShiftGivesWhatTheRegisterHasBothMayHaveFailed) {
+  function(kPacked, 41);
+  registers.gpr[Rdi] = 0x606;
+  registers.gpr[Rax] = 6;
+  compared(6, 3);
+  ASSERT_TRUE(recover());
+  EXPECT_NE(event.confidence, Confidence::Certain);
 }
 
 TEST_F(LinearChecks, ZeroedStorageIsANewCache) {

@@ -200,6 +200,34 @@ bool judge_accesses(const TrapEdge& edge, const UseRoom& uses, const IndexCopies
   return is_ud1;
 }
 
+// To fold k + 3 < m + 3, or 2 * k < 2 * m, into k < m, a compiler must know that m leaves room for
+// it; of what was read from memory as it is, or is the quotient of a difference, it does not.
+bool is_limit_unfolded(const FlowAnalysis& flow, const Instruction& compare,
+                       const BoundShape& shape, const FlowState& state, SlotTable& slots) noexcept {
+  const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
+  if (shape.limit != BoundShape::Limit::Operand || compare.operands[0].bits != native) return false;
+  const Operand& limit = compare.operands[shape.limit_operand];
+  const bool stack = limit.base == Rsp || limit.base == Rbp;  // a parameter, or a spilled one
+  if (limit.kind == OperandKind::Memory) return !stack;
+  const Place place = place_of(limit, state, slots, false);
+  if (place == kNoPlace || state.values[place].bits != native) return false;
+  Instruction in;
+  uint64_t at = 0;
+  if (!definition(flow, state.values[place].id, in, at)) return false;
+  if (in.operands[0].bits != native) return false;
+  const bool loads = in.op == Op::Mov && in.operands[1].kind == OperandKind::Memory &&
+                     in.memory.base != Rsp && in.memory.base != Rbp;
+  if (loads || in.op == Op::Sar) return true;
+  // A difference that was divided by an odd number as well.
+  const Origin& origin = flow.room().origins[state.values[place].id];
+  if (in.op != Op::Imul || in.operand_count != 2) return false;
+  for (const ValueId from : origin.from) {
+    Instruction before;
+    if (definition(flow, from, before, at) && before.op == Op::Sar) return true;
+  }
+  return false;
+}
+
 void take_fingerprint(const FunctionCode& code, CheckSite& site) noexcept {
   const CodeRange range = code.range();
   constexpr uint64_t kBefore = kMaxFingerprint / 4;
@@ -223,17 +251,21 @@ Confidence static_confidence(const CheckSite& site, bool clang) noexcept {
   if (site.divisor != 1 && (site.merged || site.displaced)) return Confidence::Unknown;
   if (clang && site.another_array && !site.unoptimized) return Confidence::Unknown;
   if (site.by_array) return Confidence::Certain;
+  // gcc's checks are not folded, and without optimization nobody has looked at the callers.
+  const bool given = site.range == IndexRange::Given && clang && !site.unoptimized;
+  const bool ranged =
+      given || (site.range != IndexRange::Unknown && site.range != IndexRange::Given);
   switch (site.proof) {
     case IndexProof::Element:
     case IndexProof::Structure:
-      if (site.unoptimized || site.range == IndexRange::Unknown) return Confidence::Certain;
+      if (site.unoptimized || !ranged) return Confidence::Certain;
       if (site.proof == IndexProof::Element && !site.displaced) {
         return site.range == IndexRange::Counted ? Confidence::Likely : Confidence::Certain;
       }
       if (site.proof == IndexProof::Element && site.computed) return Confidence::Certain;
       return clang ? Confidence::Unknown : Confidence::Likely;
     case IndexProof::Address:
-      return site.range != IndexRange::Unknown && clang ? Confidence::Unknown : Confidence::Likely;
+      return ranged && clang ? Confidence::Unknown : Confidence::Likely;
     case IndexProof::None:
     case IndexProof::Pointer:
     case IndexProof::Bytes:
@@ -312,19 +344,27 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
   const bool is_ud1 =
       judge_accesses(edge, room.uses, copies, compare.operands[0].bits, state, flow, site, ranged);
   site.range = index_range(flow, edge.compare, state, ranged);
+  // An int that is sign-extended behind the check, see index_range.
+  const bool is_int = flow.code().mode() == CodeMode::Bits64 && compare.operands[0].bits == 32 &&
+                      is_signed && !is_unsigned;
+  if (site.range == IndexRange::Given && is_int) site.range = IndexRange::Unknown;
+  if (site.range == IndexRange::Given && is_limit_unfolded(flow, compare, shape, state, slots)) {
+    site.range = IndexRange::Unknown;
+  }
   // As a size_t, an unsigned int has a range: "u + 3ul < 10" is "u < 7".
   const bool is_widened =
       flow.code().mode() == CodeMode::Bits64 &&
       (compare.operands[0].bits == 32 || (compared.bits == 32 && compared.rest == Rest::Zero));
   if (is_widened && site.proof == IndexProof::Element && site.displaced &&
-      site.range == IndexRange::Unknown) {
+      (site.range == IndexRange::Unknown || site.range == IndexRange::Given)) {
     site.range = IndexRange::Known;
   }
   site.unoptimized = is_unoptimized(operand, copies, uses, slots);
   // What was calculated before the check may be an element's address, too.
   const bool is_followed = doubt == Doubt::None && !uses.lost && copies.all &&
                            ((uses.address | uses.value) & kRelated) == 0;
-  if (is_ud1 && !site.unoptimized && site.divisor == 1 && site.range == IndexRange::Known &&
+  const bool asks = site.range == IndexRange::Known || site.range == IndexRange::Given;
+  if (is_ud1 && asks && !site.unoptimized && site.divisor == 1 &&
       site.proof == IndexProof::Element) {
     const ArrayVerdict verdict = judge_by_arrays(room.uses, shape, is_followed, source);
     site.by_array = verdict == ArrayVerdict::Confirmed;

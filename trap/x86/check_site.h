@@ -28,6 +28,7 @@ enum class IndexProof : uint8_t {
 // check of the one in the source: "k + 3 < 10" becomes "k < 7" where k + 3 does not overflow.
 enum class IndexRange : uint8_t {
   Unknown,  // nothing
+  Given,    // perhaps: a parameter in a register, and clang may have seen all callers
   Known,    // something
   Counted,  // it counts a loop, or is one of several numbers
 };

@@ -100,7 +100,34 @@ class Backwards {
     return condition_holds(static_cast<uint8_t>(condition), result.flags);
   }
 
+  // A shift of what the instruction right before it copied from a register that is still there.
+  [[nodiscard]] bool agrees_with_shift(const Instruction& in) const noexcept {
+    const Operand& result = in.operands[0];
+    const bool simple = in.operand_count == 2 && result.kind == OperandKind::Register &&
+                        result.bits >= 32 && in.operands[1].kind == OperandKind::Immediate;
+    if (!simple || !is_kept(in.writes) || code_.is_target(at_) || code_.is_unknown_entry(at_)) {
+      return true;
+    }
+    Instruction copy;
+    const uint64_t before = code_.previous(at_);
+    if (before == at_ || !code_.decode(before, copy) || copy.op != Op::Mov) return true;
+    const Operand& source = copy.operands[1];
+    const bool copies = copy.operands[0].kind == OperandKind::Register &&
+                        source.kind == OperandKind::Register &&
+                        copy.operands[0].reg == result.reg && source.reg != result.reg &&
+                        source.bits >= result.bits;
+    if (!copies || !is_kept(register_bit(source.reg))) return true;
+    const uint64_t mask = width_mask(result.bits);
+    const unsigned by = static_cast<unsigned>(in.operands[1].immediate) & (result.bits - 1u);
+    const uint64_t copied = registers_.gpr[source.reg & 15] & mask;
+    uint64_t value = copied << by;
+    if (in.op == Op::Shr) value = copied >> by;
+    if (in.op == Op::Sar) value = static_cast<uint64_t>(sign_extend(copied, result.bits) >> by);
+    return ((value ^ registers_.gpr[result.reg & 15]) & mask) == 0;
+  }
+
   [[nodiscard]] bool agrees(const Instruction& in) const noexcept {
+    if (in.op == Op::Shl || in.op == Op::Shr || in.op == Op::Sar) return agrees_with_shift(in);
     const bool moves = in.op == Op::Mov || in.op == Op::Movzx || in.op == Op::Movsx;
     if ((!moves && in.op != Op::Lea) || in.operands[0].kind != OperandKind::Register) return true;
     if (in.operands[0].high_byte || !is_kept(in.reads | in.writes)) return true;

@@ -9,12 +9,20 @@ namespace {
 constexpr unsigned kMaxSteps = 16;
 
 // By how it was calculated.
+//
+// clang knows what the callers of a static function give to it: of table[k + 3] with k from an
+// unsigned char it makes "k < 7" there, too, and nothing in the function shows why. Not of an int
+// that it sign-extends, though: if that could not be negative, it would be zero-extended.
 IndexRange by_definition(FlowAnalysis& flow, Value value) noexcept {
+  const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
+  const bool extended =
+      value.bits < native && (value.rest == Rest::Sign || value.rest == Rest::SignTo32);
   Instruction in;
   uint64_t at = 0;
   for (unsigned i = 0; i < kMaxSteps; ++i) {
     if (value.rest == Rest::Zero && value.bits < 32) return IndexRange::Known;
-    if (value.id < kFirstDefined) return IndexRange::Unknown;
+    if (value.id == kAnonymous) return IndexRange::Unknown;
+    if (value.id < kFirstDefined) return extended ? IndexRange::Unknown : IndexRange::Given;
     if (value.id >= kFirstPhi) return IndexRange::Counted;
     if (!definition(flow, value.id, in, at)) return IndexRange::Known;
     switch (in.op) {
@@ -92,8 +100,8 @@ bool is_compared_before(FlowAnalysis& flow, uint64_t compare) noexcept {
 IndexRange index_range(FlowAnalysis& flow, uint64_t compare, const FlowState& state,
                        Place operand) noexcept {
   const IndexRange range = by_definition(flow, state.values[operand]);
-  if (range != IndexRange::Unknown) return range;
-  return is_compared_before(flow, compare) ? IndexRange::Known : IndexRange::Unknown;
+  if (range != IndexRange::Unknown && range != IndexRange::Given) return range;
+  return is_compared_before(flow, compare) ? IndexRange::Known : range;
 }
 
 }  // namespace kebound::x86

@@ -91,14 +91,18 @@ bool join(IndexTag& into, const IndexTag& from) noexcept {
   return into != before;
 }
 
-// shr $8 of a place whose lower 8 bits are the index: nothing of it is left.
+// shr $8 of a place whose lower 8 bits are the index, or shl $24 and shr $32: nothing of it is
+// left.
 static bool drops_index(const Instruction& in, const IndexTag& source, unsigned bits) noexcept {
+  // Of a sum there would be the carry.
+  const uint8_t changed =
+      source.raised != 0 ? IndexTag::kShifted | IndexTag::kBased : IndexTag::kChanged;
   const bool plain = source.factor == 1 && source.divisor == 1 && source.shift == 0 &&
-                     source.raised == 0 && has_index(source) &&
-                     (source.flags & (IndexTag::kChanged | IndexTag::kLinear)) == 0;
+                     has_index(source) && (source.flags & (changed | IndexTag::kLinear)) == 0;
   return plain && (in.op == Op::Shr || in.op == Op::Sar) &&
          in.operands[1].kind == OperandKind::Immediate &&
-         in.operands[1].immediate >= static_cast<int64_t>(bits) && in.operands[1].immediate < 64;
+         in.operands[1].immediate >= static_cast<int64_t>(bits + source.raised) &&
+         in.operands[1].immediate < in.operands[0].bits;
 }
 
 IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& before,

@@ -298,6 +298,27 @@ SHAPE_FUNCTION long copied_between(long input) {
   return table[9];
 }
 
+// clang 19 knows what all callers give, and compares k with another limit.
+SHAPE_FUNCTION long narrow_parameter_of(long k) {
+  long i = k + 3;
+  CLAMP(i, 0, 9);
+  return table[i];  // at narrow_parameter
+}
+
+SHAPE_FUNCTION long narrow_parameter(long input) {
+  return narrow_parameter_of((unsigned char)input);
+}
+
+SHAPE_FUNCTION long narrow_multiple_of(long k) {
+  long i = 2 * k;
+  CLAMP(i, 0, 9);
+  return table[i];  // at narrow_multiple
+}
+
+SHAPE_FUNCTION long narrow_multiple(long input) {
+  return narrow_multiple_of((unsigned char)input);
+}
+
 static const struct shape arrays[] = {
     {"constant limit", "read_int", read_int, 12, 12, 0, 9},
     {"constant limit", "write_int", write_int, 10, 10, 0, 9},
@@ -326,6 +347,8 @@ static const struct shape arrays[] = {
     {"computed index", "byte_doubled", byte_doubled, 6, 12, 0, 9},
     {"computed index", "byte_difference", byte_difference, 120, -80, 0, 15},
     {"computed index", "unsigned_and_sum", unsigned_and_sum, 9, 12, 0, 9},
+    {"computed index", "narrow_parameter", narrow_parameter, 8, 11, 0, 9},
+    {"computed index", "narrow_multiple", narrow_multiple, 7, 14, 0, 9},
     {"several checks", "upper_neighbour", upper_neighbour, 8, 11, 0, 9},
     {"several checks", "both_neighbours", both_neighbours, 10, 11, 0, 9},
     {"several checks", "first_of_three", of_three, 0x01020b, 11, 0, 9},

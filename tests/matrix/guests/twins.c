@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Shapes' twins: functions whose checks have another index than the shape's, or are no bounds checks, for which a compiler
-// makes the very same instructions. Where it does, code cannot tell which of both it is, and the
-// cell counts as one without a compare to read the index from. twins.py compares the code.
+// Shapes' twins: functions whose checks have another index than the shape's, or are no bounds
+// checks, for which a compiler makes the very same instructions. Where it does, code cannot tell
+// which of both it is, and the cell counts as one without a compare to read the index from.
+// twins.py compares the code.
 #include "shape.h"
 
 SHAPE_DATA int twin_single[1] = {77};
@@ -15,11 +16,10 @@ SHAPE_FUNCTION long twin_limit_of_one(long input) {
   return twin_single[2 * k];
 }
 #else
-// A condition of the program.
+// 1 for everything but 0.
 SHAPE_FUNCTION long twin_limit_of_one(long input) {
   const int i = (int)input;
-  if (i != 0) __builtin_trap();
-  return twin_single[0];
+  return twin_single[i != 0];
 }
 #endif
 
@@ -48,4 +48,152 @@ SHAPE_FUNCTION long twin_copied_between(long input) {
   return target[9];
 }
 
-long (*const twins[])(long) = {twin_limit_of_one, twin_over_the_end, twin_copied_between};
+// What follows: the index is a multiple of what is compared, or that plus one. A compiler does that
+// where it knows that the number is not negative: from what all callers give, or because the
+// program says so, as here.
+#define IS_NOT_NEGATIVE(i) \
+  if ((i) < 0) __builtin_unreachable()
+// As a size, from an unsigned number of 32 bits: no product of it overflows in 64-bit code.
+#define SIZE(i) (unsigned long)(unsigned)(i)
+#if __SIZEOF_LONG__ == 8
+typedef unsigned twin_index;
+typedef int half;
+#define HAS_RANGE(i) (void)0
+#else
+typedef int twin_index;
+typedef short half;
+#define HAS_RANGE(i) IS_NOT_NEGATIVE(i)
+#endif
+
+struct twin_record {
+  int items[7];  // beginning where the shape's record has its kind
+  long last;
+};
+struct twin_wide {
+  long first, second, third;
+};
+struct twin_half_wide {
+  char bytes[sizeof(struct twin_wide) / 2];
+};
+struct twin_half {
+  char bytes[sizeof(struct twin_record) / 2];
+};
+SHAPE_DATA union {
+  struct twin_wide wides[5];
+  struct twin_half_wide halves[10];
+} twin_wides;
+SHAPE_DATA short twin_shorts[22];
+SHAPE_DATA struct twin_record twin_record;
+SHAPE_DATA struct {
+  union {
+    struct twin_record rows[3];
+    struct twin_half halves[6];
+  };
+  long last;
+} twin_board;
+SHAPE_DATA int twin_grid[12];
+SHAPE_DATA short twin_cube[2][15];
+
+// Parameters that are unsigned ints to begin with.
+SHAPE_FUNCTION long twin_address(twin_index i) {
+  HAS_RANGE(i);
+  (void)twin_shorts[2 * SIZE(i)];
+  const int* place = (const int*)twin_shorts + i;
+  __asm__ volatile("" : "+r"(place));
+  return (long)(place - (const int*)twin_shorts);
+}
+
+SHAPE_FUNCTION long twin_structures(twin_index i) {
+  HAS_RANGE(i);
+  (void)twin_wides.halves[2 * SIZE(i)].bytes[0];
+  return twin_wides.wides[i].second;
+}
+
+SHAPE_FUNCTION long twin_row_of_members(twin_index i) {
+  HAS_RANGE(i);
+  (void)twin_board.halves[2 * SIZE(i)].bytes[0];
+  return twin_board.rows[i].items[4];
+}
+
+static __attribute__((noinline)) struct twin_record* any_twin(struct twin_record* place) {
+  __asm__ volatile("" : "+r"(place));
+  return place;
+}
+
+SHAPE_FUNCTION long twin_member_by_pointer(long input) {
+  struct twin_record* const place = any_twin(&twin_record);
+  const long i = input;
+  IS_NOT_NEGATIVE(i);
+  place->items[i + 1] += 4;
+  return place->items[6];
+}
+
+SHAPE_FUNCTION long twin_member_of_row_of(int i, int k) {
+  IS_NOT_NEGATIVE(k);
+  return twin_board.rows[i].items[k + 1];
+}
+
+SHAPE_FUNCTION long twin_member_of_row(long input) {
+  return twin_member_of_row_of(MIDDLE(input), LOW(input));
+}
+
+SHAPE_FUNCTION long twin_outer_of_two_of(int i, int k) {
+  IS_NOT_NEGATIVE(i);
+  (void)twin_grid[4 * SIZE(i)];
+  return ((const int(*)[4])twin_grid)[i][k];
+}
+
+SHAPE_FUNCTION long twin_outer_of_two(long input) {
+  return twin_outer_of_two_of(MIDDLE(input), LOW(input));
+}
+
+SHAPE_FUNCTION long twin_middle_of_three_of(int i, int j, int k) {
+  IS_NOT_NEGATIVE(j);
+  (void)twin_cube[i][5 * SIZE(j)];
+  ((short(*)[3][5])twin_cube)[i][j][k] = 9;
+  return twin_cube[1][14];
+}
+
+SHAPE_FUNCTION long twin_middle_of_three(long input) {
+  return twin_middle_of_three_of(HIGH(input), MIDDLE(input), LOW(input));
+}
+
+SHAPE_FUNCTION long twin_vla_rows_of(int length, int i, int k) {
+  IS_NOT_NEGATIVE(i);
+  int all[3 * SIZE(length)];
+  int(*const values)[3] = (int(*)[3])all;
+  for (int row = 0; row < length; ++row) values[row][0] = values[row][1] = values[row][2] = row;
+  __asm__ volatile("" : : "r"(values) : "memory");
+  (void)all[3 * SIZE(i)];
+  return values[i][k];
+}
+
+SHAPE_FUNCTION long twin_vla_rows(long input) {
+  return twin_vla_rows_of(HIGH(input), MIDDLE(input), LOW(input));
+}
+
+// Two of them in each long. That i is 0 is known behind the check, as it is in the shape, where no
+// caller gives more.
+SHAPE_FUNCTION long twin_vla_long_of(long length, long i) {
+  IS_NOT_NEGATIVE(length);
+  IS_NOT_NEGATIVE(i);
+  half halves[2 * length];
+  long* const values = (long*)halves;
+  for (long k = 0; k < length; ++k) values[k] = 3 * k;
+  __asm__ volatile("" : : "r"(values) : "memory");
+  (void)halves[2 * i];
+  if (i != 0) __builtin_unreachable();
+  *values = 5;
+  long five = 5;
+  __asm__("" : "+r"(five));
+  return five;
+}
+
+SHAPE_FUNCTION long twin_vla_long(long input) {
+  return twin_vla_long_of(MIDDLE(input), -LOW(input));
+}
+
+long (*const twins[])(long) = {twin_limit_of_one,      twin_over_the_end,  twin_copied_between,
+                               twin_member_by_pointer, twin_member_of_row, twin_outer_of_two,
+                               twin_middle_of_three,   twin_vla_rows,      twin_vla_long};
+long (*const unsigned_twins[])(twin_index) = {twin_address, twin_structures, twin_row_of_members};
