@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What hosts cannot find out by themselves about a trap: the words that a compiler left in the
-// debug information. Who puts the program together supplies it.
+// What hosts cannot find out by themselves about a trap: what a compiler left in the debug
+// information, as words or as the types of variables. Who puts the program together supplies it.
 #pragma once
 
 #include <stdint.h>
 
+#include <optional>
 #include <string>
 
 #include "events/record.h"
+#include "trap/x86/array_type.h"
 
 namespace kebound::events {
 
@@ -19,6 +21,9 @@ class TrapMessages {
   // none, or nothing is known. May take as long as reading the debug information of a file: hosts
   // ask once for each trap. Context: one thread at a time.
   [[nodiscard]] virtual std::string at(const ModuleMap& modules, uint64_t address) = 0;
+  // The array that begins at `address`, as x86::ArrayLookup says. May take as long.
+  [[nodiscard]] virtual std::optional<x86::ArrayType> array_at(const ModuleMap& modules,
+                                                               uint64_t address) = 0;
 };
 
 }  // namespace kebound::events

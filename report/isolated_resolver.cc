@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <unistd.h>
 
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "report/resolver.h"
@@ -11,7 +13,7 @@
 namespace kebound::report {
 namespace {
 
-enum class Request : uint8_t { Locate = 1, Backtrace = 2 };
+enum class Request : uint8_t { Locate = 1, Backtrace = 2, Array = 3 };
 
 // After as many dead workers the report goes on without names: each may have cost its whole time
 // limit.
@@ -26,25 +28,44 @@ class Server {
     if (!resolver_) resolver_ = factory_();
     wire::Reader in(request);
     wire::Writer out;
-    if (in.value<Request>() == Request::Locate) {
-      locate(in, out);
-    } else {
-      backtrace(in, out);
+    switch (in.value<Request>()) {
+      case Request::Locate:
+        locate(in, out);
+        break;
+      case Request::Array:
+        array_at(in, out);
+        break;
+      case Request::Backtrace:
+        backtrace(in, out);
+        break;
     }
     return out.bytes();
   }
 
  private:
   // One mapping is all that is needed: most requests are of this kind, and maps can be long.
-  void locate(wire::Reader& in, wire::Writer& out) {
-    events::ModuleMap map;
+  void get_one_mapping(wire::Reader& in, events::ModuleMap& map) {
     map.generation = next_generation_--;
     map.is_64bit = in.flag();
-    const auto address = in.value<uint64_t>();
     map.mappings.push_back(wire::get_mapping(in));
+  }
+
+  void locate(wire::Reader& in, wire::Writer& out) {
+    events::ModuleMap map;
+    get_one_mapping(in, map);
+    const auto address = in.value<uint64_t>();
     std::vector<StackFrame> frames;
     if (in.ok()) frames.push_back({address, resolver_->locate(map, address)});
     wire::put(out, frames);
+  }
+
+  void array_at(wire::Reader& in, wire::Writer& out) {
+    events::ModuleMap map;
+    get_one_mapping(in, map);
+    const auto address = in.value<uint64_t>();
+    std::optional<x86::ArrayType> array;
+    if (in.ok()) array = resolver_->array_at(map, address);
+    out.value(array.value_or(x86::ArrayType()));
   }
 
   void backtrace(wire::Reader& in, wire::Writer& out) {
@@ -80,14 +101,21 @@ class IsolatedResolver final : public Resolver {
   Location locate(const events::ModuleMap& modules, uint64_t address) override {
     const auto* mapping = find_mapping(modules, address);
     if (mapping == nullptr || !is_module(*mapping)) return {};
-    wire::Writer out;
-    out.value(Request::Locate);
-    out.value(uint8_t{modules.is_64bit});
-    out.value(address);
-    put_mapping(out, *mapping);
-    auto frames = ask(out.bytes());
+    auto frames = ask(about(Request::Locate, modules, *mapping, address));
     if (frames.empty()) return {mapping->path, std::nullopt, {}, {}};
     return std::move(frames[0].location);
+  }
+
+  std::optional<x86::ArrayType> array_at(const events::ModuleMap& modules,
+                                         uint64_t address) override {
+    const auto* mapping = find_mapping(modules, address);
+    if (mapping == nullptr || !is_module(*mapping)) return std::nullopt;
+    if (process_->workers_started() > kMaxWorkers) return std::nullopt;
+    const auto answer = process_->ask(about(Request::Array, modules, *mapping, address));
+    if (!answer) return std::nullopt;
+    wire::Reader in(*answer);
+    const auto array = in.value<x86::ArrayType>();
+    return in.ok() && array.count != 0 ? std::optional(array) : std::nullopt;
   }
 
   std::vector<StackFrame> backtrace(const x86::Registers& registers,
@@ -111,6 +139,16 @@ class IsolatedResolver final : public Resolver {
   }
 
  private:
+  std::string about(Request request, const events::ModuleMap& modules,
+                    const events::Mapping& mapping, uint64_t address) const {
+    wire::Writer out;
+    out.value(request);
+    out.value(uint8_t{modules.is_64bit});
+    put_mapping(out, mapping);
+    out.value(address);
+    return out.bytes();
+  }
+
   void put_mapping(wire::Writer& out, const events::Mapping& mapping) const {
     static constexpr std::string_view kOwn = "/proc/self/";
     if (!mapping.open_path.starts_with(kOwn)) {

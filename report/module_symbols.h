@@ -8,12 +8,14 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "report/elf_file.h"
 #include "report/location.h"
+#include "report/module_arrays.h"
 
 namespace kebound::report {
 
@@ -55,6 +57,8 @@ class ModuleSymbols {
   // Addresses, ascending, between which frames_at() is always the same as far as those names are
   // concerned: code that has nothing to do with them is not looked at.
   [[nodiscard]] std::vector<uint64_t> boundaries(const NameFilter& filter);
+  // The array that begins at the file's own address (module_arrays.h).
+  [[nodiscard]] std::optional<x86::ArrayType> array_at(uint64_t address);
   // The symbol table's names, demangled, ascending, each with all addresses that may be its.
   struct Symbol {
     uint64_t begin = 0;
@@ -78,6 +82,7 @@ class ModuleSymbols {
   std::string debug_path_;
   ScopedDwfl dwfl_;
   Dwfl_Module* module_ = nullptr;
+  std::optional<ModuleArrays> arrays_;  // read when one is asked for
 };
 
 }  // namespace kebound::report

@@ -5,11 +5,13 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "events/record.h"
 #include "report/location.h"
+#include "trap/x86/array_type.h"
 
 namespace kebound::report {
 
@@ -19,6 +21,11 @@ class Resolver {
   virtual ~Resolver() = default;
   // What is at the instruction at `address`.
   virtual Location locate(const events::ModuleMap& modules, uint64_t address) = 0;
+  // The array that begins at `address`, as x86::ArrayLookup says.
+  virtual std::optional<x86::ArrayType> array_at(const events::ModuleMap& /*modules*/,
+                                                 uint64_t /*address*/) {
+    return std::nullopt;
+  }
   // The stack, innermost frame first, never empty.
   virtual std::vector<StackFrame> backtrace(const x86::Registers& registers,
                                             const events::StackSnapshot& stack,

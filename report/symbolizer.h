@@ -8,6 +8,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -16,6 +17,7 @@
 #include "events/record.h"
 #include "report/elf_file.h"
 #include "report/location.h"
+#include "trap/x86/array_type.h"
 
 namespace kebound::report {
 
@@ -35,6 +37,11 @@ class Symbolizer {
   // another, only the debug file of that build has names.
   [[nodiscard]] Location locate(const events::ModuleMap& modules, uint64_t address,
                                 bool is_return_address = false);
+
+  // The array in the file's writable data that begins at `address`; nothing where more than one
+  // may.
+  [[nodiscard]] std::optional<x86::ArrayType> array_at(const events::ModuleMap& modules,
+                                                       uint64_t address);
 
   // The checked copy of the file behind a mapping; null if there is none, or it is another build
   // than the mapping's.

@@ -12,6 +12,7 @@ set(KEBOUND_TRAP_SOURCES
   elf/encoded_reader.cc
   elf/image_file.cc
   elf/unwind_table.cc
+  x86/array_proof.cc
   x86/bound_decode.cc
   x86/bound_evaluate.cc
   x86/called_check.cc

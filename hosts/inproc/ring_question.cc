@@ -29,10 +29,11 @@ class Question {
   explicit Question(kebound_ring_question& shared) noexcept
       : shared_(shared), deadline_(now_ns() + kPatienceNs) {}
 
-  [[nodiscard]] bool ask(uint64_t ip) noexcept {
+  [[nodiscard]] bool ask(uint32_t subject, uint64_t address) noexcept {
     if (!claim()) return false;
     __atomic_store_n(&shared_.pid, getpid(), __ATOMIC_RELAXED);
-    __atomic_store_n(&shared_.ip, ip, __ATOMIC_RELAXED);
+    __atomic_store_n(&shared_.subject, subject, __ATOMIC_RELAXED);
+    __atomic_store_n(&shared_.address, address, __ATOMIC_RELAXED);
     return step(KEBOUND_QUESTION_CLAIMED, KEBOUND_QUESTION_ASKED);
   }
 
@@ -108,11 +109,11 @@ class Question {
 
 }  // namespace
 
-bool ask_about_trap(kebound_ring_header& ring, uint64_t ip,
-                    char (&answer)[KEBOUND_QUESTION_ANSWER]) noexcept {
+bool ask_reader(kebound_ring_header& ring, uint32_t subject, uint64_t address,
+                char (&answer)[KEBOUND_QUESTION_ANSWER]) noexcept {
   if (g_nobody_answers.load(MemoryOrder::Relaxed) != 0) return false;
   Question question(ring.question);
-  if (question.ask(ip) && question.take(answer)) return true;
+  if (question.ask(subject, address) && question.take(answer)) return true;
   if (question.is_over()) g_nobody_answers.store(1, MemoryOrder::Relaxed);
   return false;
 }

@@ -30,6 +30,13 @@ class Echo final : public events::TrapMessages {
     ++asked;
     return address == 0 ? std::string(1000, 'x') : std::to_string(address);
   }
+  std::optional<x86::ArrayType> array_at(const events::ModuleMap& modules,
+                                         uint64_t address) override {
+    EXPECT_FALSE(modules.mappings.empty());
+    ++asked;
+    if (address == 0) return std::nullopt;
+    return x86::ArrayType{address, 4};
+  }
   unsigned asked = 0;
 };
 
@@ -114,6 +121,25 @@ TEST_F(RingQuestionTest, Strangers_are_told_nothing) {
   EXPECT_EQ(echo.asked, 0u);
 }
 
+TEST_F(RingQuestionTest, Arrays_are_asked_about_as_well) {
+  RingAnswers answers(file.header(), &echo);
+  const int status = with_child(answers, [&] {
+    char bytes[KEBOUND_QUESTION_ANSWER];
+    kebound_array_answer answer;
+    if (!ask_reader(*file.header(), KEBOUND_QUESTION_ABOUT_ARRAY, 7, bytes)) return 1;
+    memcpy(&answer, bytes, sizeof answer);
+    if (answer.count != 7 || answer.element_size != 4) return 2;
+    if (!ask_reader(*file.header(), KEBOUND_QUESTION_ABOUT_ARRAY, 0, bytes)) return 3;
+    memcpy(&answer, bytes, sizeof answer);
+    if (answer.count != 0) return 4;
+    // A subject that nobody knows has no answer in it.
+    if (!ask_reader(*file.header(), 99, 7, bytes)) return 5;
+    return bytes[0] == 0 ? 0 : 6;
+  });
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(echo.asked, 2u);
+}
+
 TEST_F(RingQuestionTest, One_that_is_given_up_is_not_taken_for_the_next_ones) {
   RingAnswers answers(file.header(), &echo);
   kebound_ring_question& question = file.header()->question;
@@ -125,6 +151,9 @@ TEST_F(RingQuestionTest, One_that_is_given_up_is_not_taken_for_the_next_ones) {
       question.state = KEBOUND_QUESTION_TICKET + KEBOUND_QUESTION_IDLE;
       return "late";
     }
+    std::optional<x86::ArrayType> array_at(const events::ModuleMap&, uint64_t) override {
+      return std::nullopt;
+    }
     kebound_ring_question& question;
   } withdrawing(question);
   RingAnswers late(file.header(), &withdrawing);
@@ -134,7 +163,8 @@ TEST_F(RingQuestionTest, One_that_is_given_up_is_not_taken_for_the_next_ones) {
     _exit(0);
   }
   question.pid = child;
-  question.ip = 1;
+  question.address = 1;
+  question.subject = KEBOUND_QUESTION_ABOUT_TRAP;
   question.state = KEBOUND_QUESTION_ASKED;
   EXPECT_TRUE(late.answer());
   EXPECT_EQ(question.state, uint32_t{KEBOUND_QUESTION_TICKET + KEBOUND_QUESTION_IDLE});

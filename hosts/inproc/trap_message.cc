@@ -31,6 +31,19 @@ void find_trap_message(uint64_t ip, char (&message)[KEBOUND_RING_DETAIL]) noexce
   memcpy(message, answer.text, sizeof message);
 }
 
+bool find_array(uint64_t address, x86::ArrayType& out) noexcept {
+  kebound_ring_header* const ring = ring_header();
+  char bytes[KEBOUND_QUESTION_ANSWER];
+  if (ring == nullptr || !ask_reader(*ring, KEBOUND_QUESTION_ABOUT_ARRAY, address, bytes)) {
+    return false;
+  }
+  kebound_array_answer answer;
+  static_assert(sizeof answer < sizeof bytes);
+  memcpy(&answer, bytes, sizeof answer);
+  out = {answer.count, answer.element_size};
+  return out.count != 0;
+}
+
 void forget_trap_messages(x86::CodeRange range) noexcept { g_messages.forget(range); }
 
 }  // namespace kebound::inproc

@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "include/kebound/abi.h"
+#include "trap/x86/array_type.h"
 #include "trap/x86/code_range.h"
 
 namespace kebound::inproc {
@@ -13,6 +14,10 @@ namespace kebound::inproc {
 // can be is the difference between kebound run and a program with the library alone. Context: in a
 // signal's handler.
 void find_trap_message(uint64_t ip, char (&message)[KEBOUND_RING_DETAIL]) noexcept;
+
+// The array that begins at `address`, from there as well, each time. Context: in a signal's
+// handler.
+[[nodiscard]] bool find_array(uint64_t address, x86::ArrayType& out) noexcept;
 
 // The code goes away. Context: not in a signal handler.
 void forget_trap_messages(x86::CodeRange range) noexcept;

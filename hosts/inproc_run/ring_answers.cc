@@ -50,11 +50,17 @@ RingAnswers::RingAnswers(kebound_ring_header* ring, events::TrapMessages* messag
   question_.state = messages != nullptr ? KEBOUND_QUESTION_IDLE : KEBOUND_QUESTION_NONE;
 }
 
-std::string RingAnswers::find(pid_t pid, uint64_t ip) const {
+std::string RingAnswers::find(pid_t pid, uint32_t subject, uint64_t address) const {
   if (!is_descendant(pid)) return {};
   posix::ModuleMapReader reader;
   const auto modules = reader.read(pid, posix::executable_is_64bit(pid));
-  return modules != nullptr ? messages_->at(*modules, ip) : std::string();
+  if (modules == nullptr) return {};
+  if (subject == KEBOUND_QUESTION_ABOUT_TRAP) return messages_->at(*modules, address);
+  if (subject != KEBOUND_QUESTION_ABOUT_ARRAY) return {};
+  const auto array = messages_->array_at(*modules, address);
+  if (!array) return {};
+  const kebound_array_answer answer{array->count, array->element_size};
+  return {reinterpret_cast<const char*>(&answer), sizeof answer};
 }
 
 void RingAnswers::end_what_was_left(uint32_t state) {
@@ -81,13 +87,14 @@ bool RingAnswers::answer() {
       end_what_was_left(state);
       return false;
   }
-  const std::string words = find(__atomic_load_n(&question_.pid, __ATOMIC_RELAXED),
-                                 __atomic_load_n(&question_.ip, __ATOMIC_RELAXED));
+  const std::string found = find(__atomic_load_n(&question_.pid, __ATOMIC_RELAXED),
+                                 __atomic_load_n(&question_.subject, __ATOMIC_RELAXED),
+                                 __atomic_load_n(&question_.address, __ATOMIC_RELAXED));
   // The asker may have given up meanwhile.
   if (!step(question_, state, ticket + KEBOUND_QUESTION_ANSWERING)) return true;
-  const size_t length = std::min(words.size(), sizeof question_.answer - 1);
+  const size_t length = std::min(found.size(), sizeof question_.answer - 1);
   memset(question_.answer, 0, sizeof question_.answer);
-  memcpy(question_.answer, words.data(), length);
+  memcpy(question_.answer, found.data(), length);
   static_cast<void>(
       step(question_, ticket + KEBOUND_QUESTION_ANSWERING, ticket + KEBOUND_QUESTION_ANSWERED));
   return true;

@@ -23,7 +23,7 @@ class RingAnswers {
 
  private:
   void end_what_was_left(uint32_t state);
-  [[nodiscard]] std::string find(pid_t pid, uint64_t ip) const;
+  [[nodiscard]] std::string find(pid_t pid, uint32_t subject, uint64_t address) const;
 
   kebound_ring_question& question_;
   events::TrapMessages* const messages_;

@@ -147,12 +147,22 @@ enum {
   KEBOUND_QUESTION_ANSWERED = 5,   // the asker takes it: Idle, with the next ticket
 };
 #define KEBOUND_QUESTION_ANSWER 128u
+enum {
+  KEBOUND_QUESTION_ABOUT_TRAP = 0,   // the answer is words, and a 0: which check failed
+  KEBOUND_QUESTION_ABOUT_ARRAY = 1,  // the answer is a kebound_array_answer
+};
+typedef struct kebound_array_answer {
+  KEBOUND_ALIGN8 uint64_t count;
+  KEBOUND_ALIGN8 uint64_t element_size;
+} kebound_array_answer;
 
 typedef struct kebound_ring_question {
   uint32_t state;  // waited for by futex(2)
   int32_t pid;
-  KEBOUND_ALIGN8 uint64_t ip;            // of the trap
-  char answer[KEBOUND_QUESTION_ANSWER];  // ends with a 0; empty: it is no failed check
+  KEBOUND_ALIGN8 uint64_t address;       // of the trap, or of the data
+  uint32_t subject;                      // KEBOUND_QUESTION_ABOUT_*
+  uint32_t unused;
+  char answer[KEBOUND_QUESTION_ANSWER];  // all zero: nothing is known
 } kebound_ring_question;
 
 typedef struct kebound_ring_header {

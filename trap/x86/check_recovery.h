@@ -10,6 +10,7 @@
 
 #include "trap/bound_event.h"
 #include "trap/memory_reader.h"
+#include "trap/x86/array_type.h"
 #include "trap/x86/code_range.h"
 #include "trap/x86/instruction.h"
 #include "trap/x86/registers.h"
@@ -45,6 +46,7 @@ struct RecoverySource {
   MemoryReader memory;  // code and data of the thread
   FunctionLookup functions;
   TrapEvidence evidence;
+  ArrayLookup arrays = {};
 };
 
 // What is known about traps that were seen before, and the room to look at new ones. Large (about

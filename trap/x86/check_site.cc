@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trap/x86/check_site.h"
 
+#include "trap/x86/array_proof.h"
 #include "trap/x86/flow_stores.h"
 #include "trap/x86/index_range.h"
 #include "trap/x86/index_use.h"
@@ -149,12 +150,13 @@ bool find_quotient(ValueId value, uint32_t written, unsigned bits, const FlowSta
 }
 
 // What the accesses behind the check say, beyond what they say of the compared number alone.
-void judge_accesses(const TrapEdge& edge, const UseRoom& uses, const IndexCopies& copies,
+// True if the check's trap is a ud1.
+bool judge_accesses(const TrapEdge& edge, const UseRoom& uses, const IndexCopies& copies,
                     unsigned bits, const FlowState& state, FlowAnalysis& flow, CheckSite& site,
                     Place& ranged) noexcept {
   Instruction branch;
   Instruction trap;
-  if (!flow.code().decode(edge.branch, branch)) return;
+  if (!flow.code().decode(edge.branch, branch)) return false;
   const uint64_t leads_to =
       edge.condition == branch.condition ? branch.target : edge.branch + branch.length;
   if (!flow.code().decode_anywhere(leads_to, trap)) trap = {};
@@ -175,24 +177,27 @@ void judge_accesses(const TrapEdge& edge, const UseRoom& uses, const IndexCopies
     }
     if (site.proof < own->proof) site.proof = own->proof;
     site.access = own->access;
-    return;
+    return is_ud1;
   }
   // clang's -fsanitize=local-bounds compares the offset in bytes.
   own = own_form(uses, sisters, IndexProof::Bytes);
-  if (is_ud1 || site.merged || own == nullptr || own->factor != 1 || own->bytes < 2) return;
+  if (is_ud1 || site.merged || own == nullptr || own->factor != 1 || own->bytes < 2) {
+    return is_ud1;
+  }
   for (unsigned i = 0; i < chain.count; ++i) {
     if (chain.factors[i] != own->bytes || chain.sums[i] != 0) continue;
     if (!find_quotient(chain.values[i], edge.written, bits, state, flow.room().slots, site,
                        ranged)) {
-      return;
+      return is_ud1;
     }
     site.divisor = own->bytes;
     site.proof = IndexProof::Element;
     site.displaced = own->offset != 0;
     site.access = own->access;
     site.factor = own->bytes;
-    return;
+    break;
   }
+  return is_ud1;
 }
 
 // To fold k + 3 < m + 3, or 2 * k < 2 * m, into k < m, a compiler must know that m leaves room for
@@ -244,6 +249,8 @@ void take_fingerprint(const FunctionCode& code, CheckSite& site) noexcept {
 Confidence static_confidence(const CheckSite& site, bool clang) noexcept {
   if (clang && site.merged && !site.unoptimized) return Confidence::Unknown;
   if (site.divisor != 1 && (site.merged || site.displaced)) return Confidence::Unknown;
+  if (clang && site.another_array && !site.unoptimized) return Confidence::Unknown;
+  if (site.by_array) return Confidence::Certain;
   // gcc's checks are not folded, and without optimization nobody has looked at the callers.
   const bool given = site.range == IndexRange::Given && clang && !site.unoptimized;
   const bool ranged =
@@ -334,7 +341,8 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
   site.read_unsigned = is_unsigned && !is_signed;
   site.factor = uses.factor;
   Place ranged = operand;
-  judge_accesses(edge, room.uses, copies, compare.operands[0].bits, state, flow, site, ranged);
+  const bool is_ud1 =
+      judge_accesses(edge, room.uses, copies, compare.operands[0].bits, state, flow, site, ranged);
   site.range = index_range(flow, edge.compare, state, ranged);
   // An int that is sign-extended behind the check, see index_range.
   const bool is_int = flow.code().mode() == CodeMode::Bits64 && compare.operands[0].bits == 32 &&
@@ -352,6 +360,21 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
     site.range = IndexRange::Known;
   }
   site.unoptimized = is_unoptimized(operand, copies, uses, slots);
+  // What was calculated before the check may be an element's address, too.
+  const bool is_followed = doubt == Doubt::None && !uses.lost && copies.all &&
+                           ((uses.address | uses.value) & kRelated) == 0;
+  const bool asks = site.range == IndexRange::Known || site.range == IndexRange::Given;
+  if (is_ud1 && asks && !site.unoptimized && site.divisor == 1 &&
+      site.proof == IndexProof::Element) {
+    const ArrayVerdict verdict = judge_by_arrays(room.uses, shape, is_followed, source);
+    site.by_array = verdict == ArrayVerdict::Confirmed;
+    site.another_array = verdict == ArrayVerdict::Contradicted;
+    // Of table[k + 3] and other[k] the first may have been the one that was checked.
+    site.displaced |= room.uses.displaced_address;
+    for (unsigned i = 0; i < room.uses.form_count; ++i) {
+      site.displaced |= room.uses.forms[i].offset != 0;
+    }
+  }
   if (doubt != Doubt::None) {
     site.resume_doubt = doubt;
     return;

@@ -168,6 +168,12 @@ void IndexUse::note_address(const Instruction& in, const IndexTag& sum) noexcept
   const unsigned native = flow_.code().mode() == CodeMode::Bits64 ? 64 : 32;
   const bool adds = in.op == Op::Lea || in.op == Op::Add;
   if (!adds || in.operands[0].bits != native || (sum.flags & IndexTag::kBased) == 0) return;
+  if (has_index(sum) || (sum.flags & IndexTag::kLinear) != 0) {
+    room_.makes_address = true;
+    room_.displaced_address |=
+        sum.shift != 0 || sum.factor == 0 ||
+        (in.op == Op::Lea && in.operands[1].displacement != 0 && !in.operands[1].rip_relative);
+  }
   if ((sum.flags & IndexTag::kSpent) == 0) uses_.address |= sum.origins & kAllButSuspect;
   if (!is_index(sum)) return;
   const bool displaced = in.op == Op::Lea && in.operands[1].displacement != 0;

@@ -264,6 +264,8 @@ Doubt IndexUse::run(const FlowState& at_compare, const IndexCopies& copies,
   room_.exceptional = {};
   room_.more_forms = false;
   room_.form_count = 0;
+  room_.makes_address = false;
+  room_.displaced_address = false;
   uses_ = {};
   bits_ = copies.bits;
   if (!seed(at_compare, copies)) return Doubt::CopiesUnknown;

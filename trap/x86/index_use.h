@@ -31,7 +31,9 @@ struct UseRoom {
   IndexTags blocks[kMaxFlowBlocks];  // at the beginning of each
   IndexTags exceptional;
   // How the accesses behind the check depend on the index, one of each kind.
-  bool more_forms = false;  // or some that are not known
+  bool more_forms = false;         // or some that are not known
+  bool displaced_address = false;  // with a displacement, of an element that was not seen
+  bool makes_address = false;      // of what was made of the index and something unrelated
   uint8_t form_count = 0;
   AccessForm forms[kMaxForms];
 };

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -53,7 +54,7 @@ class CheckRecovery : public testing::Test {
     registers.rflags = 0x202 | result.flags;
   }
   bool recover(TrapEvidence evidence = {}) {
-    const RecoverySource source{mode, memory.reader(), {this, find}, evidence};
+    const RecoverySource source{mode, memory.reader(), {this, find}, evidence, {this, find_array}};
     return recover_check(source, registers, *cache, event, recovery);
   }
   bool recover_called() {
@@ -76,12 +77,19 @@ class CheckRecovery : public testing::Test {
   Registers registers;
   std::vector<CodeRange> ranges;
   CodeRange text{kCold, kCode + 0x1000};
+  std::map<uint64_t, ArrayType> arrays;
   std::unique_ptr<RecoveryCache> cache{new RecoveryCache()};
   BoundEvent event;
   Recovery recovery;
   ResumePlan plan;
 
  private:
+  static bool find_array(void* self, uint64_t address, ArrayType& out) noexcept {
+    const auto& arrays = static_cast<CheckRecovery*>(self)->arrays;
+    const auto found = arrays.find(address);
+    if (found != arrays.end()) out = found->second;
+    return found != arrays.end();
+  }
   static bool find(void* self, uint64_t address, CodePlace& out) noexcept {
     const auto& test = *static_cast<CheckRecovery*>(self);
     for (const CodeRange& range : test.ranges) {

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Indices that a compiler may check by another number, and accesses that are not of the array that
+// is checked: what a claim that is made too easily is wrong about.
+#include "shape.h"
+
+struct counts {
+  short before[2];
+  int seven[7];
+  int ten[10];
+  long after;
+};
+
+// As long as the folded limit of another one is.
+SHAPE_DATA int tenner[10] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
+SHAPE_DATA int seven[7] = {7, 6, 5, 4, 3, 2, 1};
+SHAPE_DATA short halves[20];
+SHAPE_DATA unsigned char octets[10];
+SHAPE_DATA int matrix[5][2];
+SHAPE_DATA struct counts counts = {{0, 0}, {1, 2, 3, 4, 5, 6, 7}, {0}, 1};
+
+// The access goes by a pointer, which has no check; what is checked is not read.
+SHAPE_FUNCTION long unread_neighbour(long input) {
+  const unsigned char i = (unsigned char)input;
+  const int* const place = tenner;
+#ifdef SHAPES_CLAMPED
+  return place[i] + 0 * tenner[9];
+#endif
+  (void)octets[i + 3];  // at unread_neighbour
+  return place[i];
+}
+
+// Two elements of 16 bits, written at once.
+SHAPE_FUNCTION long written_in_pairs(long input) {
+  const unsigned char i = (unsigned char)input;
+#ifdef SHAPES_CLAMPED
+  halves[19] = 1;
+  return halves[0];
+#endif
+  halves[2 * i] = 1;  // at written_in_pairs
+  halves[2 * i + 1] = 1;
+  return halves[0];
+}
+
+// Two bytes, read at once.
+SHAPE_FUNCTION long read_in_pairs(long input) {
+  const unsigned char i = (unsigned char)input;
+#ifdef SHAPES_CLAMPED
+  return octets[9];
+#endif
+  const long low = octets[2 * i];  // at read_in_pairs
+  return low | octets[2 * i + 1] << 8;
+}
+
+// One check for both: that of the first.
+SHAPE_FUNCTION long sum_then_plain(long input) {
+  const unsigned char i = (unsigned char)input;
+#ifdef SHAPES_CLAMPED
+  return tenner[9] + seven[6];
+#endif
+  const long first = tenner[i + 3];  // at sum_then_plain
+  return first + seven[i];
+}
+
+// The address of the first is made, and read elsewhere.
+static __attribute__((noinline)) long read_at(const int* place) {
+  __asm__ volatile("" : "+r"(place));
+  return place != (const int*)0;
+}
+SHAPE_FUNCTION long address_then_plain(long input) {
+  const unsigned char i = (unsigned char)input;
+#ifdef SHAPES_CLAMPED
+  return read_at(&tenner[9]) + seven[6];
+#endif
+  const long first = read_at(&tenner[i + 4]);  // at address_then_plain
+  return first + seven[i];
+}
+
+// Members, whose offsets are like sums.
+SHAPE_FUNCTION long member_and_sum(long input) {
+  const unsigned char i = (unsigned char)input;
+#ifdef SHAPES_CLAMPED
+  return counts.ten[9];
+#endif
+  return counts.ten[i + 3];  // at member_and_sum
+}
+SHAPE_FUNCTION long member_by_byte(long input) {
+  const unsigned char i = (unsigned char)input;
+#ifdef SHAPES_CLAMPED
+  return counts.seven[6];
+#endif
+  return counts.seven[i];  // at member_by_byte
+}
+
+// Rows of two: by a flat number, and the row's own.
+SHAPE_FUNCTION long flat_rows(long input) {
+  const unsigned char i = (unsigned char)input;
+#ifdef SHAPES_CLAMPED
+  return matrix[4][i % 2];
+#endif
+  return matrix[i / 2][i % 2];  // at flat_rows
+}
+
+static const struct shape doubtful[] = {
+    {"doubtful", "unread_neighbour", unread_neighbour, 8, 11, 0, 9},
+    {"doubtful", "written_in_pairs", written_in_pairs, 12, 24, 0, 19},
+    {"doubtful", "read_in_pairs", read_in_pairs, 7, 14, 0, 9},
+    {"doubtful", "sum_then_plain", sum_then_plain, 8, 11, 0, 9},
+    {"doubtful", "address_then_plain", address_then_plain, 9, 13, 0, 10},
+    {"doubtful", "member_and_sum", member_and_sum, 9, 12, 0, 9},
+    {"doubtful", "member_by_byte", member_by_byte, 9, 9, 0, 6},
+    {"doubtful", "flat_rows", flat_rows, 12, 6, 0, 4},
+};
+const struct shape_list doubtful_list = {doubtful, sizeof doubtful / sizeof *doubtful};

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The index by the array that it belongs to, where the code alone leaves open whether the compared
+// number is it. Freestanding.
+#pragma once
+
+#include "trap/x86/check_recovery.h"
+#include "trap/x86/compare.h"
+#include "trap/x86/index_use.h"
+
+namespace kebound::x86 {
+
+enum class ArrayVerdict : uint8_t {
+  Unknown,      // nothing is known of what is accessed, or not of all of it
+  Confirmed,    // the compared number is the index
+  Contradicted  // an array begins where the number 0 accesses it, and it is another one
+};
+
+// Whether everything that is accessed by the number that the check compared, behind it, is the
+// element with that number of an array, and the limit is the array's length. `followed`: the number
+// was, everywhere, and nothing else that it was made from may be an address.
+[[nodiscard]] ArrayVerdict judge_by_arrays(const UseRoom& uses, const BoundShape& shape,
+                                           bool followed, const RecoverySource& source) noexcept;
+
+}  // namespace kebound::x86
