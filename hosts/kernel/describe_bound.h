@@ -23,8 +23,8 @@ void describe_other(const x86::Registers& registers, const uint8_t* code, size_t
 // What is known about a #BR of user mode. The processor says that it is a bound exception, by
 // vector 5; BOUND raises it, and MPX. The bytes and the bounds may have changed since the processor
 // read them: then the event says less, but it stays one.
-// `memory` is like a MemoryReader. `decode(code, size, ip, out)` is decode_bound() of 32-bit code,
-// or remembers what that said. `read_bases` completes registers that come without their segment
+// `memory` is like a MemoryReader. `decode(code, size, ip, room)` is decode_bound() of 32-bit code to
+// `room`, or remembers what that said; null where it is none. `read_bases` completes registers that come without their segment
 // bases, as most checks need none; null: they have them. Context: as `memory` allows.
 using BaseReader = void (*)(x86::Registers& registers);
 template <class Memory, class Decode>
@@ -36,28 +36,31 @@ void describe_bound(x86::Registers& registers, const Memory& memory, Decode&& de
   code[15] = 0;
   const size_t size =
       memory.read_some(memory.self, registers.rip, code, x86::kMaxInstructionLength);
-  x86::BoundInstruction bound;
-  if (registers.cs == kUserCs64 || !decode(code, size, registers.rip, bound)) {
+  x86::BoundInstruction room;
+  const x86::BoundInstruction* const bound =
+      registers.cs == kUserCs64 ? nullptr : decode(code, size, registers.rip, room);
+  if (bound == nullptr) {
     if (read_bases != nullptr) read_bases(registers);
     describe_other(registers, code, size, event);
     return;
   }
-  if (bound.segment >= x86::Segment::Fs && read_bases != nullptr) read_bases(registers);
-  const bool is_flat = registers.cs == kUserCs32 && registers.rip + bound.length <= kCode32End;
+  if (bound->segment >= x86::Segment::Fs && read_bases != nullptr) read_bases(registers);
+  const bool is_flat = registers.cs == kUserCs32 && registers.rip + bound->length <= kCode32End;
   if (is_flat &&
-      x86::evaluate_bound_in(bound, registers, memory, event) == x86::BoundVerdict::Exceeded) {
+      x86::evaluate_bound_in(*bound, registers, memory, event) == x86::BoundVerdict::Exceeded) {
     return;
   }
   begin_bound_event(registers, event);
-  event.instruction_length = bound.length;
-  event.index_register = bound.index_register;
-  event.index_width = bound.operand_bits;
+  event.instruction_length = bound->length;
+  event.index_register = bound->index_register;
+  event.index_width = bound->operand_bits;
 }
 
 // Without a memory of its own for what was decoded.
-inline bool decode_bound32(const uint8_t* code, size_t size, uint64_t /*ip*/,
-                           x86::BoundInstruction& out) noexcept {
-  return x86::decode_bound(code, size, x86::CodeSize::Bits32, out);
+inline const x86::BoundInstruction* decode_bound32(const uint8_t* code, size_t size,
+                                                   uint64_t /*ip*/,
+                                                   x86::BoundInstruction& room) noexcept {
+  return x86::decode_bound(code, size, x86::CodeSize::Bits32, room) ? &room : nullptr;
 }
 
 }  // namespace kebound

@@ -1,30 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hosts/linux_module/classify.h"
 
-#include "hosts/kernel/describe_bound.h"
-#include "hosts/linux_module/decoded_bounds.h"
-#include "hosts/linux_module/kernel.h"
 #include "trap/x86/compiler_trap.h"
 
 namespace kebound::linux_module {
 
-namespace {
+constinit DecodedBounds* g_decoded = nullptr;
 
-// A MemoryReader whose function is known.
-struct UserMemory {
-  static constexpr void* self = nullptr;
-  [[nodiscard]] static size_t read_some(void*, uint64_t address, void* buffer, size_t size) noexcept {
-    return kb_read_user(nullptr, address, buffer, size);
-  }
-  [[nodiscard]] static bool read(uint64_t address, void* buffer, size_t size) noexcept {
-    return read_some(nullptr, address, buffer, size) == size;
-  }
-};
-
-constinit DecodedBounds* g_decoded = nullptr;  // one for each processor
-
-[[nodiscard]] TrapSort describe_compiler_trap(const x86::Registers& registers,
-                                              BoundEvent& event) noexcept {
+TrapSort describe_compiler_trap(const x86::Registers& registers, BoundEvent& event) noexcept {
   // In segments of an LDT the instruction pointer is no address.
   if (registers.cs != kUserCs64 && registers.cs != kUserCs32) return TrapSort::Other;
   uint8_t code[x86::kMaxInstructionLength];
@@ -45,20 +28,8 @@ constinit DecodedBounds* g_decoded = nullptr;  // one for each processor
   return TrapSort::CompilersTrap;
 }
 
-}  // namespace
-
 void read_bases(x86::Registers& registers) noexcept {
   kb_read_bases(reinterpret_cast<kb_registers*>(&registers));
-}
-
-TrapSort classify(unsigned vector, x86::Registers& registers, BoundEvent& event) noexcept {
-  if (vector == kVectorInvalidOpcode) return describe_compiler_trap(registers, event);
-  const auto decode = [](const uint8_t* code, size_t size, uint64_t ip,
-                         x86::BoundInstruction& out) noexcept {
-    return g_decoded[kb_processor()].decode(code, size, ip, out);
-  };
-  describe_bound(registers, UserMemory{}, decode, read_bases, event);
-  return TrapSort::BoundsFailure;
 }
 
 bool start_classifying() noexcept {

@@ -13,16 +13,16 @@ namespace kebound::linux_module {
 class DecodedBounds {
  public:
   // `code`: sixteen bytes, of which `size`, at most fifteen, were read and the rest is 0.
-  [[nodiscard]] bool decode(const uint8_t* code, size_t size, uint64_t ip,
-                            x86::BoundInstruction& out) noexcept {
+  // Null: no BOUND; else to here, or to `room`.
+  [[nodiscard]] const x86::BoundInstruction* decode(const uint8_t* code, size_t size, uint64_t ip,
+                                                    x86::BoundInstruction& room) noexcept {
     Entry& entry = entries_[(ip ^ ip >> 6) % kEntries];
     const auto* const words = reinterpret_cast<const uint64_t*>(code);
     if (entry.code[0] == words[0] && entry.code[1] == words[1] &&
         size == x86::kMaxInstructionLength) {
-      out = entry.bound;
-      return out.length != 0;
+      return entry.bound.length != 0 ? &entry.bound : nullptr;
     }
-    return decode_new(entry, words, size, out);
+    return decode_new(entry, words, size, room);
   }
 
  private:
@@ -32,12 +32,12 @@ class DecodedBounds {
     x86::BoundInstruction bound;
   };
 
-  [[gnu::noinline]] static bool decode_new(Entry& entry, const uint64_t* words, size_t size,
-                                           x86::BoundInstruction& out) noexcept {
+  [[gnu::noinline]] static const x86::BoundInstruction* decode_new(
+      Entry& entry, const uint64_t* words, size_t size, x86::BoundInstruction& room) noexcept {
     const auto* const code = reinterpret_cast<const uint8_t*>(words);
-    if (!x86::decode_bound(code, size, x86::CodeSize::Bits32, out)) return false;
-    if (size == x86::kMaxInstructionLength) entry = {{words[0], words[1]}, out};
-    return true;
+    if (!x86::decode_bound(code, size, x86::CodeSize::Bits32, room)) return nullptr;
+    if (size == x86::kMaxInstructionLength) entry = {{words[0], words[1]}, room};
+    return &room;
   }
 
   Entry entries_[kEntries];

@@ -17,8 +17,8 @@ extern constinit Registry g_atomic;
 
 // Asks them about `registers`, which are those of `pt_regs`. kKbNotOurs: it is none of theirs, and the registers are
 // as they were. kKbResume: they are as a callback left them, of which what it may edit counts. Context: trap.
-[[nodiscard]] kb_trap_result ask_in_trap(const BoundEvent& event, const void* pt_regs,
-                                         x86::Registers& registers) noexcept;
+[[nodiscard]] kb_trap_result ask_in_trap(const BoundEvent& event, unsigned processor,
+                                         const void* pt_regs, x86::Registers& registers) noexcept;
 
 // Whether a task may go on with `wanted`; says why not. Context: trap, task.
 [[nodiscard]] bool acceptable(const Registration& who, const BoundEvent& event, x86::Registers& wanted,

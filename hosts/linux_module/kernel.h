@@ -60,9 +60,8 @@ void kb_signal_bound(void);
 
 /* One line of the kernel log. `severe`: 0 notice, 1 warning, 2 error. */
 void kb_log(int severe, const char* text);
-/* The number of processors that there can be, and the one that this code is on. */
+/* The number of processors that there can be. */
 unsigned kb_processors(void);
-unsigned kb_processor(void);
 
 /* Up to `size` bytes of a file at `offset`; how many there were. `file` is what kb_read_image_facts() was given. Context: task. */
 size_t kb_read_file(void* file, uint64_t offset, void* buffer, size_t size);
@@ -131,10 +130,10 @@ void kb_registers_at(const void* trap, struct kb_registers* out);
 /* The running task's segment bases, which the registers of a trap come without. Context: trap. */
 void kb_read_bases(struct kb_registers* registers);
 enum kb_trap_result { kKbNotOurs, kKbResume, kKbKilled, kKbDeferred };
-/* A user-mode #BR (5) or #UD (6) of the running task, whose `registers` come with it. kKbResume: it resumes with what a
+/* A user-mode #BR (5) or #UD (6) of the running task on this processor, whose `registers` come with it. kKbResume: it resumes with what a
  * native callback has made of them, of which only its edits count. kKbKilled: it does not resume. kKbDeferred:
  * kb_deferred() is to be called on the task's way back to user mode. Context: trap. */
-int kb_trap(unsigned vector, const void* trap, struct kb_registers* registers);
+int kb_trap(unsigned vector, unsigned processor, const void* trap, struct kb_registers* registers);
 /* Nonzero: resume with `registers`. Zero: as they were. Context: task. */
 int kb_deferred(void* thread, struct kb_registers* registers);
 /* What the kernel's task work begins with; it lives in the thread of the deferred exception. */

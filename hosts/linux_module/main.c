@@ -196,7 +196,7 @@ static int on_user_trap(struct pt_regs *regs, int vector)
 	if (!kb_interested())
 		return NOTIFY_DONE;
 	to_registers(regs, &registers);
-	switch (kb_trap(vector, regs, &registers)) {
+	switch (kb_trap(vector, smp_processor_id(), regs, &registers)) {
 	case kKbResume:
 		take_native_edits(&registers, regs);
 		return NOTIFY_STOP;

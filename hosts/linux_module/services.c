@@ -215,11 +215,6 @@ unsigned int kb_processors(void)
 	return nr_cpu_ids;
 }
 
-unsigned int kb_processor(void)
-{
-	return smp_processor_id();
-}
-
 /* kallsyms says "symbol+0x1c/0x40 [module]". */
 void kb_describe(u64 address, char *out, size_t size)
 {

@@ -139,9 +139,15 @@ void keep_event(TaskThread& thread, const BoundEvent& event,
   return thread.event.trap_ip == registers.rip && thread.at_fault.gpr[x86::Rsp] == registers.gpr[x86::Rsp];
 }
 
-[[nodiscard]] kb_trap_result trap(unsigned vector, const void* pt_regs, x86::Registers& registers) {
-  BoundEvent event;
-  const TrapSort sort = classify(vector, registers, event);
+[[nodiscard]] kb_trap_result trap(unsigned vector, unsigned processor, const void* pt_regs,
+                                  x86::Registers& registers) {
+  // Filled by classify(): nothing is in it before.
+  [[gnu::uninitialized]] union Unfilled {
+    BoundEvent event;
+    Unfilled() noexcept {}
+  } unfilled;
+  BoundEvent& event = unfilled.event;
+  const TrapSort sort = classify(vector, processor, registers, event);
   if (sort == TrapSort::Other) return kKbNotOurs;
 
   TaskThread* thread = any_propagates() ? running_thread() : nullptr;
@@ -159,7 +165,7 @@ void keep_event(TaskThread& thread, const BoundEvent& event,
   }
 
   if (sort == TrapSort::BoundsFailure && atomic_callbacks_exist()) {
-    const kb_trap_result result = ask_in_trap(event, pt_regs, registers);
+    const kb_trap_result result = ask_in_trap(event, processor, pt_regs, registers);
     if (result != kKbNotOurs) {
       if (thread != nullptr) release_thread(*thread);
       return result;
@@ -195,8 +201,8 @@ int kb_interested(void) {
          any_propagates();
 }
 
-int kb_trap(unsigned vector, const void* pt_regs, kb_registers* registers) {
-  return trap(vector, pt_regs, registers_of(registers));
+int kb_trap(unsigned vector, unsigned processor, const void* pt_regs, kb_registers* registers) {
+  return trap(vector, processor, pt_regs, registers_of(registers));
 }
 
 struct kb_deferred_work* kb_take_deferred_work(void) {
