@@ -43,12 +43,7 @@ struct reader {
 
 static LIST_HEAD(readers);
 static DEFINE_RAW_SPINLOCK(readers_lock);
-static atomic_t reader_count = ATOMIC_INIT(0);
-
-int kb_readers(void)
-{
-	return atomic_read(&reader_count);
-}
+int kb_reader_count;
 
 static bool may_see(const struct reader *reader, pid_t *pid, pid_t *tid)
 {
@@ -105,8 +100,8 @@ static int open_device(struct inode *inode, struct file *file)
 	struct reader *reader;
 	unsigned long flags;
 
-	if (atomic_inc_return(&reader_count) > MAX_READERS) {
-		atomic_dec(&reader_count);
+	if (__atomic_add_fetch(&kb_reader_count, 1, __ATOMIC_SEQ_CST) > MAX_READERS) {
+		__atomic_sub_fetch(&kb_reader_count, 1, __ATOMIC_SEQ_CST);
 		return -EMFILE;
 	}
 	reader = kzalloc(sizeof(*reader), GFP_KERNEL_ACCOUNT);
@@ -114,7 +109,7 @@ static int open_device(struct inode *inode, struct file *file)
 		reader->ring = __vmalloc(array_size(ring_records, sizeof(*reader->ring)), GFP_KERNEL_ACCOUNT);
 	if (!reader || !reader->ring) {
 		kfree(reader);
-		atomic_dec(&reader_count);
+		__atomic_sub_fetch(&kb_reader_count, 1, __ATOMIC_SEQ_CST);
 		return -ENOMEM;
 	}
 	init_waitqueue_head(&reader->wait);
@@ -137,7 +132,7 @@ static int close_device(struct inode *inode, struct file *file)
 	raw_spin_lock_irqsave(&readers_lock, flags);
 	list_del(&reader->list);
 	raw_spin_unlock_irqrestore(&readers_lock, flags);
-	atomic_dec(&reader_count);
+	__atomic_sub_fetch(&kb_reader_count, 1, __ATOMIC_SEQ_CST);
 	put_pid_ns(reader->namespace);
 	vfree(reader->ring);
 	kfree(reader);

@@ -14,7 +14,8 @@ int kb_start_device(void);
 void kb_stop_device(void);
 
 /* How many open files want records. Context: any. */
-int kb_readers(void);
+extern int kb_reader_count;
+static inline int kb_readers(void) { return __atomic_load_n(&kb_reader_count, __ATOMIC_RELAXED); }
 /* To all who may see the running task. Fills in time, ids and names; the image only where it may sleep. */
 void kb_publish(kebound_ring_record *record, int may_sleep);
 /* The file that the running task has the failing check from, and which build of it that is. Context: task. */

@@ -113,15 +113,17 @@ bool acceptable(const Registration& who, const BoundEvent& event,
   return true;
 }
 
-[[gnu::flatten]] kb_trap_result ask_in_trap(const BoundEvent& event, unsigned processor,
+[[gnu::flatten]] kb_trap_result ask_in_trap(ShownEvent& shown, unsigned processor,
                                             const void* pt_regs, x86::Registers& registers) noexcept {
   const Trapped trapped = {pt_regs, registers.fs_base, registers.gs_base};
+  const BoundEvent& event = shown.event();
   // A resumable check in 32-bit code: whatever becomes of its eight registers is a user's.
   const bool all_edits_do = event.resumable && registers.cs != kUserCs64;
   const DispatchOutcome outcome =
       g_atomic.dispatch(g_contexts[processor], [&](const Registration& registration) {
-        const RawAnswer answer =
-            call_native(*static_cast<const Native*>(registration.context), event, registers);
+        const ShownEvent::View view(shown);
+        const RawAnswer answer = call_native(*static_cast<const Native*>(registration.context),
+                                             view.abi(), registers);
         if (answer != kAnswerHandled) trapped.read(registers);
         return answer;
       });

@@ -6,6 +6,7 @@
 
 #include "core/registry.h"
 #include "hosts/linux_module/kernel.h"
+#include "hosts/linux_module/publish.h"
 #include "trap/bound_event.h"
 #include "trap/x86/registers.h"
 
@@ -17,7 +18,7 @@ extern constinit Registry g_atomic;
 
 // Asks them about `registers`, which are those of `pt_regs`. kKbNotOurs: it is none of theirs, and the registers are
 // as they were. kKbResume: they are as a callback left them, of which what it may edit counts. Context: trap.
-[[nodiscard]] kb_trap_result ask_in_trap(const BoundEvent& event, unsigned processor,
+[[nodiscard]] kb_trap_result ask_in_trap(ShownEvent& shown, unsigned processor,
                                          const void* pt_regs, x86::Registers& registers) noexcept;
 
 // Whether a task may go on with `wanted`; says why not. Context: trap, task.

@@ -189,7 +189,7 @@ static bool defer(struct pt_regs *regs)
 }
 #endif
 
-static int on_user_trap(struct pt_regs *regs, int vector)
+static __always_inline int on_user_trap(struct pt_regs *regs, int vector)
 {
 	struct kb_registers registers KB_UNINITIALIZED;
 
@@ -209,7 +209,7 @@ static int on_user_trap(struct pt_regs *regs, int vector)
 	}
 }
 
-static int on_kernel_trap(struct pt_regs *regs, int vector)
+static noinline int on_kernel_trap(struct pt_regs *regs, int vector)
 {
 	u64 resume;
 

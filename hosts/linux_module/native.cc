@@ -69,7 +69,9 @@ void made(Native& native, Handle handle) noexcept {
   if (native.handle.load(MemoryOrder::Relaxed) == kBeingMade) return kAnswerContinueSearch;
   thread.edited = thread.at_fault;
   abi_view(thread.edited).index_corrected = 0;
-  const RawAnswer answer = call_native(native, thread.event, thread.edited);
+  kebound_event event;
+  fill_abi_event(thread.event, event);
+  const RawAnswer answer = call_native(native, event, thread.edited);
   if (answer == kAnswerHandled) {
     keep_native_edits(thread.at_fault, thread.edited);
     nt::fill_trap_frame(thread.edited, *thread.thread.kthread.TrapFrame);

@@ -24,12 +24,10 @@ struct Native {
 };
 
 // The callback edits `registers` in place; what of it counts is for the caller.
-[[nodiscard]] inline RawAnswer call_native(const Native& native, const BoundEvent& event,
-                                    x86::Registers& registers) {
+[[nodiscard]] inline RawAnswer call_native(const Native& native, const kebound_event& event,
+                                           x86::Registers& registers) {
   if (native.disabled.load(MemoryOrder::Relaxed) != 0) return kAnswerContinueSearch;
-  [[gnu::uninitialized]] kebound_event abi_event;
-  fill_abi_event(event, abi_event);
-  return native.callback(native.context, &abi_event, &abi_view(registers));
+  return native.callback(native.context, &event, &abi_view(registers));
 }
 
 // Of what a native callback left in `edited`, what it may edit; the rest is as before.

@@ -35,6 +35,47 @@ inline void fill_abi_event(const BoundEvent& from, kebound_event& to) noexcept {
   __builtin_memcpy(&to.ip, &from.ip, kNumbers);
 }
 
+// An event that callbacks are shown where it lies: in place, the ABI's differs from it by eight bytes.
+class ShownEvent {
+ public:
+  ShownEvent() noexcept {}  // whoever classifies fills it
+  [[nodiscard]] BoundEvent& event() noexcept { return bytes_.own.event; }
+  [[nodiscard]] const BoundEvent& event() const noexcept { return bytes_.own.event; }
+
+  // While it is there, the event is the ABI's, and event() has no meaning.
+  class View {
+   public:
+    explicit View(ShownEvent& shown) noexcept : shown_(shown) {
+      __builtin_memcpy(&kinds_, &shown.event(), kKinds);
+      kebound_event& abi = shown.bytes_.abi;
+      abi.size = sizeof abi;
+      __builtin_memcpy(&abi.source, &kinds_, kKinds);
+      __builtin_memset(abi.reserved, 0, sizeof abi.reserved);
+    }
+    View(const View&) = delete;
+    View& operator=(const View&) = delete;
+    ~View() { __builtin_memcpy(&shown_.bytes_.own.event.source, &kinds_, kKinds); }
+    [[nodiscard]] const kebound_event& abi() const noexcept { return shown_.bytes_.abi; }
+
+   private:
+    ShownEvent& shown_;
+    uint64_t kinds_;
+  };
+
+ private:
+  struct Own {
+    uint64_t room;
+    BoundEvent event;
+  };
+  static_assert(kKinds == sizeof(uint64_t) && sizeof(Own) == sizeof(kebound_event) &&
+                offsetof(Own, event) + offsetof(BoundEvent, ip) == offsetof(kebound_event, ip));
+  union Bytes {
+    Own own;
+    kebound_event abi;
+    Bytes() noexcept {}
+  } bytes_;
+};
+
 [[nodiscard]] inline kebound_registers& abi_view(x86::Registers& registers) noexcept {
   return reinterpret_cast<kebound_registers&>(registers);
 }

@@ -139,14 +139,10 @@ void keep_event(TaskThread& thread, const BoundEvent& event,
   return thread.event.trap_ip == registers.rip && thread.at_fault.gpr[x86::Rsp] == registers.gpr[x86::Rsp];
 }
 
-[[nodiscard]] kb_trap_result trap(unsigned vector, unsigned processor, const void* pt_regs,
+[[nodiscard, gnu::always_inline]] inline kb_trap_result trap(unsigned vector, unsigned processor, const void* pt_regs,
                                   x86::Registers& registers) {
-  // Filled by classify(): nothing is in it before.
-  [[gnu::uninitialized]] union Unfilled {
-    BoundEvent event;
-    Unfilled() noexcept {}
-  } unfilled;
-  BoundEvent& event = unfilled.event;
+  [[gnu::uninitialized]] ShownEvent shown;
+  BoundEvent& event = shown.event();
   const TrapSort sort = classify(vector, processor, registers, event);
   if (sort == TrapSort::Other) return kKbNotOurs;
 
@@ -165,7 +161,7 @@ void keep_event(TaskThread& thread, const BoundEvent& event,
   }
 
   if (sort == TrapSort::BoundsFailure && atomic_callbacks_exist()) {
-    const kb_trap_result result = ask_in_trap(event, processor, pt_regs, registers);
+    const kb_trap_result result = ask_in_trap(shown, processor, pt_regs, registers);
     if (result != kKbNotOurs) {
       if (thread != nullptr) release_thread(*thread);
       return result;
