@@ -5,6 +5,8 @@
 #include <elfutils/libdw.h>
 #include <gelf.h>
 
+#include "report/die_path.h"
+
 namespace kebound::report {
 namespace {
 
@@ -191,7 +193,7 @@ ModuleArrays::ModuleArrays(Dwfl_Module* module) : module_(module) {
 }
 
 void ModuleArrays::add_unit(Dwarf_Die* unit, Dwarf_Addr bias) {
-  std::vector<Dwarf_Die> path(1);  // the entry being looked at on each level
+  DiePath path(1);
   if (dwarf_child(unit, &path[0]) != 0) return;
   while (!path.empty()) {
     if (++entries_ > kMaxEntries || variables_.size() > kMaxVariables) {
@@ -208,14 +210,7 @@ void ModuleArrays::add_unit(Dwarf_Die* unit, Dwarf_Addr bias) {
       path.push_back(child);
       continue;
     }
-    while (!path.empty()) {
-      Dwarf_Die next;
-      if (dwarf_siblingof(&path.back(), &next) == 0) {
-        path.back() = next;
-        break;
-      }
-      path.pop_back();
-    }
+    leave_entry(path);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "report/demangle.h"
+#include "report/die_path.h"
 #include "report/module_symbols.h"
 
 namespace kebound::report {
@@ -40,7 +41,7 @@ bool may_hold_functions(Dwarf_Die* die) {
 // Visits every entry of a unit that may be or hold a function, until `visit` says false.
 template <class Visit>
 void walk(Dwarf_Die* unit, Visit&& visit) {
-  std::vector<Dwarf_Die> path(1);  // the entry being looked at on each level
+  DiePath path(1);
   if (dwarf_child(unit, &path[0]) != 0) return;
   for (size_t visited = 0; visited < kMaxEntries && !path.empty(); ++visited) {
     Dwarf_Die child;
@@ -50,14 +51,7 @@ void walk(Dwarf_Die* unit, Visit&& visit) {
       path.push_back(child);
       continue;
     }
-    while (!path.empty()) {
-      Dwarf_Die next;
-      if (dwarf_siblingof(&path.back(), &next) == 0) {
-        path.back() = next;
-        break;
-      }
-      path.pop_back();
-    }
+    leave_entry(path);
   }
 }
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "report/demangle.h"
+#include "report/die_path.h"
 
 namespace kebound::report {
 namespace {
@@ -94,7 +95,7 @@ Visit classify(Dwarf_Die* die, Dwarf_Addr pc) {
 // The functions around `pc`, outermost first: the subprogram and what is inlined in it.
 std::vector<Dwarf_Die> functions_around(Dwarf_Die* unit, Dwarf_Addr pc) {
   std::vector<Dwarf_Die> functions;
-  std::vector<Dwarf_Die> path(1);  // the entry being looked at on each level
+  DiePath path(1);
   if (dwarf_child(unit, &path[0]) != 0) return functions;
   for (size_t visited = 0; visited < kMaxEntries && !path.empty(); ++visited) {
     Dwarf_Die child;
@@ -113,14 +114,7 @@ std::vector<Dwarf_Die> functions_around(Dwarf_Die* unit, Dwarf_Addr pc) {
       path.push_back(child);
       continue;
     }
-    while (!path.empty()) {
-      Dwarf_Die next;
-      if (dwarf_siblingof(&path.back(), &next) == 0) {
-        path.back() = next;
-        break;
-      }
-      path.pop_back();
-    }
+    leave_entry(path);
   }
   return functions;
 }

@@ -77,7 +77,7 @@ void kb_read_bases(struct kb_registers *out)
 	rdmsrl(MSR_KERNEL_GS_BASE, out->gs_base);
 }
 
-static void from_registers(const struct kb_registers *from, struct pt_regs *regs)
+static __always_inline void set_general(const struct kb_registers *from, struct pt_regs *regs)
 {
 	regs->ax = from->gpr[0];
 	regs->cx = from->gpr[1];
@@ -96,6 +96,11 @@ static void from_registers(const struct kb_registers *from, struct pt_regs *regs
 	regs->r14 = from->gpr[14];
 	regs->r15 = from->gpr[15];
 	regs->ip = from->rip;
+}
+
+static void from_registers(const struct kb_registers *from, struct pt_regs *regs)
+{
+	set_general(from, regs);
 	regs->flags = from->rflags;
 	regs->cs = from->cs;
 	regs->ss = from->ss;
@@ -107,23 +112,7 @@ static __always_inline void take_native_edits(const struct kb_registers *from, s
 	const unsigned long user_flags = 0x00254dd5;
 
 	if (regs->cs == __USER_CS) {
-		regs->ax = from->gpr[0];
-		regs->cx = from->gpr[1];
-		regs->dx = from->gpr[2];
-		regs->bx = from->gpr[3];
-		regs->sp = from->gpr[4];
-		regs->bp = from->gpr[5];
-		regs->si = from->gpr[6];
-		regs->di = from->gpr[7];
-		regs->r8 = from->gpr[8];
-		regs->r9 = from->gpr[9];
-		regs->r10 = from->gpr[10];
-		regs->r11 = from->gpr[11];
-		regs->r12 = from->gpr[12];
-		regs->r13 = from->gpr[13];
-		regs->r14 = from->gpr[14];
-		regs->r15 = from->gpr[15];
-		regs->ip = from->rip;
+		set_general(from, regs);
 	} else {
 		/* 32-bit code has eight registers; what a 64-bit process has in the others stays. */
 		regs->ax = (u32)from->gpr[0];
