@@ -10,8 +10,8 @@ namespace kebound::report {
 // A walk through a unit's entries: the entry being looked at on each level, the outermost first.
 using DiePath = std::vector<Dwarf_Die>;
 
-// Goes on behind the entry at the end, and what is below it: to the next one on its level or above; empty
-// behind the last.
+// Goes on behind the entry at the end, and what is below it: to the next one on its level or above;
+// empty behind the last.
 inline void leave_entry(DiePath& path) {
   while (!path.empty()) {
     Dwarf_Die next;

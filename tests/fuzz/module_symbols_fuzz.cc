@@ -20,6 +20,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
        {file->begin_address(), file->begin_address() + offset % 0x10000, offset}) {
     // A hostile chain of inlined functions ends at the walk's own limit, far below this.
     kebound::fuzz::fail_if(symbols.frames_at(address).size() <= 1024 ? "" : "no end of frames");
+    const auto array = symbols.array_at(address);
+    kebound::fuzz::fail_if(!array || array->element_size != 0 ? "" : "an array of nothing");
   }
   return 0;
 }
