@@ -18,7 +18,9 @@ THREADS, ROUNDS = 4, 2000
 HEADER, HEADER_SIZE = struct.Struct("<QIIII40xQQ"), 4096
 RECORD = struct.Struct("<Q16x2B")
 with open(os.path.dirname(os.path.abspath(__file__)) + "/../../include/kebound/abi.h", encoding="utf-8") as abi:
-    RECORD_SIZE = int(re.search(r"sizeof\(kebound_ring_record\) == (\d+)", abi.read()).group(1))
+    text = abi.read()
+RECORD_SIZE = int(re.search(r"sizeof\(kebound_ring_record\) == (\d+)", text).group(1))
+VERSION = int(re.search(r"define KEBOUND_ABI_VERSION (\d+)", text).group(1))
 HANDLED, PROPAGATED, EXCEPTION = 0, 1, 1
 
 
@@ -34,7 +36,7 @@ class Mixed(unittest.TestCase):
         if policy is not None:
             capacity = 1 << 15
             with open(self.ring, "wb") as file:
-                file.write(HEADER.pack(0x32676E6972424B7F, 2, RECORD_SIZE, capacity, 0, 0, 0))
+                file.write(HEADER.pack(0x32676E6972424B7F, VERSION, RECORD_SIZE, capacity, 0, 0, 0))
                 file.truncate(HEADER_SIZE + capacity * RECORD_SIZE)
             environment |= {"LD_PRELOAD": LIBRARY[bits], "KEBOUND_OPTIONS": "--on-bound " + policy, "KEBOUND_RING": self.ring}
         done = subprocess.run([f"{BUILD}/bin/guests/null_checks{bits}", mode, str(THREADS), str(ROUNDS)], env=environment,
