@@ -19,21 +19,6 @@ constexpr unsigned kMaxNesting = 8;     // structures in structures
 constexpr unsigned kMaxMembers = 4096;  // of a structure
 constexpr uint64_t kMaxSize = uint64_t{1} << 40;
 
-bool may_hold_variables(Dwarf_Die* die) {
-  switch (dwarf_tag(die)) {
-    case DW_TAG_subprogram:
-    case DW_TAG_inlined_subroutine:
-    case DW_TAG_lexical_block:
-    case DW_TAG_try_block:
-    case DW_TAG_catch_block:
-    case DW_TAG_namespace:
-    case DW_TAG_module:
-      return true;
-    default:
-      return false;
-  }
-}
-
 std::optional<uint64_t> number(Dwarf_Die* die, unsigned name) {
   Dwarf_Attribute attribute;
   Dwarf_Word value = 0;
@@ -202,7 +187,7 @@ void ModuleArrays::add_unit(Dwarf_Die* unit, Dwarf_Addr bias) {
     }
     Dwarf_Die child;
     if (dwarf_tag(&path.back()) == DW_TAG_variable) add(&path.back(), bias);
-    if (may_hold_variables(&path.back()) && dwarf_child(&path.back(), &child) == 0) {
+    if (is_scope(&path.back()) && dwarf_child(&path.back(), &child) == 0) {
       if (path.size() == kMaxDepth) {
         complete_ = false;
         return;

@@ -22,19 +22,12 @@ constexpr size_t kMaxName = 4096;
 
 bool may_hold_functions(Dwarf_Die* die) {
   switch (dwarf_tag(die)) {
-    case DW_TAG_subprogram:
-    case DW_TAG_inlined_subroutine:
-    case DW_TAG_lexical_block:
-    case DW_TAG_try_block:
-    case DW_TAG_catch_block:
-    case DW_TAG_namespace:
-    case DW_TAG_module:
     case DW_TAG_class_type:
     case DW_TAG_structure_type:
     case DW_TAG_union_type:
       return true;
     default:
-      return false;
+      return is_scope(die);
   }
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trap/elf/image_file.h"
 
+#include "trap/elf/little_endian.h"
+
 namespace kebound::elf {
 namespace {
 
@@ -17,13 +19,6 @@ constexpr size_t kElfHeader64 = 64;
 constexpr size_t kElfHeader32 = 52;
 constexpr size_t kNoteHeader = 12;
 constexpr size_t kSmallestBuffer = 512;
-
-template <class T>
-T number(const uint8_t* bytes) noexcept {
-  uint64_t value = 0;
-  for (size_t i = 0; i < sizeof(T); ++i) value |= uint64_t{bytes[i]} << (8 * i);
-  return static_cast<T>(value);
-}
 
 // Pieces of the file. What is wanted next is mostly in the piece that is there.
 class Window {

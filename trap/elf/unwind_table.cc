@@ -2,6 +2,7 @@
 #include "trap/elf/unwind_table.h"
 
 #include "trap/elf/encoded_reader.h"
+#include "trap/elf/little_endian.h"
 
 namespace kebound::elf {
 namespace {
@@ -11,13 +12,6 @@ constexpr uint32_t kEhFrameHeader = 0x6474e550;
 constexpr uint32_t kExecutable = 1;
 constexpr uint16_t kMachine386 = 3;
 constexpr uint16_t kMachineX86_64 = 62;
-
-template <class T>
-T number(const uint8_t* bytes) noexcept {
-  uint64_t value = 0;
-  for (size_t i = 0; i < sizeof(T); ++i) value |= uint64_t{bytes[i]} << (8 * i);
-  return static_cast<T>(value);
-}
 
 struct ProgramHeader {
   uint32_t type = 0;
