@@ -43,9 +43,9 @@ bool find_quotient(ValueId value, uint32_t written, unsigned bits, const FlowSta
 }
 
 // What the accesses behind the check say, beyond what they say of the compared number alone.
-// True if the check's trap is a ud1.
-bool judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
-                    Place& ranged) noexcept {
+// The check's trap.
+Op judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
+                  Place& ranged) noexcept {
   const TrapEdge& edge = view.edge;
   const UseRoom& uses = view.accesses;
   const IndexCopies& copies = view.copies;
@@ -53,17 +53,17 @@ bool judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
   const unsigned bits = view.compare.operands[0].bits;
   Instruction branch;
   Instruction trap;
-  if (!flow.code().decode(edge.branch, branch)) return false;
+  if (!flow.code().decode(edge.branch, branch)) return Op::Other;
   const uint64_t leads_to =
       edge.condition == branch.condition ? branch.target : edge.branch + branch.length;
   if (!flow.code().decode_anywhere(leads_to, trap)) trap = {};
-  const bool is_ud1 = trap.op == Op::Ud1;
   SisterChecks sisters;
   find_sisters(flow, edge.compare, trap.op, copies.value, sisters);
   const IndexChain& chain = copies.chain;
   const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
   site.computed = chain.count != 0 && chain.sums[chain.count - 1] != 0 && bits == native;
   const AccessForm* own = own_form(uses, sisters, IndexProof::Structure);
+  site.unlinear = uses.unlinear;
   for (unsigned i = 0; i < uses.form_count; ++i) {
     site.merged |= own == nullptr && uses.forms[i].proof >= IndexProof::Structure;
   }
@@ -74,18 +74,18 @@ bool judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
     }
     if (site.proof < own->proof) site.proof = own->proof;
     site.access = own->access;
-    return is_ud1;
+    return trap.op;
   }
   // clang's -fsanitize=local-bounds compares the offset in bytes.
   own = own_form(uses, sisters, IndexProof::Bytes);
-  if (is_ud1 || site.merged || own == nullptr || own->factor != 1 || own->bytes < 2) {
-    return is_ud1;
+  if (trap.op == Op::Ud1 || site.merged || own == nullptr || own->factor != 1 || own->bytes < 2) {
+    return trap.op;
   }
   for (unsigned i = 0; i < chain.count; ++i) {
     if (chain.factors[i] != own->bytes || chain.sums[i] != 0) continue;
     if (!find_quotient(chain.values[i], edge.written, bits, state, flow.room().slots, site,
                        ranged)) {
-      return is_ud1;
+      return trap.op;
     }
     site.divisor = own->bytes;
     site.proof = IndexProof::Element;
@@ -94,7 +94,7 @@ bool judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
     site.factor = own->bytes;
     break;
   }
-  return is_ud1;
+  return trap.op;
 }
 
 // To fold k + 3 < m + 3, or 2 * k < 2 * m, into k < m, a compiler must know that m leaves room for
@@ -157,12 +157,13 @@ Signs read_width(const CheckView& view, CheckSite& site) noexcept {
 }
 
 // What a compiler may have known about the number at `ranged`.
-void judge_range(const CheckView& view, const Signs& signs, FlowAnalysis& flow, Place ranged,
-                 CheckSite& site) noexcept {
+void judge_range(const CheckView& view, const Signs& signs, Op trap, FlowAnalysis& flow,
+                 Place ranged, CheckSite& site) noexcept {
   const bool native64 = flow.code().mode() == CodeMode::Bits64;
   const uint8_t bits = view.compare.operands[0].bits;
   const Value& compared = view.state.values[view.operand];
-  site.range = index_range(flow, view.edge.compare, view.state, ranged);
+  site.range = index_range(flow, view.edge.compare, trap, view.state, ranged);
+  if (bits < 32) site.range = IndexRange::Known;
   // An int that is sign-extended behind the check, see index_range.
   const bool is_int = native64 && bits == 32 && signs.is_signed && !signs.is_unsigned;
   if (site.range == IndexRange::Given &&
@@ -172,7 +173,9 @@ void judge_range(const CheckView& view, const Signs& signs, FlowAnalysis& flow, 
   // As a size_t, an unsigned int has a range: "u + 3ul < 10" is "u < 7".
   const bool is_widened =
       native64 && (bits == 32 || (compared.bits == 32 && compared.rest == Rest::Zero));
-  if (is_widened && site.proof == IndexProof::Element && site.displaced &&
+  const bool may_be_folded =
+      (site.proof == IndexProof::Element && site.displaced) || site.proof == IndexProof::Structure;
+  if (is_widened && may_be_folded &&
       (site.range == IndexRange::Unknown || site.range == IndexRange::Given)) {
     site.range = IndexRange::Known;
   }
@@ -187,14 +190,15 @@ void judge_check(const CheckView& view, const RecoverySource& source, FlowAnalys
   site.displaced = uses.displaced;
   site.access = uses.access;
   site.factor = uses.factor;
+  site.only_zero = site.shape.limit == BoundShape::Limit::Constant && site.shape.greatest == 0;
   const Signs signs = read_width(view, site);
   Place ranged = view.operand;
-  const bool is_ud1 = judge_accesses(view, flow, site, ranged);
-  judge_range(view, signs, flow, ranged, site);
+  const Op trap = judge_accesses(view, flow, site, ranged);
+  judge_range(view, signs, trap, flow, ranged, site);
   const SlotTable& slots = flow.room().slots;
   site.unoptimized = is_unoptimized(view.operand, view.copies, uses, slots);
   const bool asks = site.range == IndexRange::Known || site.range == IndexRange::Given;
-  if (!is_ud1 || !asks || site.unoptimized || site.divisor != 1 ||
+  if (trap != Op::Ud1 || !asks || site.unoptimized || site.divisor != 1 ||
       site.proof != IndexProof::Element) {
     return;
   }
@@ -211,17 +215,22 @@ void judge_check(const CheckView& view, const RecoverySource& source, FlowAnalys
   }
 }
 
-// clang optimizes its checks as it optimizes code: the compare may be of k with 7 where the source
+// Compilers optimize checks as they optimize code: the compare may be of k with 7 where the source
 // has k + 3 and 10, or of k with 5 where it has 2 * k. The access shows it, by a displacement or by
 // a factor that is not the size of an element; but so do members of structures. Where the compiler
-// had what it needs for that, it is not known which of both is the case.
+// had what it needs for that, it is not known which of both is the case. gcc folds products, never
+// sums. A quotient needs no range: k / 8 < 3 is k < 24.
 Confidence static_confidence(const CheckSite& site, bool clang) noexcept {
+  if (site.unlinear && !site.unoptimized) return Confidence::Unknown;
+  // 8 * k < 7 is k < 1, whatever k is: no product of that is left in the access.
+  if (site.only_zero && !site.unoptimized && !site.by_array) return Confidence::Unknown;
   if (clang && site.merged && !site.unoptimized) return Confidence::Unknown;
   if (site.divisor != 1 && (site.merged || site.displaced)) return Confidence::Unknown;
   if (clang && site.another_array && !site.unoptimized) return Confidence::Unknown;
   if (site.by_array) return Confidence::Certain;
-  // gcc's checks are not folded, and without optimization nobody has looked at the callers.
-  const bool given = site.range == IndexRange::Given && clang && !site.unoptimized;
+  // gcc does not fold sums, and without optimization nobody has looked at the callers.
+  const bool folds = clang || site.proof != IndexProof::Element;
+  const bool given = site.range == IndexRange::Given && folds && !site.unoptimized;
   const bool ranged =
       given || (site.range != IndexRange::Unknown && site.range != IndexRange::Given);
   switch (site.proof) {
@@ -232,9 +241,10 @@ Confidence static_confidence(const CheckSite& site, bool clang) noexcept {
         return site.range == IndexRange::Counted ? Confidence::Likely : Confidence::Certain;
       }
       if (site.proof == IndexProof::Element && site.computed) return Confidence::Certain;
-      return clang ? Confidence::Unknown : Confidence::Likely;
+      return clang || site.proof == IndexProof::Structure ? Confidence::Unknown
+                                                          : Confidence::Likely;
     case IndexProof::Address:
-      return ranged && clang ? Confidence::Unknown : Confidence::Likely;
+      return ranged ? Confidence::Unknown : Confidence::Likely;
     case IndexProof::None:
     case IndexProof::Pointer:
     case IndexProof::Bytes:

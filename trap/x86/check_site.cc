@@ -82,7 +82,7 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
   IndexCopies copies;
   find_copies(operand, compare.operands[0].bits, state, slots, copies);
   copies.chain = index_chain(flow, copies.value);
-  flow.mark_related(copies.value);
+  flow.mark_related(copies.value, copies.bits);
   flow.mark_suspect(edge.compare);
   IndexUses uses;
   const Doubt doubt = IndexUse(flow, room.uses, edge, shape.index_operand).run(state, copies, uses);

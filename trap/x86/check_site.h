@@ -59,6 +59,11 @@ struct CheckSite {
   IndexRange range = IndexRange::Unknown;
   // Several elements are accessed behind this one check: it may be two checks that were merged.
   bool merged = false;
+  // What was made of the compared number by other means than sums and products addresses memory: it
+  // may be the index, k / 8 of k.
+  bool unlinear = false;
+  // Only 0 passes: what else was calculated from the number may be gone behind that.
+  bool only_zero = false;
   // The compared number is a sum with a constant: what could be moved from it to the limit was.
   bool computed = false;
   // What the arrays say that are accessed (array_proof.h).

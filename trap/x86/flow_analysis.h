@@ -66,6 +66,7 @@ struct FlowRoom {
   Place phi_place[kMaxPhis];
   uint64_t related[(kMaxValues + 63) / 64];  // see mark_related
   uint64_t stale[(kMaxValues + 63) / 64];
+  uint64_t unlinear[(kMaxValues + 63) / 64];
   uint64_t suspect[(kMaxValues + 63) / 64];  // see mark_suspect
 };
 
@@ -92,15 +93,23 @@ class FlowAnalysis {
   void step(const Instruction& instruction, uint16_t number, FlowState& state,
             FlowEffect& effect) noexcept;
 
-  // Marks all that was, or may have been, calculated from the same variable as `value`; and as
-  // stale what was read from memory by it without a check of it before.
-  void mark_related(ValueId value) noexcept;
+  // Marks all that was, or may have been, calculated from the same variable as `value`; of that, as
+  // unlinear what is no sum or multiple of it, the value's lower `bits`; and as stale what was read
+  // from memory by it without a check of it before.
+  void mark_related(ValueId value, unsigned bits) noexcept;
   [[nodiscard]] bool is_stale(ValueId value) const noexcept {
     return (room_.stale[value / 64] >> (value % 64) & 1) != 0;
   }
   [[nodiscard]] bool is_related(ValueId value) const noexcept {
     return (room_.related[value / 64] >> (value % 64) & 1) != 0;
   }
+
+  [[nodiscard]] bool is_unlinear(ValueId value) const noexcept {
+    return (room_.unlinear[value / 64] >> (value % 64) & 1) != 0;
+  }
+
+  // Something was calculated from what the register has when the function begins.
+  [[nodiscard]] bool uses_entry_of(Gpr reg) const noexcept;
 
   // Marks what was read from arrays shortly before `compare` without a check.
   void mark_suspect(uint64_t compare) noexcept;
@@ -125,6 +134,7 @@ class FlowAnalysis {
     return value + 1 == room_.defined_end ? kFirstPhi : value + 1;
   }
   [[nodiscard]] unsigned value_end() const noexcept { return kFirstPhi + room_.phi_count; }
+  void mark_unlinear(ValueId index, unsigned bits) noexcept;
   void mark_stale(ValueId value) noexcept;
   void mark_descendants(uint64_t* marked) noexcept;
   void mark_suspects_of(uint16_t block, uint64_t end) noexcept;

@@ -96,7 +96,11 @@ void IndexUse::note_form(const Instruction& in, const FlowState& before, const I
   // By what was made of the index in a way that is not followed: which element is not known.
   const IndexTag* const both[2] = {&base, &index};
   for (const IndexTag* tag : both) {
-    room_.more_forms |= has_index(*tag) && tag->factor == 0 && (tag->flags & IndexTag::kSpent) == 0;
+    const bool unlinear =
+        (tag->flags & IndexTag::kSpent) == 0 &&
+        ((has_index(*tag) && tag->factor == 0) || (tag->flags & IndexTag::kUnlinear) != 0);
+    room_.more_forms |= unlinear;
+    room_.unlinear |= unlinear;
   }
   const bool by_index = is_linear(index) && base.origins == 0;
   const bool by_base = is_linear(base) && index.origins == 0 && memory.scale == 1 &&
@@ -153,8 +157,15 @@ const AccessForm* own_form(const UseRoom& uses, const SisterChecks& sisters,
     bool explains = true;
     for (unsigned j = 0; j < uses.form_count && explains; ++j) {
       const AccessForm& other = uses.forms[j];
-      if (other.constant != own.constant || other.base != own.base) continue;
       const int64_t distance = other.offset - own.offset;
+      // Of another array, if it begins where the other base is; or rows of the same one.
+      if (other.constant != own.constant || other.base != own.base) {
+        explains = other.factor == own.factor ? distance == 0 : other.offset == 0;
+        if (explains) continue;
+        explains = other.factor == own.factor && sisters.all && own.factor != 0 &&
+                   distance % own.factor == 0 && sisters.has(distance / own.factor);
+        continue;
+      }
       if (other.factor != own.factor || magnitude(distance) < magnitude(own.factor)) continue;
       explains = sisters.all && distance % own.factor == 0 && sisters.has(distance / own.factor);
     }
@@ -163,8 +174,30 @@ const AccessForm* own_form(const UseRoom& uses, const SisterChecks& sisters,
   return nullptr;
 }
 
+// One of what the instruction adds up is an address: of a global object, or on the stack.
+bool IndexUse::adds_address(const Instruction& in, const FlowState& before) const noexcept {
+  const bool is_lea = in.op == Op::Lea;
+  if (is_lea && is_address(in.operands[1].displacement)) return true;
+  const uint8_t parts[2] = {is_lea ? in.operands[1].base : in.operands[0].reg,
+                            is_lea ? in.operands[1].index : in.operands[1].reg};
+  for (unsigned i = 0; i < 2; ++i) {
+    if (!is_lea && in.operands[i].kind == OperandKind::Immediate &&
+        is_address(in.operands[i].immediate)) {
+      return true;
+    }
+    if (!is_lea && in.operands[i].kind != OperandKind::Register) continue;
+    if (parts[i] == kNoRegister) continue;
+    if (parts[i] == Rsp || parts[i] == Rbp) return true;
+    uint64_t address = 0;
+    const Value& value = before.values[parts[i] & 15];
+    if (value.bits != 0 && constant_value(flow_, value.id, address)) return true;
+  }
+  return false;
+}
+
 // `sum`: what an instruction adds up, the index and something unrelated: an address.
-void IndexUse::note_address(const Instruction& in, const IndexTag& sum) noexcept {
+void IndexUse::note_address(const Instruction& in, const FlowState& before,
+                            const IndexTag& sum) noexcept {
   const unsigned native = flow_.code().mode() == CodeMode::Bits64 ? 64 : 32;
   const bool adds = in.op == Op::Lea || in.op == Op::Add;
   if (!adds || in.operands[0].bits != native || (sum.flags & IndexTag::kBased) == 0) return;
@@ -175,7 +208,8 @@ void IndexUse::note_address(const Instruction& in, const IndexTag& sum) noexcept
         (in.op == Op::Lea && in.operands[1].displacement != 0 && !in.operands[1].rip_relative);
   }
   if ((sum.flags & IndexTag::kSpent) == 0) uses_.address |= sum.origins & kAllButSuspect;
-  if (!is_index(sum)) return;
+  // s + k looks like an address, too. A ud2 is no bounds check by that alone.
+  if (!is_index(sum) || (!is_ud1_ && !adds_address(in, before))) return;
   const bool displaced = in.op == Op::Lea && in.operands[1].displacement != 0;
   prove(IndexProof::Address, displaced, sum.factor);
 }

@@ -114,6 +114,7 @@ IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& be
   int64_t shift = 0;
   uint8_t divisor = 0;  // none yet
   bool known = true;
+  bool spent = true;  // all of it
   bool others = adds_unknown(in);
   for (unsigned i = 0; i < 3; ++i) {
     if (a.sources[i] == kNoPlace || (a.loaded >> i & 1) != 0) continue;
@@ -123,7 +124,9 @@ IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& be
       continue;
     }
     tag.origins |= source.origins;
+    spent &= (source.flags & IndexTag::kSpent) != 0;
     if (!has_index(source) && (source.flags & IndexTag::kLinear) == 0) {
+      tag.flags |= source.flags & IndexTag::kUnlinear;
       others = true;
       continue;
     }
@@ -136,6 +139,7 @@ IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& be
   }
   if (tag.origins == 0) return tag;
   tag.flags |= IndexTag::kChanged;
+  if (!spent) tag.flags &= static_cast<uint8_t>(~IndexTag::kSpent);
   if (others) {
     const bool sum = in.op == Op::Add || in.op == Op::Lea;
     known &= sum;

@@ -75,7 +75,7 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
     const Assignment& a = effect.assignments[i];
     if (a.kind == Assignment::Kind::Derived) {
       assigned[i] = derived(in, a, tags, bits_);
-      note_address(in, assigned[i]);
+      note_address(in, before, assigned[i]);
     } else if (a.kind == Assignment::Kind::Copy) {
       assigned[i] = tags.of[a.sources[0]];
       // What the index was calculated from may be narrower, if it is extended as it was for that.
@@ -227,6 +227,7 @@ bool IndexUse::seed(const FlowState& at_compare, const IndexCopies& copies) noex
     const Value& value = at_compare.values[i];
     if (value.id == kAnonymous) continue;
     if (flow_.is_related(value.id)) tags.of[i] = {.origins = kRelated, .factor = 1};
+    if (flow_.is_unlinear(value.id)) tags.of[i].flags = IndexTag::kUnlinear;
     if (flow_.is_stale(value.id)) tags.of[i] = {.origins = kStale};
     if (flow_.is_suspect(value.id) && tags.of[i].origins == 0) tags.of[i] = {.origins = kSuspect};
   }
@@ -263,6 +264,7 @@ Doubt IndexUse::run(const FlowState& at_compare, const IndexCopies& copies,
   for (uint16_t i = 0; i < count; ++i) room_.blocks[i] = {};
   room_.exceptional = {};
   room_.more_forms = false;
+  room_.unlinear = false;
   room_.form_count = 0;
   room_.makes_address = false;
   room_.displaced_address = false;

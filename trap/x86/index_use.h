@@ -32,6 +32,7 @@ struct UseRoom {
   IndexTags exceptional;
   // How the accesses behind the check depend on the index, one of each kind.
   bool more_forms = false;         // or some that are not known
+  bool unlinear = false;           // those are by what was divided, masked, or the like
   bool displaced_address = false;  // with a displacement, of an element that was not seen
   bool makes_address = false;      // of what was made of the index and something unrelated
   uint8_t form_count = 0;
@@ -102,7 +103,8 @@ class IndexUse {
                  const IndexTag& index) noexcept;
   void note_store(const Instruction& in, const FlowState& before, const FlowEffect& effect,
                   const IndexTags& tags) noexcept;
-  void note_address(const Instruction& in, const IndexTag& sum) noexcept;
+  void note_address(const Instruction& in, const FlowState& before, const IndexTag& sum) noexcept;
+  [[nodiscard]] bool adds_address(const Instruction& in, const FlowState& before) const noexcept;
   void prove(IndexProof proof, bool displaced, int32_t factor) noexcept;
   void note_extension(const Instruction& in, const IndexTags& tags) noexcept;
   void leave(uint16_t index, uint64_t last, const Instruction& in, const FlowState& state,
