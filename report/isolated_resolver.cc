@@ -13,7 +13,7 @@
 namespace kebound::report {
 namespace {
 
-enum class Request : uint8_t { Locate = 1, Backtrace = 2, Array = 3 };
+enum class Request : uint8_t { Locate = 1, Backtrace = 2, Array = 3, Function = 4 };
 
 // After as many dead workers the report goes on without names: each may have cost its whole time
 // limit.
@@ -34,6 +34,9 @@ class Server {
         break;
       case Request::Array:
         array_at(in, out);
+        break;
+      case Request::Function:
+        function_at(in, out);
         break;
       case Request::Backtrace:
         backtrace(in, out);
@@ -66,6 +69,15 @@ class Server {
     std::optional<x86::ArrayType> array;
     if (in.ok()) array = resolver_->array_at(map, address);
     out.value(array.value_or(x86::ArrayType()));
+  }
+
+  void function_at(wire::Reader& in, wire::Writer& out) {
+    events::ModuleMap map;
+    get_one_mapping(in, map);
+    const auto address = in.value<uint64_t>();
+    std::optional<x86::FunctionFacts> facts;
+    if (in.ok()) facts = resolver_->function_at(map, address);
+    out.value(facts.value_or(x86::FunctionFacts()));
   }
 
   void backtrace(wire::Reader& in, wire::Writer& out) {
@@ -108,14 +120,15 @@ class IsolatedResolver final : public Resolver {
 
   std::optional<x86::ArrayType> array_at(const events::ModuleMap& modules,
                                          uint64_t address) override {
-    const auto* mapping = find_mapping(modules, address);
-    if (mapping == nullptr || !is_module(*mapping)) return std::nullopt;
-    if (process_->workers_started() > kMaxWorkers) return std::nullopt;
-    const auto answer = process_->ask(about(Request::Array, modules, *mapping, address));
-    if (!answer) return std::nullopt;
-    wire::Reader in(*answer);
-    const auto array = in.value<x86::ArrayType>();
-    return in.ok() && array.count != 0 ? std::optional(array) : std::nullopt;
+    const auto array = find<x86::ArrayType>(Request::Array, modules, address);
+    return array && array->count != 0 ? array : std::nullopt;
+  }
+
+  std::optional<x86::FunctionFacts> function_at(const events::ModuleMap& modules,
+                                                uint64_t address) override {
+    const auto facts = find<x86::FunctionFacts>(Request::Function, modules, address);
+    const bool knows = facts && are_sound(*facts) && *facts != x86::FunctionFacts();
+    return knows ? facts : std::nullopt;
   }
 
   std::vector<StackFrame> backtrace(const x86::Registers& registers,
@@ -139,6 +152,18 @@ class IsolatedResolver final : public Resolver {
   }
 
  private:
+  template <class Answer>
+  std::optional<Answer> find(Request request, const events::ModuleMap& modules, uint64_t address) {
+    const auto* mapping = find_mapping(modules, address);
+    if (mapping == nullptr || !is_module(*mapping)) return std::nullopt;
+    if (process_->workers_started() > kMaxWorkers) return std::nullopt;
+    const auto answer = process_->ask(about(request, modules, *mapping, address));
+    if (!answer) return std::nullopt;
+    wire::Reader in(*answer);
+    const auto found = in.value<Answer>();
+    return in.ok() ? std::optional(found) : std::nullopt;
+  }
+
   std::string about(Request request, const events::ModuleMap& modules,
                     const events::Mapping& mapping, uint64_t address) const {
     wire::Writer out;

@@ -50,6 +50,7 @@ struct Symbolizer::Module {
   std::string build_id;
   ModuleSymbols symbols;
   std::unordered_map<uint64_t, std::vector<SourceFrame>> places;
+  std::unordered_map<uint64_t, std::optional<x86::FunctionFacts>> functions;
   uint64_t used = 0;
 
   Module(std::shared_ptr<const ElfFile> elf, const events::Mapping& mapping,
@@ -151,15 +152,31 @@ Location Symbolizer::locate(const events::ModuleMap& modules, uint64_t address,
   return location;
 }
 
-std::optional<x86::ArrayType> Symbolizer::array_at(const events::ModuleMap& modules,
-                                                   uint64_t address) {
+Symbolizer::Module* Symbolizer::module_around(const events::ModuleMap& modules, uint64_t& address) {
   const auto* mapping = find_mapping(modules, address);
-  if (mapping == nullptr || !is_module(*mapping)) return std::nullopt;
+  if (mapping == nullptr || !is_module(*mapping)) return nullptr;
   Module* const module = module_of(modules, *mapping);
-  if (module == nullptr) return std::nullopt;
+  if (module == nullptr) return nullptr;
   const auto place = module->file->address_of(address - mapping->begin + mapping->file_offset,
                                               mapping->executable);
-  return place ? module->symbols.array_at(*place) : std::nullopt;
+  if (place) address = *place;
+  return place ? module : nullptr;
+}
+
+std::optional<x86::ArrayType> Symbolizer::array_at(const events::ModuleMap& modules,
+                                                   uint64_t address) {
+  Module* const module = module_around(modules, address);
+  return module != nullptr ? module->symbols.array_at(address) : std::nullopt;
+}
+
+std::optional<x86::FunctionFacts> Symbolizer::function_at(const events::ModuleMap& modules,
+                                                          uint64_t address) {
+  Module* const module = module_around(modules, address);
+  if (module == nullptr) return std::nullopt;
+  if (module->functions.size() >= kMaxCachedPlaces) module->functions.clear();
+  const auto [function, is_new] = module->functions.try_emplace(address);
+  if (is_new) function->second = module->symbols.function_at(address);
+  return function->second;
 }
 
 }  // namespace kebound::report

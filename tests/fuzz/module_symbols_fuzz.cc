@@ -22,6 +22,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     kebound::fuzz::fail_if(symbols.frames_at(address).size() <= 1024 ? "" : "no end of frames");
     const auto array = symbols.array_at(address);
     kebound::fuzz::fail_if(!array || array->element_size != 0 ? "" : "an array of nothing");
+    const auto facts = symbols.function_at(address);
+    kebound::fuzz::fail_if(!facts || are_sound(*facts) ? "" : "facts of no kind");
   }
   return 0;
 }

@@ -17,4 +17,9 @@ std::optional<x86::ArrayType> TrapMessages::array_at(const events::ModuleMap& mo
   return resolver_ == nullptr ? std::nullopt : resolver_->array_at(modules, address);
 }
 
+std::optional<x86::FunctionFacts> TrapMessages::function_at(const events::ModuleMap& modules,
+                                                            uint64_t address) {
+  return resolver_ == nullptr ? std::nullopt : resolver_->function_at(modules, address);
+}
+
 }  // namespace kebound::tool

@@ -79,6 +79,7 @@ class FlowAnalysis {
   [[nodiscard]] Doubt run() noexcept;
 
   [[nodiscard]] const FunctionCode& code() const noexcept { return code_; }
+  [[nodiscard]] const RecoverySource& source() const noexcept { return source_; }
   [[nodiscard]] FlowRoom& room() noexcept { return room_; }
   [[nodiscard]] const FlowRoom& room() const noexcept { return room_; }
   [[nodiscard]] uint16_t block_at(uint64_t address) const noexcept;  // the one that has it

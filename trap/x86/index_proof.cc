@@ -209,7 +209,7 @@ void IndexUse::note_address(const Instruction& in, const FlowState& before,
   }
   if ((sum.flags & IndexTag::kSpent) == 0) uses_.address |= sum.origins & kAllButSuspect;
   // s + k looks like an address, too. A ud2 is no bounds check by that alone.
-  if (!is_index(sum) || (!is_ud1_ && !adds_address(in, before))) return;
+  if (!is_index(sum) || (is_bare_ && !adds_address(in, before))) return;
   const bool displaced = in.op == Op::Lea && in.operands[1].displacement != 0;
   prove(IndexProof::Address, displaced, sum.factor);
 }

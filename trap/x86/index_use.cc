@@ -123,7 +123,7 @@ void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const
   const bool is_check = taken_traps != passed_traps;
   // clang's second check of the same access, -fsanitize=local-bounds. Where what it compares is not
   // known to be the index, it would fail although the index was corrected.
-  if (is_check && index == first_block_ && is_ud1_ && pending.origins == 0 &&
+  if (is_check && index == first_block_ && is_ud1_ && (pending.origins & kAllButSuspect) == 0 &&
       begins_with(taken_traps ? in.target : last + in.length, Op::Ud2)) {
     uses_.rechecked |= kRelated;
   }
@@ -253,7 +253,9 @@ bool IndexUse::seed(const FlowState& at_compare, const IndexCopies& copies) noex
   if (pass == kNoBlock) return false;
   bool changed = false;
   first_block_ = pass;
-  is_ud1_ = begins_with(taken_traps ? in.target : edge_.branch + in.length, Op::Ud1);
+  const uint64_t failed = taken_traps ? in.target : edge_.branch + in.length;
+  is_bare_ = begins_with(failed, Op::Ud2) && !flow_.source().evidence.hardening_message;
+  is_ud1_ = begins_with(failed, Op::Ud1);
   enter(pass, tags, changed);
   return true;
 }

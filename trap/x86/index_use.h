@@ -122,6 +122,7 @@ class IndexUse {
   uint8_t bits_ = 0;                 // of the index; with fewer it is another number
   uint16_t first_block_ = kNoBlock;  // behind the check
   bool is_ud1_ = false;              // its trap
+  bool is_bare_ = false;             // a trap that does not say what was checked
   uint64_t at_ = 0;                  // the instruction that is looked at
 };
 
