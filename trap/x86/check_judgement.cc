@@ -169,6 +169,15 @@ void judge_range(const CheckView& view, const Signs& signs, FlowAnalysis& flow, 
       (is_int || is_limit_unfolded(flow, view.compare, site.shape, view.state))) {
     site.range = IndexRange::Unknown;
   }
+  // Of what is even, "k + 1 < 10" is "k < 10": clang leaves bits out that make no difference.
+  const bool is_even =
+      site.shape.limit == BoundShape::Limit::Constant && site.shape.greatest % 2 != 0;
+  if (is_even && site.displaced && may_know_low_bits(flow, view.copies.value)) {
+    site.computed = false;
+    if (site.range == IndexRange::Unknown || site.range == IndexRange::Given) {
+      site.range = IndexRange::Known;
+    }
+  }
   // As a size_t, an unsigned int has a range: "u + 3ul < 10" is "u < 7".
   const bool is_widened =
       native64 && (bits == 32 || (compared.bits == 32 && compared.rest == Rest::Zero));

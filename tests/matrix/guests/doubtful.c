@@ -17,6 +17,8 @@ SHAPE_DATA int seven[7] = {7, 6, 5, 4, 3, 2, 1};
 SHAPE_DATA short halves[20];
 SHAPE_DATA unsigned char octets[10];
 SHAPE_DATA int matrix[5][2];
+SHAPE_DATA short triples[24];
+SHAPE_DATA long eighths, kept;
 SHAPE_DATA struct counts counts = {{0, 0}, {1, 2, 3, 4, 5, 6, 7}, {0}, 1};
 
 // The access goes by a pointer, which has no check; what is checked is not read.
@@ -101,6 +103,19 @@ SHAPE_FUNCTION long flat_rows(long input) {
   return matrix[i / 2][i % 2];  // at flat_rows
 }
 
+// A multiple of eight, and one more: clang 19 compares the multiple with the same limit.
+SHAPE_FUNCTION long kept_multiple(long input) {
+  eighths = input;
+  __asm__ volatile("" ::: "memory");
+  const long multiple = 8 * eighths;
+  kept = multiple;
+  long i = multiple + 1;
+#ifdef SHAPES_CLAMPED
+  i = 23;
+#endif
+  return triples[i];  // at kept_multiple
+}
+
 static const struct shape doubtful[] = {
     {"doubtful", "unread_neighbour", unread_neighbour, 8, 11, 0, 9},
     {"doubtful", "written_in_pairs", written_in_pairs, 12, 24, 0, 19},
@@ -110,5 +125,6 @@ static const struct shape doubtful[] = {
     {"doubtful", "member_and_sum", member_and_sum, 9, 12, 0, 9},
     {"doubtful", "member_by_byte", member_by_byte, 9, 9, 0, 6},
     {"doubtful", "flat_rows", flat_rows, 12, 6, 0, 4},
+    {"doubtful", "kept_multiple", kept_multiple, 3, 25, 0, 23},
 };
 const struct shape_list doubtful_list = {doubtful, sizeof doubtful / sizeof *doubtful};
