@@ -151,7 +151,7 @@ Location Symbolizer::locate(const events::ModuleMap& modules, uint64_t address,
   return location;
 }
 
-std::optional<x86::ArrayType> Symbolizer::array_at(const events::ModuleMap& modules,
+std::optional<x86::ArrayNest> Symbolizer::arrays_at(const events::ModuleMap& modules,
                                                    uint64_t address) {
   const auto* mapping = find_mapping(modules, address);
   if (mapping == nullptr || !is_module(*mapping)) return std::nullopt;
@@ -159,7 +159,7 @@ std::optional<x86::ArrayType> Symbolizer::array_at(const events::ModuleMap& modu
   if (module == nullptr) return std::nullopt;
   const auto place = module->file->address_of(address - mapping->begin + mapping->file_offset,
                                               mapping->executable);
-  return place ? module->symbols.array_at(*place) : std::nullopt;
+  return place ? module->symbols.arrays_at(*place) : std::nullopt;
 }
 
 }  // namespace kebound::report

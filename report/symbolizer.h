@@ -38,9 +38,8 @@ class Symbolizer {
   [[nodiscard]] Location locate(const events::ModuleMap& modules, uint64_t address,
                                 bool is_return_address = false);
 
-  // The array in the file's writable data that begins at `address`; nothing where more than one
-  // may.
-  [[nodiscard]] std::optional<x86::ArrayType> array_at(const events::ModuleMap& modules,
+  // The arrays in the file's writable data around `address`; nothing where that is not certain.
+  [[nodiscard]] std::optional<x86::ArrayNest> arrays_at(const events::ModuleMap& modules,
                                                        uint64_t address);
 
   // The checked copy of the file behind a mapping; null if there is none, or it is another build

@@ -15,9 +15,8 @@ namespace kebound::inproc {
 // signal's handler.
 void find_trap_message(uint64_t ip, char (&message)[KEBOUND_RING_DETAIL]) noexcept;
 
-// The array that begins at `address`, from there as well, each time. Context: in a signal's
-// handler.
-[[nodiscard]] bool find_array(uint64_t address, x86::ArrayType& out) noexcept;
+// The arrays around `address`, from there as well, each time. Context: in a signal's handler.
+[[nodiscard]] bool find_arrays(uint64_t address, x86::ArrayNest& out) noexcept;
 
 // The code goes away. Context: not in a signal handler.
 void forget_trap_messages(x86::CodeRange range) noexcept;

@@ -148,13 +148,21 @@ enum {
 };
 #define KEBOUND_QUESTION_ANSWER 128u
 enum {
-  KEBOUND_QUESTION_ABOUT_TRAP = 0,   // the answer is words, and a 0: which check failed
-  KEBOUND_QUESTION_ABOUT_ARRAY = 1,  // the answer is a kebound_array_answer
+  KEBOUND_QUESTION_ABOUT_TRAP = 0,    // the answer is words, and a 0: which check failed
+  KEBOUND_QUESTION_ABOUT_ARRAYS = 3,  // the answer is a kebound_arrays_answer
 };
-typedef struct kebound_array_answer {
+// The arrays that a byte lies in, innermost first.
+#define KEBOUND_ARRAYS_ANSWERED 4u
+typedef struct kebound_array_around {
+  KEBOUND_ALIGN8 uint64_t offset;  // of the byte, from where the array begins
   KEBOUND_ALIGN8 uint64_t count;
   KEBOUND_ALIGN8 uint64_t element_size;
-} kebound_array_answer;
+} kebound_array_around;
+typedef struct kebound_arrays_answer {
+  uint32_t count;
+  uint32_t more_within;  // there may be others within the first one
+  kebound_array_around arrays[KEBOUND_ARRAYS_ANSWERED];
+} kebound_arrays_answer;
 
 typedef struct kebound_ring_question {
   uint32_t state;  // waited for by futex(2)

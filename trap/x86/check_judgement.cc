@@ -204,13 +204,14 @@ void judge_check(const CheckView& view, const RecoverySource& source, FlowAnalys
   site.unoptimized = is_unoptimized(view.operand, view.copies, uses, slots);
   const bool asks = site.range == IndexRange::Known || site.range == IndexRange::Given;
   if (!is_ud1 || !asks || site.unoptimized || site.divisor != 1 ||
-      site.proof != IndexProof::Element) {
+      site.proof < IndexProof::Structure) {
     return;
   }
   // What was calculated before the check may be an element's address, too.
   const bool is_followed = view.use_doubt == Doubt::None && !uses.lost && view.copies.all &&
                            ((uses.address | uses.value) & kRelated) == 0;
-  const ArrayVerdict verdict = judge_by_arrays(view.accesses, site.shape, is_followed, source);
+  const ArrayVerdict verdict = judge_by_arrays(
+      view.accesses, view.copies, site.shape, is_followed, source, flow);
   site.by_array = verdict == ArrayVerdict::Confirmed;
   site.another_array = verdict == ArrayVerdict::Contradicted;
   // Of table[k + 3] and other[k] the first may have been the one that was checked.

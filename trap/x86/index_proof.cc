@@ -70,6 +70,7 @@ void IndexUse::note_access(const Instruction& in, const FlowState& before,
   const IndexTag& base = has_base ? tags.of[memory.base & 15] : none;
   const IndexTag& index = indexed ? tags.of[memory.index & 15] : none;
   note_form(in, before, base, index);
+  note_memory(in, before, base, index);
   const bool displaced = memory.displacement != 0 && !memory.rip_relative;
   int32_t factor = 0;
   if (is_index(index) && !has_index(base)) {
@@ -87,6 +88,58 @@ void IndexUse::note_access(const Instruction& in, const FlowState& before,
     return;
   }
   prove(proof_of(in, factor), displaced, factor);
+}
+
+void IndexUse::add_memory(const IndexedMemory& memory) noexcept {
+  for (unsigned i = 0; i < room_.memory_count; ++i) {
+    if (room_.memory[i] == memory) return;
+  }
+  if (room_.memory_count == UseRoom::kMaxForms) {
+    room_.more_memory = true;
+  } else {
+    room_.memory[room_.memory_count++] = memory;
+  }
+}
+
+// What another check has let pass is that check's matter.
+void IndexUse::note_memory(const Instruction& in, const FlowState& before, const IndexTag& base,
+                           const IndexTag& index) noexcept {
+  const IndexTag* const both[2] = {&base, &index};
+  bool by_index = false;
+  bool is_known = true;
+  for (const IndexTag* tag : both) {
+    if (tag->origins == 0 || (tag->flags & IndexTag::kSpent) != 0) continue;
+    by_index |= has_index(*tag) || (tag->flags & IndexTag::kLinear) != 0;
+    is_known &= is_linear(*tag);
+  }
+  if (!by_index) return;
+  room_.more_memory |= !is_known;
+  const Operand& operand = in.memory;
+  IndexedMemory memory;
+  if (operand.base != kNoRegister) memory.base = before.values[operand.base & 15];
+  if (operand.index != kNoRegister) memory.index = before.values[operand.index & 15];
+  memory.scale = operand.scale;
+  memory.bytes = static_cast<uint8_t>(accessed_bits(in) / 8);
+  memory.displacement = operand.displacement;
+  add_memory(memory);
+}
+
+// Addresses that are stored, or given to a function: what is accessed there is not seen.
+void IndexUse::note_passed(const FlowState& before, PlaceSet places,
+                           const IndexTags& tags) noexcept {
+  for (; places != 0; places &= places - 1) {
+    const Place place = first_place(places);
+    const IndexTag& tag = tags.of[place];
+    const bool by_index = has_index(tag) || (tag.flags & IndexTag::kLinear) != 0;
+    if (!by_index || (tag.flags & IndexTag::kBased) == 0 || (tag.flags & IndexTag::kSpent) != 0) {
+      continue;
+    }
+    room_.more_memory |= !is_linear(tag);
+    IndexedMemory memory;
+    memory.base = before.values[place];
+    memory.bytes = 1;
+    add_memory(memory);
+  }
 }
 
 // Where an access is, as far as that depends on the index: forms[] has one of each kind.
@@ -169,7 +222,6 @@ void IndexUse::note_address(const Instruction& in, const IndexTag& sum) noexcept
   const bool adds = in.op == Op::Lea || in.op == Op::Add;
   if (!adds || in.operands[0].bits != native || (sum.flags & IndexTag::kBased) == 0) return;
   if (has_index(sum) || (sum.flags & IndexTag::kLinear) != 0) {
-    room_.makes_address = true;
     room_.displaced_address |=
         sum.shift != 0 || sum.factor == 0 ||
         (in.op == Op::Lea && in.operands[1].displacement != 0 && !in.operands[1].rip_relative);

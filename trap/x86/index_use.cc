@@ -67,6 +67,7 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
     }
   } else {
     uses_.value |= all_of(tags, effect.value_uses);
+    note_passed(before, effect.value_uses, tags);
     if (effect.count != 0 && in.writes_flags) pending = {};
   }
 
@@ -264,7 +265,8 @@ Doubt IndexUse::run(const FlowState& at_compare, const IndexCopies& copies,
   room_.exceptional = {};
   room_.more_forms = false;
   room_.form_count = 0;
-  room_.makes_address = false;
+  room_.more_memory = false;
+  room_.memory_count = 0;
   room_.displaced_address = false;
   uses_ = {};
   bits_ = copies.bits;
