@@ -108,8 +108,8 @@ class IsolatedResolver final : public Resolver {
 
   std::optional<x86::ArrayNest> arrays_at(const events::ModuleMap& modules,
                                          uint64_t address) override {
-    const auto* mapping = find_mapping(modules, address);
-    if (mapping == nullptr || !is_module(*mapping)) return std::nullopt;
+    const auto* mapping = find_data_mapping(modules, address);
+    if (mapping == nullptr) return std::nullopt;
     if (process_->workers_started() > kMaxWorkers) return std::nullopt;
     const auto answer = process_->ask(about(Request::Arrays, modules, *mapping, address));
     if (!answer) return std::nullopt;

@@ -66,6 +66,10 @@ class Symbolizer {
 // The mapping that contains `address`, null if none does.
 [[nodiscard]] const events::Mapping* find_mapping(const events::ModuleMap& modules,
                                                   uint64_t address) noexcept;
+// The mapping of the file whose variables are at `address`; those that begin as zero may lie behind
+// it. Null if there is none. Only the file knows how far they reach.
+[[nodiscard]] const events::Mapping* find_data_mapping(const events::ModuleMap& modules,
+                                                       uint64_t address) noexcept;
 // A build ID as people write it.
 [[nodiscard]] std::string hexadecimal(std::string_view build_id);
 // True for mappings of files (and the vdso), false for "[stack]", anonymous memory and the like.

@@ -37,6 +37,7 @@ struct variant {
   int kind;
 } variants[5];
 char deep[2][2][2][2][2];
+int large[5000];
 int single;
 const int constant[6] = {1, 2, 3, 4, 5, 6};
 void* pointers[7];
@@ -45,6 +46,7 @@ int main(int count, char** arguments) {
   ten[count] = single + both.four[count] + rows[count][1] + constant[count];
   pointers[count] = arguments;
   cube[1][count][2] = many[count].three[1] = named[1][count][3] = variants[count].kind = 1;
+  large[count] = 1;
   deep[1][1][count][1][0] = 1;
   return outer.inner.three[count] + outer.five[count] + ten[count];
 }

@@ -117,6 +117,7 @@ ArrayVerdict judge_by_arrays(const UseRoom& uses, const IndexCopies& copies,
       shape.greatest == 0) {
     return ArrayVerdict::Unknown;
   }
+  bool accessed = false;
   bool confirmed = followed && !uses.more_forms && !uses.more_memory && uses.memory_count != 0;
   uint64_t asked = 0;
   ArrayNest nest;
@@ -136,9 +137,10 @@ ArrayVerdict judge_by_arrays(const UseRoom& uses, const IndexCopies& copies,
     }
     if (verdict == ArrayVerdict::Contradicted) return verdict;
     confirmed &= verdict == ArrayVerdict::Confirmed;
+    accessed |= !uses.memory[i].passed;
     if (!confirmed && questions >= kMaxQuestions) break;
   }
-  return confirmed ? ArrayVerdict::Confirmed : ArrayVerdict::Unknown;
+  return confirmed && accessed ? ArrayVerdict::Confirmed : ArrayVerdict::Unknown;
 }
 
 }  // namespace kebound::x86

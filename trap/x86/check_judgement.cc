@@ -204,7 +204,7 @@ void judge_check(const CheckView& view, const RecoverySource& source, FlowAnalys
   site.unoptimized = is_unoptimized(view.operand, view.copies, uses, slots);
   const bool asks = site.range == IndexRange::Known || site.range == IndexRange::Given;
   if (!is_ud1 || !asks || site.unoptimized || site.divisor != 1 ||
-      site.proof < IndexProof::Structure) {
+      site.proof < IndexProof::Address) {
     return;
   }
   // What was calculated before the check may be an element's address, too.

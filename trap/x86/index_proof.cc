@@ -138,6 +138,7 @@ void IndexUse::note_passed(const FlowState& before, PlaceSet places,
     IndexedMemory memory;
     memory.base = before.values[place];
     memory.bytes = 1;
+    memory.passed = true;
     add_memory(memory);
   }
 }

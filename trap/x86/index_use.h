@@ -32,7 +32,8 @@ struct IndexedMemory {
   Value base;   // bits 0: none
   Value index;  // as well
   uint8_t scale = 1;
-  uint8_t bytes = 0;  // 0: not known
+  uint8_t bytes = 0;    // 0: not known
+  bool passed = false;  // on, as an address
   int64_t displacement = 0;
 
   bool operator==(const IndexedMemory&) const = default;
