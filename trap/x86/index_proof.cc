@@ -110,7 +110,7 @@ void IndexUse::note_memory(const Instruction& in, const FlowState& before, const
   for (const IndexTag* tag : both) {
     if (tag->origins == 0 || (tag->flags & IndexTag::kSpent) != 0) continue;
     by_index |= has_index(*tag) || (tag->flags & IndexTag::kLinear) != 0;
-    is_known &= is_linear(*tag);
+    is_known &= is_linear(*tag) && (tag->flags & IndexTag::kLoaded) == 0;
   }
   if (!by_index) return;
   room_.more_memory |= !is_known;
@@ -131,9 +131,9 @@ void IndexUse::note_passed(const FlowState& before, PlaceSet places,
     const Place place = first_place(places);
     const IndexTag& tag = tags.of[place];
     const bool by_index = has_index(tag) || (tag.flags & IndexTag::kLinear) != 0;
-    if (!by_index || (tag.flags & IndexTag::kBased) == 0 || (tag.flags & IndexTag::kSpent) != 0) {
-      continue;
-    }
+    const bool is_address = (tag.flags & IndexTag::kBased) != 0 &&
+                            (tag.flags & (IndexTag::kSpent | IndexTag::kLoaded)) == 0;
+    if (!by_index || !is_address) continue;
     room_.more_memory |= !is_linear(tag);
     IndexedMemory memory;
     memory.base = before.values[place];

@@ -128,6 +128,7 @@ IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& be
       continue;
     }
     tag.flags |= source.flags;
+    known &= (source.flags & IndexTag::kLoaded) == 0;
     known &= source.factor != 0 && a.factors[i] != 0 && source.raised == 0;
     known &= divisor == 0 || divisor == source.divisor;
     divisor = source.divisor;
@@ -135,6 +136,7 @@ IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& be
     shift += int64_t{source.shift} * a.factors[i];
   }
   if (tag.origins == 0) return tag;
+  tag.flags &= static_cast<uint8_t>(~IndexTag::kLoaded);
   tag.flags |= IndexTag::kChanged;
   if (others) {
     const bool sum = in.op == Op::Add || in.op == Op::Lea;

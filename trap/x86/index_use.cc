@@ -88,6 +88,8 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
     if (a.kind == Assignment::Kind::Derived && a.sources[0] == a.place && in.op != Op::Lea &&
         (in.op == Op::Mov || in.op == Op::Movzx || in.op == Op::Movsx)) {
       assigned[i] = tags.of[a.place];
+      // By an address in the same register: an element, which counts as the index where it is used.
+      if ((a.loaded & 1) != 0) assigned[i].flags |= IndexTag::kLoaded;
     }
   }
   for (PlaceSet rest = effect.clobbered; rest != 0; rest &= rest - 1) {
