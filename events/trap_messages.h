@@ -23,7 +23,7 @@ class TrapMessages {
   [[nodiscard]] virtual std::string at(const ModuleMap& modules, uint64_t address) = 0;
   // The arrays around `address`, as x86::ArrayLookup says. May take as long.
   [[nodiscard]] virtual std::optional<x86::ArrayNest> arrays_at(const ModuleMap& modules,
-                                                               uint64_t address) = 0;
+                                                                uint64_t address) = 0;
 };
 
 }  // namespace kebound::events

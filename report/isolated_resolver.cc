@@ -107,7 +107,7 @@ class IsolatedResolver final : public Resolver {
   }
 
   std::optional<x86::ArrayNest> arrays_at(const events::ModuleMap& modules,
-                                         uint64_t address) override {
+                                          uint64_t address) override {
     const auto* mapping = find_data_mapping(modules, address);
     if (mapping == nullptr) return std::nullopt;
     if (process_->workers_started() > kMaxWorkers) return std::nullopt;

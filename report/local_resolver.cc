@@ -15,7 +15,7 @@ class LocalResolver final : public Resolver {
   }
 
   std::optional<x86::ArrayNest> arrays_at(const events::ModuleMap& modules,
-                                         uint64_t address) override {
+                                          uint64_t address) override {
     return symbolizer_.arrays_at(modules, address);
   }
 

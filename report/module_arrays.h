@@ -18,9 +18,9 @@ class ModuleArrays {
   // Reads all of the module's debug information, up to a limit; beyond that nothing is known.
   explicit ModuleArrays(Dwfl_Module* module);
 
-  // The arrays around the file's own address, in a section that is written to: constants of the same
-  // content may share their place. Nothing where variables that lie there do not agree on them;
-  // what is in a union is not known.
+  // The arrays around the file's own address, in a section that is written to: constants of the
+  // same content may share their place. Nothing where variables that lie there do not agree on
+  // them; what is in a union is not known.
   [[nodiscard]] std::optional<x86::ArrayNest> around(uint64_t address);
 
  private:

@@ -16,8 +16,8 @@ std::string fixture(const std::string& name) {
 }
 
 // The arrays around the byte `offset` bytes behind the symbol, innermost first, each as COUNT*SIZE,
-// with "+OFFSET" where the byte is not its first. "?" in front: there may be others within. "" where
-// none is known.
+// with "+OFFSET" where the byte is not its first. "?" in front: there may be others within. ""
+// where none is known.
 class Arrays : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {

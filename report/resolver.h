@@ -23,7 +23,7 @@ class Resolver {
   virtual Location locate(const events::ModuleMap& modules, uint64_t address) = 0;
   // The arrays around `address`, as x86::ArrayLookup says.
   virtual std::optional<x86::ArrayNest> arrays_at(const events::ModuleMap& /*modules*/,
-                                                 uint64_t /*address*/) {
+                                                  uint64_t /*address*/) {
     return std::nullopt;
   }
   // The stack, innermost frame first, never empty.

@@ -166,7 +166,7 @@ Location Symbolizer::locate(const events::ModuleMap& modules, uint64_t address,
 }
 
 std::optional<x86::ArrayNest> Symbolizer::arrays_at(const events::ModuleMap& modules,
-                                                   uint64_t address) {
+                                                    uint64_t address) {
   const auto* mapping = find_data_mapping(modules, address);
   if (mapping == nullptr) return std::nullopt;
   Module* const module = module_of(modules, *mapping);

@@ -40,7 +40,7 @@ class Symbolizer {
 
   // The arrays in the file's writable data around `address`; nothing where that is not certain.
   [[nodiscard]] std::optional<x86::ArrayNest> arrays_at(const events::ModuleMap& modules,
-                                                       uint64_t address);
+                                                        uint64_t address);
 
   // The checked copy of the file behind a mapping; null if there is none, or it is another build
   // than the mapping's.

@@ -31,7 +31,7 @@ class Echo final : public events::TrapMessages {
     return address == 0 ? std::string(1000, 'x') : std::to_string(address);
   }
   std::optional<x86::ArrayNest> arrays_at(const events::ModuleMap& modules,
-                                         uint64_t address) override {
+                                          uint64_t address) override {
     EXPECT_FALSE(modules.mappings.empty());
     ++asked;
     if (address == 0) return std::nullopt;

@@ -167,8 +167,8 @@ typedef struct kebound_arrays_answer {
 typedef struct kebound_ring_question {
   uint32_t state;  // waited for by futex(2)
   int32_t pid;
-  KEBOUND_ALIGN8 uint64_t address;       // of the trap, or of the data
-  uint32_t subject;                      // KEBOUND_QUESTION_ABOUT_*
+  KEBOUND_ALIGN8 uint64_t address;  // of the trap, or of the data
+  uint32_t subject;                 // KEBOUND_QUESTION_ABOUT_*
   uint32_t unused;
   char answer[KEBOUND_QUESTION_ANSWER];  // all zero: nothing is known
 } kebound_ring_question;
@@ -247,8 +247,8 @@ typedef struct kebound_ring_record {
   KEBOUND_ALIGN8 uint64_t image_device;  // these four as stat(2) has them
   uint64_t image_inode;                  // 0: none of the four is known
   uint64_t image_size;
-  int64_t image_changed_ns;  // st_ctim
-  uint8_t build_id_size;     // 0: it has none, or it is not known
+  int64_t image_changed_ns;                 // st_ctim
+  uint8_t build_id_size;                    // 0: it has none, or it is not known
   uint8_t build_id[KEBOUND_RING_BUILD_ID];  // the note NT_GNU_BUILD_ID
   uint8_t unused[3];
 } kebound_ring_record;

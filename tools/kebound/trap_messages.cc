@@ -13,7 +13,7 @@ std::string TrapMessages::at(const events::ModuleMap& modules, uint64_t address)
 }
 
 std::optional<x86::ArrayNest> TrapMessages::arrays_at(const events::ModuleMap& modules,
-                                                     uint64_t address) {
+                                                      uint64_t address) {
   return resolver_ == nullptr ? std::nullopt : resolver_->arrays_at(modules, address);
 }
 

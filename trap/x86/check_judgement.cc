@@ -210,8 +210,8 @@ void judge_check(const CheckView& view, const RecoverySource& source, FlowAnalys
   // What was calculated before the check may be an element's address, too.
   const bool is_followed = view.use_doubt == Doubt::None && !uses.lost && view.copies.all &&
                            ((uses.address | uses.value) & kRelated) == 0;
-  const ArrayVerdict verdict = judge_by_arrays(
-      view.accesses, view.copies, site.shape, is_followed, source, flow);
+  const ArrayVerdict verdict =
+      judge_by_arrays(view.accesses, view.copies, site.shape, is_followed, source, flow);
   site.by_array = verdict == ArrayVerdict::Confirmed;
   site.another_array = verdict == ArrayVerdict::Contradicted;
   // Of table[k + 3] and other[k] the first may have been the one that was checked.
