@@ -124,8 +124,31 @@ static __always_inline void take_native_edits(const struct kb_registers* from,
   regs->flags = (regs->flags & ~user_flags) | (from->rflags & user_flags);
 }
 
+<<<<<<< HEAD
 static void finish_deferred(void) {
   if (atomic_dec_and_test(&deferred)) wake_up(&deferred_done);
+=======
+/* What a native callback edited; native.cc has the same rule for callbacks that sleep. */
+static __always_inline void take_native_edits(const struct kb_registers *from, struct pt_regs *regs)
+{
+	const unsigned long user_flags = KB_USER_FLAGS;
+
+	if (regs->cs == __USER_CS) {
+		set_general(from, regs);
+	} else {
+		/* 32-bit code has eight registers; what a 64-bit process has in the others stays. */
+		regs->ax = (u32)from->gpr[0];
+		regs->cx = (u32)from->gpr[1];
+		regs->dx = (u32)from->gpr[2];
+		regs->bx = (u32)from->gpr[3];
+		regs->sp = (u32)from->gpr[4];
+		regs->bp = (u32)from->gpr[5];
+		regs->si = (u32)from->gpr[6];
+		regs->di = (u32)from->gpr[7];
+		regs->ip = (u32)from->rip;
+	}
+	regs->flags = (regs->flags & ~user_flags) | (from->rflags & user_flags);
+>>>>>>> main
 }
 
 static void run_deferred(struct callback_head* head) {

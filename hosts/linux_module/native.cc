@@ -15,9 +15,15 @@ namespace kebound::linux_module {
 
 namespace {
 
+<<<<<<< HEAD
 constexpr uint64_t kUserFlags = 0x00254DD5;  // those of nt/trap_frame.cc
 constexpr Handle kBeingMade = 1;             // generation 0, which no handle has
 constexpr int kInvalid = -22;                // -EINVAL
+=======
+static_assert(KB_USER_FLAGS == x86::kUserFlags);
+constexpr Handle kBeingMade = 1;  // generation 0, which no handle has
+constexpr int kInvalid = -22;     // -EINVAL
+>>>>>>> main
 
 constinit Native g_natives[2 * kMaxRegistrations];
 
@@ -99,7 +105,7 @@ void keep_native_edits(const x86::Registers& before, x86::Registers& edited) noe
     for (unsigned i = 0; i < 8; ++i) edited.gpr[i] = static_cast<uint32_t>(shown.gpr[i]);
     edited.rip = static_cast<uint32_t>(shown.rip);
   }
-  edited.rflags = (before.rflags & ~kUserFlags) | (shown.rflags & kUserFlags);
+  edited.rflags = (before.rflags & ~x86::kUserFlags) | (shown.rflags & x86::kUserFlags);
 }
 
 void remove_atomic_callbacks_of(const nt::Image& image) {
