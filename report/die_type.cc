@@ -32,6 +32,7 @@ bool type_of(Dwarf_Die* die, Dwarf_Die& type) {
       case DW_TAG_typedef:
       case DW_TAG_const_type:
       case DW_TAG_volatile_type:
+      case DW_TAG_restrict_type:
       case DW_TAG_atomic_type:
         from = type;
         break;

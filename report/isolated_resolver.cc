@@ -13,7 +13,7 @@
 namespace kebound::report {
 namespace {
 
-enum class Request : uint8_t { Locate = 1, Backtrace = 2, Array = 3, Function = 4 };
+enum class Request : uint8_t { Locate = 1, Backtrace = 2, Arrays = 3, Function = 4 };
 
 // After as many dead workers the report goes on without names: each may have cost its whole time
 // limit.
@@ -32,8 +32,8 @@ class Server {
       case Request::Locate:
         locate(in, out);
         break;
-      case Request::Array:
-        array_at(in, out);
+      case Request::Arrays:
+        arrays_at(in, out);
         break;
       case Request::Function:
         function_at(in, out);
@@ -62,13 +62,13 @@ class Server {
     wire::put(out, frames);
   }
 
-  void array_at(wire::Reader& in, wire::Writer& out) {
+  void arrays_at(wire::Reader& in, wire::Writer& out) {
     events::ModuleMap map;
     get_one_mapping(in, map);
     const auto address = in.value<uint64_t>();
-    std::optional<x86::ArrayType> array;
-    if (in.ok()) array = resolver_->array_at(map, address);
-    out.value(array.value_or(x86::ArrayType()));
+    std::optional<x86::ArrayNest> arrays;
+    if (in.ok()) arrays = resolver_->arrays_at(map, address);
+    out.value(arrays.value_or(x86::ArrayNest()));
   }
 
   void function_at(wire::Reader& in, wire::Writer& out) {
@@ -118,10 +118,17 @@ class IsolatedResolver final : public Resolver {
     return std::move(frames[0].location);
   }
 
-  std::optional<x86::ArrayType> array_at(const events::ModuleMap& modules,
-                                         uint64_t address) override {
-    const auto array = find<x86::ArrayType>(Request::Array, modules, address);
-    return array && array->count != 0 ? array : std::nullopt;
+  std::optional<x86::ArrayNest> arrays_at(const events::ModuleMap& modules,
+                                          uint64_t address) override {
+    const auto* mapping = find_data_mapping(modules, address);
+    if (mapping == nullptr) return std::nullopt;
+    if (process_->workers_started() > kMaxWorkers) return std::nullopt;
+    const auto answer = process_->ask(about(Request::Arrays, modules, *mapping, address));
+    if (!answer) return std::nullopt;
+    wire::Reader in(*answer);
+    const auto arrays = in.value<x86::ArrayNest>();
+    const bool known = in.ok() && arrays.count != 0 && arrays.count <= x86::ArrayNest::kMax;
+    return known ? std::optional(arrays) : std::nullopt;
   }
 
   std::optional<x86::FunctionFacts> function_at(const events::ModuleMap& modules,

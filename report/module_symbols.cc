@@ -221,10 +221,10 @@ bool ModuleSymbols::add_debug_frames(uint64_t address, std::vector<SourceFrame>&
   return !frames.empty();
 }
 
-std::optional<x86::ArrayType> ModuleSymbols::array_at(uint64_t address) {
+std::optional<x86::ArrayNest> ModuleSymbols::arrays_at(uint64_t address) {
   if (module_ == nullptr) return std::nullopt;
   if (!arrays_) arrays_.emplace(module_);
-  return arrays_->at(address);
+  return arrays_->around(address);
 }
 
 std::optional<x86::FunctionFacts> ModuleSymbols::function_at(uint64_t address) {

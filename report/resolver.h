@@ -22,9 +22,9 @@ class Resolver {
   virtual ~Resolver() = default;
   // What is at the instruction at `address`.
   virtual Location locate(const events::ModuleMap& modules, uint64_t address) = 0;
-  // The array that begins at `address`, as x86::ArrayLookup says.
-  virtual std::optional<x86::ArrayType> array_at(const events::ModuleMap& /*modules*/,
-                                                 uint64_t /*address*/) {
+  // The arrays around `address`, as x86::ArrayLookup says.
+  virtual std::optional<x86::ArrayNest> arrays_at(const events::ModuleMap& /*modules*/,
+                                                  uint64_t /*address*/) {
     return std::nullopt;
   }
   // What is known of the function that begins at `address`.

@@ -73,6 +73,20 @@ const events::Mapping* find_mapping(const events::ModuleMap& modules, uint64_t a
   return address < after->end ? &*after : nullptr;
 }
 
+const events::Mapping* find_data_mapping(const events::ModuleMap& modules,
+                                         uint64_t address) noexcept {
+  constexpr unsigned kMaxBetween = 4;  // without a name
+  const auto& mappings = modules.mappings;
+  auto after =
+      std::upper_bound(mappings.begin(), mappings.end(), address,
+                       [](uint64_t value, const auto& mapping) { return value < mapping.begin; });
+  for (unsigned i = 0; i < kMaxBetween && after != mappings.begin(); ++i) {
+    --after;
+    if (is_module(*after)) return &*after;
+  }
+  return nullptr;
+}
+
 bool is_module(const events::Mapping& mapping) noexcept {
   return !mapping.path.empty() && (mapping.path[0] != '[' || mapping.path == "[vdso]");
 }
@@ -163,10 +177,19 @@ Symbolizer::Module* Symbolizer::module_around(const events::ModuleMap& modules, 
   return place ? module : nullptr;
 }
 
-std::optional<x86::ArrayType> Symbolizer::array_at(const events::ModuleMap& modules,
-                                                   uint64_t address) {
-  Module* const module = module_around(modules, address);
-  return module != nullptr ? module->symbols.array_at(address) : std::nullopt;
+std::optional<x86::ArrayNest> Symbolizer::arrays_at(const events::ModuleMap& modules,
+                                                    uint64_t address) {
+  const auto* mapping = find_data_mapping(modules, address);
+  if (mapping == nullptr) return std::nullopt;
+  Module* const module = module_of(modules, *mapping);
+  if (module == nullptr) return std::nullopt;
+  const uint64_t distance = address - mapping->begin;
+  // Behind the file's last byte a page's rest is zeroed.
+  auto place = module->file->zeroed_address(mapping->file_offset, distance);
+  if (!place && address < mapping->end) {
+    place = module->file->address_of(distance + mapping->file_offset, mapping->executable);
+  }
+  return place ? module->symbols.arrays_at(*place) : std::nullopt;
 }
 
 std::optional<x86::FunctionFacts> Symbolizer::function_at(const events::ModuleMap& modules,

@@ -32,6 +32,7 @@ set(KEBOUND_TRAP_SOURCES
   x86/function_code.cc
   x86/index_chain.cc
   x86/index_proof.cc
+  x86/address_sum.cc
   x86/index_range.cc
   x86/index_tag.cc
   x86/index_use.cc

@@ -31,12 +31,16 @@ class Echo final : public events::TrapMessages {
     ++asked;
     return address == 0 ? std::string(1000, 'x') : std::to_string(address);
   }
-  std::optional<x86::ArrayType> array_at(const events::ModuleMap& modules,
-                                         uint64_t address) override {
+  std::optional<x86::ArrayNest> arrays_at(const events::ModuleMap& modules,
+                                          uint64_t address) override {
     EXPECT_FALSE(modules.mappings.empty());
     ++asked;
     if (address == 0) return std::nullopt;
-    return x86::ArrayType{address, 4};
+    x86::ArrayNest arrays;
+    arrays.count = 2;
+    arrays.levels[0] = {8, address, 4};
+    arrays.levels[1] = {1, 2, 3};
+    return arrays;
   }
   std::optional<x86::FunctionFacts> function_at(const events::ModuleMap& modules,
                                                 uint64_t address) override {
@@ -140,11 +144,15 @@ TEST_F(RingQuestionTest, Arrays_are_asked_about_as_well) {
   RingAnswers answers(file.header(), &echo);
   const int status = with_child(answers, [&] {
     char bytes[KEBOUND_QUESTION_ANSWER];
-    kebound_array_answer answer;
-    if (!ask_reader(*file.header(), KEBOUND_QUESTION_ABOUT_ARRAY, 7, bytes)) return 1;
+    kebound_arrays_answer answer;
+    if (!ask_reader(*file.header(), KEBOUND_QUESTION_ABOUT_ARRAYS, 7, bytes)) return 1;
     memcpy(&answer, bytes, sizeof answer);
-    if (answer.count != 7 || answer.element_size != 4) return 2;
-    if (!ask_reader(*file.header(), KEBOUND_QUESTION_ABOUT_ARRAY, 0, bytes)) return 3;
+    if (answer.count != 2 || answer.more_within != 0) return 2;
+    if (answer.arrays[0].offset != 8 || answer.arrays[0].count != 7 ||
+        answer.arrays[0].element_size != 4 || answer.arrays[1].element_size != 3) {
+      return 7;
+    }
+    if (!ask_reader(*file.header(), KEBOUND_QUESTION_ABOUT_ARRAYS, 0, bytes)) return 3;
     memcpy(&answer, bytes, sizeof answer);
     if (answer.count != 0) return 4;
     // A subject that nobody knows has no answer in it.
@@ -188,7 +196,7 @@ TEST_F(RingQuestionTest, One_that_is_given_up_is_not_taken_for_the_next_ones) {
       question.state = KEBOUND_QUESTION_TICKET + KEBOUND_QUESTION_IDLE;
       return "late";
     }
-    std::optional<x86::ArrayType> array_at(const events::ModuleMap&, uint64_t) override {
+    std::optional<x86::ArrayNest> arrays_at(const events::ModuleMap&, uint64_t) override {
       return std::nullopt;
     }
     std::optional<x86::FunctionFacts> function_at(const events::ModuleMap&, uint64_t) override {

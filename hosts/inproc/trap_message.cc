@@ -31,17 +31,25 @@ void find_trap_message(uint64_t ip, char (&message)[KEBOUND_RING_DETAIL]) noexce
   memcpy(message, answer.text, sizeof message);
 }
 
-bool find_array(uint64_t address, x86::ArrayType& out) noexcept {
+bool find_arrays(uint64_t address, x86::ArrayNest& out) noexcept {
   kebound_ring_header* const ring = ring_header();
   char bytes[KEBOUND_QUESTION_ANSWER];
-  if (ring == nullptr || !ask_reader(*ring, KEBOUND_QUESTION_ABOUT_ARRAY, address, bytes)) {
+  if (ring == nullptr || !ask_reader(*ring, KEBOUND_QUESTION_ABOUT_ARRAYS, address, bytes)) {
     return false;
   }
-  kebound_array_answer answer;
+  kebound_arrays_answer answer;
   static_assert(sizeof answer < sizeof bytes);
+  static_assert(KEBOUND_ARRAYS_ANSWERED == x86::ArrayNest::kMax);
   memcpy(&answer, bytes, sizeof answer);
-  out = {answer.count, answer.element_size};
-  return out.count != 0;
+  if (answer.count == 0 || answer.count > KEBOUND_ARRAYS_ANSWERED) return false;
+  out = {};
+  out.count = answer.count;
+  out.more_within = answer.more_within;
+  for (uint32_t i = 0; i < answer.count; ++i) {
+    const kebound_array_around& level = answer.arrays[i];
+    out.levels[i] = {level.offset, level.count, level.element_size};
+  }
+  return true;
 }
 
 bool find_function_facts(uint64_t address, x86::FunctionFacts& out) noexcept {

@@ -74,10 +74,14 @@ std::string RingAnswers::find(pid_t pid, uint32_t subject, uint64_t address) con
     const auto facts = messages_->function_at(*modules, address);
     return facts ? packed(*facts) : std::string();
   }
-  if (subject != KEBOUND_QUESTION_ABOUT_ARRAY) return {};
-  const auto array = messages_->array_at(*modules, address);
-  if (!array) return {};
-  const kebound_array_answer answer{array->count, array->element_size};
+  if (subject != KEBOUND_QUESTION_ABOUT_ARRAYS) return {};
+  const auto arrays = messages_->arrays_at(*modules, address);
+  if (!arrays) return {};
+  kebound_arrays_answer answer{arrays->count, arrays->more_within, {}};
+  for (uint32_t i = 0; i < std::min(arrays->count, KEBOUND_ARRAYS_ANSWERED); ++i) {
+    const x86::ArrayLevel& level = arrays->levels[i];
+    answer.arrays[i] = {level.offset, level.count, level.element_size};
+  }
   return {reinterpret_cast<const char*>(&answer), sizeof answer};
 }
 

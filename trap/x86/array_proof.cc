@@ -1,49 +1,146 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A compiler that makes "k < 7" of "k + 3 < 10" lets the access begin three elements behind the
-// array: no array of seven begins there. One that makes "k < 5" of "2 * k < 10" has elements twice
-// as long as the array's. One that needs one check for two arrays accesses both. So where each
-// access begins at an array that has as many elements as the limit says, of the size that the
-// access has, the compared number is the index of it. An address that is calculated may be that of
-// an element that is accessed elsewhere: nothing is confirmed then.
+// array: the number 0 is not its first element. One that makes "k < 5" of "2 * k < 10" has elements
+// twice as long as the array's. One that needs one check for two arrays accesses both. So where the
+// number 0 leads into the first element of an array that has as many elements as the limit says, as
+// long as the number is multiplied by, at each access behind the check, the compared number is the
+// index of it. docs/recovery.md has the argument.
 #include "trap/x86/array_proof.h"
+
+#include "trap/x86/address_sum.h"
 
 namespace kebound::x86 {
 namespace {
 
 // Each is a question that may cost a process switch.
-constexpr unsigned kMaxArrays = 2;
+constexpr unsigned kMaxQuestions = 4;
 
-ArrayVerdict judge(const AccessForm& form, uint64_t limit, const RecoverySource& source) noexcept {
-  if (!form.constant || form.proof != IndexProof::Element || form.bytes == 0 ||
-      form.factor != form.bytes) {
-    return ArrayVerdict::Unknown;
+// Where an access is: `begin` where all numbers are 0.
+struct Place0 {
+  uint64_t begin = 0;
+  int64_t factor = 0;  // of the compared number
+  uint8_t other_count = 0;
+  int64_t others[AddressSum::kMax] = {};  // of other numbers
+};
+
+// The term is one of the compared number, or of what that was calculated from.
+bool add_compared(const AddressSum::Term& term, const IndexCopies& copies, Place0& place) noexcept {
+  int64_t divisor = 1;
+  int64_t shift = 0;
+  if (term.value != copies.value) {
+    const unsigned link = copies.chain.find(term.value);
+    divisor = copies.chain.factors[link];
+    shift = copies.chain.sums[link];
+  } else if (term.bits < copies.bits) {
+    return false;  // another number
   }
-  const unsigned native = source.mode == CodeMode::Bits64 ? 64 : 32;
-  const uint64_t begin = (form.base + static_cast<uint64_t>(form.offset)) & width_mask(native);
-  ArrayType array;
-  if (!source.arrays.find(source.arrays.self, begin, array)) return ArrayVerdict::Unknown;
-  if (array.element_size != form.bytes) return ArrayVerdict::Contradicted;
-  if (array.count == limit) return ArrayVerdict::Confirmed;
-  // An index may be equal to the length where the element is not read by it (docs/recovery.md).
-  return array.count + 1 == limit ? ArrayVerdict::Unknown : ArrayVerdict::Contradicted;
+  if (term.factor % divisor != 0) return false;
+  const int64_t factor = term.factor / divisor;
+  place.factor += factor;
+  place.begin -= static_cast<uint64_t>(factor) * static_cast<uint64_t>(shift);
+  return true;
+}
+
+bool locate(const IndexedMemory& memory, const IndexCopies& copies, FlowAnalysis& flow,
+            Place0& place) noexcept {
+  AddressSum sum;
+  const Value parts[2] = {memory.base, memory.index};
+  const int64_t factors[2] = {1, memory.scale};
+  for (unsigned i = 0; i < 2; ++i) {
+    if (parts[i].bits != 0 &&
+        !add_to_sum(flow, parts[i], factors[i], copies.value, copies.chain, sum)) {
+      return false;
+    }
+  }
+  const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
+  place.begin = sum.constant + static_cast<uint64_t>(memory.displacement);
+  bool by_pointer = false;
+  for (unsigned i = 0; i < sum.count; ++i) {
+    const AddressSum::Term& term = sum.terms[i];
+    const bool is_own =
+        term.value == copies.value || copies.chain.find(term.value) != copies.chain.count;
+    if (is_own) {
+      if (!add_compared(term, copies, place)) return false;
+    } else if (term.factor != 0) {
+      by_pointer |= term.factor == 1;
+      place.others[place.other_count++] = term.factor;
+    }
+  }
+  place.begin &= width_mask(native);
+  // Code that is not position-independent has addresses as numbers.
+  if (!sum.fixed && (by_pointer || !is_address(static_cast<int64_t>(place.begin)))) return false;
+  return place.factor > 0;
+}
+
+// Each of the other numbers is the index of another array around the same byte.
+bool are_indices(const Place0& place, const ArrayNest& nest, unsigned own) noexcept {
+  unsigned taken = 1u << own;
+  for (unsigned i = 0; i < place.other_count; ++i) {
+    unsigned level = 0;
+    while (level < nest.count &&
+           ((taken >> level & 1) != 0 ||
+            static_cast<int64_t>(nest.levels[level].element_size) != place.others[i])) {
+      ++level;
+    }
+    if (level == nest.count) return false;
+    taken |= 1u << level;
+  }
+  return true;
+}
+
+ArrayVerdict judge(const Place0& place, unsigned bytes, uint64_t limit,
+                   const ArrayNest& nest) noexcept {
+  bool is_nearly = false;
+  for (unsigned i = 0; i < nest.count; ++i) {
+    const ArrayLevel& level = nest.levels[i];
+    if (level.element_size != static_cast<uint64_t>(place.factor)) continue;
+    if (level.offset >= level.element_size) continue;
+    const bool is_whole = bytes <= level.element_size - level.offset;
+    if (is_whole && level.count == limit && are_indices(place, nest, i)) {
+      return ArrayVerdict::Confirmed;
+    }
+    // An index may be equal to the length where the element is not read by it (docs/recovery.md),
+    // several elements may be accessed at once, and the other numbers may be offsets in bytes.
+    is_nearly |= level.count == limit || level.count + 1 == limit;
+  }
+  return is_nearly || nest.more_within != 0 ? ArrayVerdict::Unknown : ArrayVerdict::Contradicted;
 }
 
 }  // namespace
 
-ArrayVerdict judge_by_arrays(const UseRoom& uses, const BoundShape& shape, bool followed,
-                             const RecoverySource& source) noexcept {
-  if (source.arrays.find == nullptr || shape.limit != BoundShape::Limit::Constant) {
+ArrayVerdict judge_by_arrays(const UseRoom& uses, const IndexCopies& copies,
+                             const BoundShape& shape, bool followed, const RecoverySource& source,
+                             FlowAnalysis& flow) noexcept {
+  // Of one element all multiples are the first.
+  if (source.arrays.find == nullptr || shape.limit != BoundShape::Limit::Constant ||
+      shape.greatest == 0) {
     return ArrayVerdict::Unknown;
   }
-  bool confirmed = followed && !uses.more_forms && !uses.makes_address && uses.form_count != 0;
-  for (unsigned i = 0; i < uses.form_count; ++i) {
-    const ArrayVerdict verdict =
-        i < kMaxArrays ? judge(uses.forms[i], shape.greatest + 1, source) : ArrayVerdict::Unknown;
+  bool accessed = false;
+  bool confirmed = followed && !uses.more_forms && !uses.more_memory && uses.memory_count != 0;
+  uint64_t asked = 0;
+  ArrayNest nest;
+  unsigned questions = 0;
+  for (unsigned i = 0; i < uses.memory_count; ++i) {
+    Place0 place;
+    ArrayVerdict verdict = ArrayVerdict::Unknown;
+    if (uses.memory[i].bytes != 0 && locate(uses.memory[i], copies, flow, place)) {
+      const bool is_known = questions != 0 && asked == place.begin;
+      if (!is_known && questions++ < kMaxQuestions) {
+        asked = place.begin;
+        if (!source.arrays.find(source.arrays.self, asked, nest)) nest = {};
+      }
+      if (asked == place.begin && nest.count <= ArrayNest::kMax && nest.count != 0) {
+        verdict = judge(place, uses.memory[i].bytes, shape.greatest + 1, nest);
+      }
+    }
     if (verdict == ArrayVerdict::Contradicted) return verdict;
     confirmed &= verdict == ArrayVerdict::Confirmed;
+    accessed |= !uses.memory[i].passed;
+    if (!confirmed && questions >= kMaxQuestions) break;
   }
-  return confirmed ? ArrayVerdict::Confirmed : ArrayVerdict::Unknown;
+  return confirmed && accessed ? ArrayVerdict::Confirmed : ArrayVerdict::Unknown;
 }
 
 }  // namespace kebound::x86

@@ -64,6 +64,11 @@ Op judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
   site.computed = chain.count != 0 && chain.sums[chain.count - 1] != 0 && bits == native;
   const AccessForm* own = own_form(uses, sisters, IndexProof::Structure);
   site.unlinear = uses.unlinear;
+  // An element whose address is passed on may be the one that was checked.
+  unsigned passed = 0;
+  for (unsigned i = 0; i < uses.memory_count; ++i) passed += uses.memory[i].passed;
+  site.merged = passed > 1 || (passed != 0 && uses.form_count != 0) ||
+                (site.proof == IndexProof::Address && (uses.more_forms || uses.more_memory));
   for (unsigned i = 0; i < uses.form_count; ++i) {
     site.merged |= own == nullptr && uses.forms[i].proof >= IndexProof::Structure;
   }
@@ -170,6 +175,15 @@ NumberRange judge_range(const CheckView& view, const Signs& signs, Op trap, Flow
       (is_int || is_limit_unfolded(flow, view.compare, site.shape, view.state))) {
     site.range = IndexRange::Unknown;
   }
+  // Of what is even, "k + 1 < 10" is "k < 10": clang leaves bits out that make no difference.
+  const bool is_even =
+      site.shape.limit == BoundShape::Limit::Constant && site.shape.greatest % 2 != 0;
+  if (is_even && site.displaced && may_know_low_bits(flow, view.copies.value)) {
+    site.computed = false;
+    if (site.range <= kLastPerhaps) {
+      site.range = IndexRange::Known;
+    }
+  }
   // What has fewer bits than an int is calculated with as one.
   if (bits < 32 && site.range <= kLastPerhaps) site.range = IndexRange::Known;
   // As a size_t, an unsigned int has a range: "u + 3ul < 10" is "u < 7", and "2ul * u < 10" is
@@ -187,19 +201,18 @@ NumberRange judge_range(const CheckView& view, const Signs& signs, Op trap, Flow
 }
 
 // What the arrays say that are accessed, where the code leaves it open.
-void judge_arrays(const CheckView& view, const RecoverySource& source, bool is_ud1,
+void judge_arrays(const CheckView& view, const RecoverySource& source, FlowAnalysis& flow,
                   CheckSite& site) noexcept {
-  const bool asks = site.range != IndexRange::Unknown && site.range != IndexRange::Counted;
-  if (!is_ud1 || !asks || site.unoptimized || site.divisor != 1 ||
-      site.proof != IndexProof::Element) {
-    return;
-  }
+  if (site.unoptimized || site.divisor != 1 || site.proof < IndexProof::Address) return;
   // What was calculated before the check may be an element's address, too.
   const bool is_followed = view.use_doubt == Doubt::None && !view.uses.lost && view.copies.all &&
                            ((view.uses.address | view.uses.value) & kRelated) == 0;
-  const ArrayVerdict verdict = judge_by_arrays(view.accesses, site.shape, is_followed, source);
+  const ArrayVerdict verdict =
+      judge_by_arrays(view.accesses, view.copies, site.shape, is_followed, source, flow);
   site.by_array = verdict == ArrayVerdict::Confirmed;
   site.another_array = verdict == ArrayVerdict::Contradicted;
+  const bool asks = site.range != IndexRange::Unknown && site.range != IndexRange::Counted;
+  if (!asks) return;
   // Of table[k + 3] and other[k] the first may have been the one that was checked.
   site.displaced |= view.accesses.displaced_address;
   for (unsigned i = 0; i < view.accesses.form_count; ++i) {
@@ -217,9 +230,9 @@ Confidence confidence_by(const CheckSite& site, bool folds) noexcept {
   if (site.unlinear && !site.unoptimized) return Confidence::Unknown;
   // 8 * k < 7 is k < 1, whatever k is: no product of that is left in the access.
   if (site.only_zero && !site.unoptimized && !site.by_array) return Confidence::Unknown;
-  if (folds && site.merged && !site.unoptimized) return Confidence::Unknown;
+  if (folds && site.merged && !site.unoptimized && !site.by_array) return Confidence::Unknown;
   if (site.divisor != 1 && (site.merged || site.displaced)) return Confidence::Unknown;
-  if (folds && site.another_array && !site.unoptimized) return Confidence::Unknown;
+  if (site.another_array && !site.unoptimized) return Confidence::Unknown;
   if (site.by_array) return Confidence::Certain;
   // Without optimization nobody has looked at the callers.
   const bool counts = folds || site.proof != IndexProof::Element;
@@ -290,7 +303,7 @@ void judge_check(const CheckView& view, const RecoverySource& source, FlowAnalys
   const NumberRange number = judge_range(view, signs, trap, flow, ranged, site);
   const SlotTable& slots = flow.room().slots;
   site.unoptimized = is_unoptimized(view.operand, view.copies, uses, slots);
-  judge_arrays(view, source, is_ud1, site);
+  judge_arrays(view, source, flow, site);
   judge_by_facts(view, source, flow, number, is_ud1, site);
 }
 

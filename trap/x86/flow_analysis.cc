@@ -199,9 +199,48 @@ void FlowAnalysis::note_origins(const FlowEffect& effect, const FlowState& befor
   }
 }
 
+uint8_t FlowAnalysis::reads_ip(const Instruction& call) const noexcept {
+  if (call.op != Op::Call || call.calls_next || code_.mode() != CodeMode::Bits32) {
+    return kNoRegister;
+  }
+  for (unsigned i = 0; i < called_count_; ++i) {
+    if (called_[i].begin == call.target) return called_[i].reg;
+  }
+  constexpr size_t kSize = 4;
+  uint8_t bytes[kSize];
+  const MemoryReader& memory = source_.memory;
+  Instruction load;
+  Instruction ret;
+  Called called = {call.target, kNoRegister};
+  if (memory.read_some(memory.self, call.target, bytes, kSize) == kSize &&
+      decode_instruction(bytes, kSize, call.target, CodeMode::Bits32, load) && load.op == Op::Mov &&
+      load.length < kSize && load.memory.base == Rsp && load.memory.index == kNoRegister &&
+      load.memory.displacement == 0 && load.reads_memory &&
+      load.operands[0].kind == OperandKind::Register &&
+      decode_instruction(bytes + load.length, kSize - load.length, call.target + load.length,
+                         CodeMode::Bits32, ret) &&
+      ret.op == Op::Ret) {
+    called.reg = load.operands[0].reg;
+  }
+  // The last one gives way.
+  if (called_count_ < kMaxCalled) ++called_count_;
+  called_[called_count_ - 1] = called;
+  return called.reg;
+}
+
 void FlowAnalysis::step(const Instruction& instruction, uint16_t number, FlowState& state,
                         FlowEffect& effect) noexcept {
-  flow_effect(instruction, number, code_.mode(), state, room_.slots, effect);
+  const uint8_t address = reads_ip(instruction);
+  if (address != kNoRegister) {
+    effect = {};
+    effect.count = 1;
+    effect.assignments[0].place = address;
+    effect.assignments[0].value = {defined_value(number, 0), 32, Rest::Unrelated};
+    effect.rsp_generation = state.rsp_generation;
+    effect.rsp_offset = state.rsp_offset;
+  } else {
+    flow_effect(instruction, number, code_.mode(), state, room_.slots, effect);
+  }
   note_origins(effect, state);
   Value assigned[FlowEffect::kMax];
   for (unsigned i = 0; i < effect.count; ++i) assigned[i] = effect.assignments[i].value;

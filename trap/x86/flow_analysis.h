@@ -118,6 +118,10 @@ class FlowAnalysis {
     return (room_.suspect[value / 64] >> (value % 64) & 1) != 0;
   }
 
+  // The register that a call gives the address behind it, as 32-bit code of gcc's has it to learn
+  // where it is: of "mov (%esp),%ebx; ret". kNoRegister for other calls.
+  [[nodiscard]] uint8_t reads_ip(const Instruction& call) const noexcept;
+
   // Code that raises a compiler's trap begins there, in this function or another.
   [[nodiscard]] bool is_trap(uint64_t address) const noexcept;
 
@@ -147,6 +151,14 @@ class FlowAnalysis {
   const RecoverySource& source_;
   FlowRoom& room_;
   unsigned guards_ = 0;  // how often is_guarded() was asked
+  // Functions that were looked at for reads_ip().
+  struct Called {
+    uint64_t begin = 0;
+    uint8_t reg = kNoRegister;
+  };
+  static constexpr unsigned kMaxCalled = 8;
+  mutable Called called_[kMaxCalled];
+  mutable unsigned called_count_ = 0;
 };
 
 }  // namespace kebound::x86

@@ -117,9 +117,9 @@ bool constant_value(const FlowAnalysis& flow, ValueId value, uint64_t& out) noex
     uint64_t at = 0;
     if (!definition(flow, value, in, at)) return false;
     const bool rip_relative = in.op == Op::Lea && in.operands[1].rip_relative;
-    const bool known = rip_relative || (in.op == Op::Call && in.calls_next);
-    if (known) {
-      out = sum + (rip_relative ? static_cast<uint64_t>(in.operands[1].displacement) : in.target);
+    const bool reads_ip = in.calls_next || flow.reads_ip(in) != kNoRegister;
+    if (rip_relative || reads_ip) {
+      out = sum + (reads_ip ? at + in.length : static_cast<uint64_t>(in.operands[1].displacement));
       if (flow.code().mode() == CodeMode::Bits32) out &= width_mask(32);
       return true;
     }

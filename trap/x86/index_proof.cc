@@ -70,6 +70,7 @@ void IndexUse::note_access(const Instruction& in, const FlowState& before,
   const IndexTag& base = has_base ? tags.of[memory.base & 15] : none;
   const IndexTag& index = indexed ? tags.of[memory.index & 15] : none;
   note_form(in, before, base, index);
+  note_memory(in, before, base, index);
   const bool displaced = memory.displacement != 0 && !memory.rip_relative;
   int32_t factor = 0;
   if (is_index(index) && !has_index(base)) {
@@ -89,6 +90,59 @@ void IndexUse::note_access(const Instruction& in, const FlowState& before,
   prove(proof_of(in, factor), displaced, factor);
 }
 
+void IndexUse::add_memory(const IndexedMemory& memory) noexcept {
+  for (unsigned i = 0; i < room_.memory_count; ++i) {
+    if (room_.memory[i] == memory) return;
+  }
+  if (room_.memory_count == UseRoom::kMaxForms) {
+    room_.more_memory = true;
+  } else {
+    room_.memory[room_.memory_count++] = memory;
+  }
+}
+
+// What another check has let pass is that check's matter.
+void IndexUse::note_memory(const Instruction& in, const FlowState& before, const IndexTag& base,
+                           const IndexTag& index) noexcept {
+  const IndexTag* const both[2] = {&base, &index};
+  bool by_index = false;
+  bool is_known = true;
+  for (const IndexTag* tag : both) {
+    if (tag->origins == 0 || (tag->flags & IndexTag::kSpent) != 0) continue;
+    by_index |= has_index(*tag) || (tag->flags & IndexTag::kLinear) != 0;
+    is_known &= is_linear(*tag) && (tag->flags & IndexTag::kLoaded) == 0;
+  }
+  if (!by_index) return;
+  room_.more_memory |= !is_known;
+  const Operand& operand = in.memory;
+  IndexedMemory memory;
+  if (operand.base != kNoRegister) memory.base = before.values[operand.base & 15];
+  if (operand.index != kNoRegister) memory.index = before.values[operand.index & 15];
+  memory.scale = operand.scale;
+  memory.bytes = static_cast<uint8_t>(accessed_bits(in) / 8);
+  memory.displacement = operand.displacement;
+  add_memory(memory);
+}
+
+// Addresses that are stored, or given to a function: what is accessed there is not seen.
+void IndexUse::note_passed(const FlowState& before, PlaceSet places,
+                           const IndexTags& tags) noexcept {
+  for (; places != 0; places &= places - 1) {
+    const Place place = first_place(places);
+    const IndexTag& tag = tags.of[place];
+    const bool by_index = has_index(tag) || (tag.flags & IndexTag::kLinear) != 0;
+    const bool is_address = (tag.flags & IndexTag::kBased) != 0 &&
+                            (tag.flags & (IndexTag::kSpent | IndexTag::kLoaded)) == 0;
+    if (!by_index || !is_address) continue;
+    room_.more_memory |= !is_linear(tag);
+    IndexedMemory memory;
+    memory.base = before.values[place];
+    memory.bytes = 1;
+    memory.passed = true;
+    add_memory(memory);
+  }
+}
+
 // Where an access is, as far as that depends on the index: forms[] has one of each kind.
 void IndexUse::note_form(const Instruction& in, const FlowState& before, const IndexTag& base,
                          const IndexTag& index) noexcept {
@@ -105,6 +159,8 @@ void IndexUse::note_form(const Instruction& in, const FlowState& before, const I
   const bool by_index = is_linear(index) && base.origins == 0;
   const bool by_base = is_linear(base) && index.origins == 0 && memory.scale == 1 &&
                        memory.index != kNoRegister && (base.flags & IndexTag::kBased) == 0;
+  // An index in two dimensions.
+  room_.more_forms |= is_linear(index) && is_linear(base);
   if (!by_index && !by_base) return;
   const IndexTag& tag = by_index ? index : base;
   if ((tag.flags & IndexTag::kBased) != 0) return;
@@ -158,9 +214,12 @@ const AccessForm* own_form(const UseRoom& uses, const SisterChecks& sisters,
     for (unsigned j = 0; j < uses.form_count && explains; ++j) {
       const AccessForm& other = uses.forms[j];
       const int64_t distance = other.offset - own.offset;
-      // Of another array, if it begins where the other base is; or rows of the same one.
+      // Of another array, if it begins where the other base is; or rows of the same one. With a
+      // multiple of the index among them, the check may be that.
       if (other.constant != own.constant || other.base != own.base) {
-        explains = other.factor == own.factor ? distance == 0 : other.offset == 0;
+        const bool plain = other.proof == IndexProof::Element && own.proof == IndexProof::Element &&
+                           other.offset == 0 && own.offset == 0;
+        explains = plain || (other.factor == own.factor && distance == 0);
         if (explains) continue;
         explains = other.factor == own.factor && sisters.all && own.factor != 0 &&
                    distance % own.factor == 0 && sisters.has(distance / own.factor);
@@ -202,7 +261,6 @@ void IndexUse::note_address(const Instruction& in, const FlowState& before,
   const bool adds = in.op == Op::Lea || in.op == Op::Add;
   if (!adds || in.operands[0].bits != native || (sum.flags & IndexTag::kBased) == 0) return;
   if (has_index(sum) || (sum.flags & IndexTag::kLinear) != 0) {
-    room_.makes_address = true;
     room_.displaced_address |=
         sum.shift != 0 || sum.factor == 0 ||
         (in.op == Op::Lea && in.operands[1].displacement != 0 && !in.operands[1].rip_relative);

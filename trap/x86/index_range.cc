@@ -113,6 +113,9 @@ NumberRange by_definition(FlowAnalysis& flow, Value value) noexcept {
   return {IndexRange::Known};
 }
 
+// Of a number that is 0 where `mask` is.
+bool is_low_mask(int64_t mask) noexcept { return (mask & (mask + 1)) == 0; }
+
 // The blocks from which control may come to `own`, it included.
 struct BlockSet {
   uint64_t words[(kMaxFlowBlocks + 63) / 64] = {};
@@ -178,7 +181,69 @@ bool is_compared_elsewhere(FlowAnalysis& flow, uint64_t compare, Op trap) noexce
   return false;
 }
 
+bool low_bits_of(const FlowAnalysis& flow, ValueId value, unsigned steps) noexcept;
+
+// Of an instruction's result; `origin`: what it was calculated from.
+bool low_bits_by(const FlowAnalysis& flow, const Instruction& in, const Origin& origin,
+                 unsigned steps) noexcept {
+  const Operand& last = in.operands[in.operand_count == 0 ? 0 : in.operand_count - 1];
+  const bool constant = last.kind == OperandKind::Immediate;
+  switch (in.op) {
+    case Op::Mov:
+    case Op::Movzx:
+    case Op::Movsx:
+    case Op::Pop:
+    case Op::Call:
+    case Op::CallIndirect:
+      return false;  // read from memory, or what a function gives
+    case Op::Shl:
+      return true;
+    case Op::Imul:
+      if (!constant || last.immediate % 2 == 0) return true;
+      break;
+    case Op::And:
+      if (!constant || !is_low_mask(last.immediate)) return true;
+      break;
+    case Op::Lea:
+    case Op::Add: {
+      // Twice the same, and what is shifted while it is added.
+      const bool twice = origin.from[0] == origin.from[1] && origin.from[0] != kAnonymous;
+      if (twice && in.op == Op::Add) return true;
+      if (in.op != Op::Lea || in.operands[1].index == kNoRegister) break;
+      const uint8_t scale = in.operands[1].scale;
+      if (twice && scale % 2 != 0) return true;
+      if (twice || scale == 1) break;
+      return origin.from[0] == kAnonymous || low_bits_of(flow, origin.from[0], steps);
+    }
+    case Op::Sub:
+    case Op::Inc:
+    case Op::Dec:
+    case Op::Neg:
+      break;
+    default:
+      return true;
+  }
+  bool known = true;
+  for (const ValueId from : origin.from) {
+    known &= from == kAnonymous || low_bits_of(flow, from, steps);
+  }
+  return known;
+}
+
+bool low_bits_of(const FlowAnalysis& flow, ValueId value, unsigned steps) noexcept {
+  if (value == kAnonymous || value < kFirstDefined) return false;
+  Instruction in;
+  uint64_t at = 0;
+  if (steps == 0 || !definition(flow, value, in, at)) return true;
+  return low_bits_by(flow, in, flow.room().origins[value], steps - 1);
+}
+
 }  // namespace
+
+bool may_know_low_bits(const FlowAnalysis& flow, ValueId value) noexcept {
+  constexpr unsigned kMaxDepth = 6;
+  return low_bits_of(flow, value, kMaxDepth);
+}
 
 NumberRange index_range(FlowAnalysis& flow, uint64_t compare, Op trap, const FlowState& state,
                         Place operand) noexcept {

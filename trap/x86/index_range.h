@@ -26,4 +26,8 @@ struct NumberRange {
 // That the checks in that function which end in a ud2 are optimized like code.
 [[nodiscard]] bool folds_checks(const FunctionFacts& facts) noexcept;
 
+// Whether a compiler may know low bits of the number: a multiple of 8, whatever was masked, a
+// loop's counter. Of "k + 1 < 24", where k is such a multiple, clang makes "k < 24".
+[[nodiscard]] bool may_know_low_bits(const FlowAnalysis& flow, ValueId value) noexcept;
+
 }  // namespace kebound::x86

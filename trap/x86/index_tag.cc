@@ -131,6 +131,7 @@ IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& be
       continue;
     }
     tag.flags |= source.flags;
+    known &= (source.flags & IndexTag::kLoaded) == 0;
     known &= source.factor != 0 && a.factors[i] != 0 && source.raised == 0;
     known &= divisor == 0 || divisor == source.divisor;
     divisor = source.divisor;
@@ -138,6 +139,7 @@ IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& be
     shift += int64_t{source.shift} * a.factors[i];
   }
   if (tag.origins == 0) return tag;
+  tag.flags &= static_cast<uint8_t>(~IndexTag::kLoaded);
   tag.flags |= IndexTag::kChanged;
   if (!spent) tag.flags &= static_cast<uint8_t>(~IndexTag::kSpent);
   if (others) {

@@ -67,6 +67,7 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
     }
   } else {
     uses_.value |= all_of(tags, effect.value_uses);
+    note_passed(before, effect.value_uses, tags);
     if (effect.count != 0 && in.writes_flags) pending = {};
   }
 
@@ -87,6 +88,8 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
     if (a.kind == Assignment::Kind::Derived && a.sources[0] == a.place && in.op != Op::Lea &&
         (in.op == Op::Mov || in.op == Op::Movzx || in.op == Op::Movsx)) {
       assigned[i] = tags.of[a.place];
+      // By an address in the same register: an element, which counts as the index where it is used.
+      if ((a.loaded & 1) != 0) assigned[i].flags |= IndexTag::kLoaded;
     }
   }
   for (PlaceSet rest = effect.clobbered; rest != 0; rest &= rest - 1) {
@@ -268,7 +271,8 @@ Doubt IndexUse::run(const FlowState& at_compare, const IndexCopies& copies,
   room_.more_forms = false;
   room_.unlinear = false;
   room_.form_count = 0;
-  room_.makes_address = false;
+  room_.more_memory = false;
+  room_.memory_count = 0;
   room_.displaced_address = false;
   uses_ = {};
   bits_ = copies.bits;

@@ -26,6 +26,19 @@ struct AccessForm {
   uint64_t access = 0;  // the instruction
 };
 
+// Memory that depends on the index, by base + index * scale + displacement: what is accessed, or an
+// address that is passed on.
+struct IndexedMemory {
+  Value base;   // bits 0: none
+  Value index;  // as well
+  uint8_t scale = 1;
+  uint8_t bytes = 0;    // 0: not known
+  bool passed = false;  // on, as an address
+  int64_t displacement = 0;
+
+  bool operator==(const IndexedMemory&) const = default;
+};
+
 struct UseRoom {
   static constexpr unsigned kMaxForms = 24;
   IndexTags blocks[kMaxFlowBlocks];  // at the beginning of each
@@ -34,9 +47,12 @@ struct UseRoom {
   bool more_forms = false;         // or some that are not known
   bool unlinear = false;           // those are by what was divided, masked, or the like
   bool displaced_address = false;  // with a displacement, of an element that was not seen
-  bool makes_address = false;      // of what was made of the index and something unrelated
   uint8_t form_count = 0;
   AccessForm forms[kMaxForms];
+  // The same as they are in the code, with the addresses that are made of the index and passed on.
+  bool more_memory = false;
+  uint8_t memory_count = 0;
+  IndexedMemory memory[kMaxForms];
 };
 
 struct CheckRoom {
@@ -101,10 +117,14 @@ class IndexUse {
   void note_access(const Instruction& in, const FlowState& before, const IndexTags& tags) noexcept;
   void note_form(const Instruction& in, const FlowState& before, const IndexTag& base,
                  const IndexTag& index) noexcept;
+  void note_memory(const Instruction& in, const FlowState& before, const IndexTag& base,
+                   const IndexTag& index) noexcept;
+  void note_passed(const FlowState& before, PlaceSet places, const IndexTags& tags) noexcept;
   void note_store(const Instruction& in, const FlowState& before, const FlowEffect& effect,
                   const IndexTags& tags) noexcept;
   void note_address(const Instruction& in, const FlowState& before, const IndexTag& sum) noexcept;
   [[nodiscard]] bool adds_address(const Instruction& in, const FlowState& before) const noexcept;
+  void add_memory(const IndexedMemory& memory) noexcept;
   void prove(IndexProof proof, bool displaced, int32_t factor) noexcept;
   void note_extension(const Instruction& in, const IndexTags& tags) noexcept;
   void leave(uint16_t index, uint64_t last, const Instruction& in, const FlowState& state,

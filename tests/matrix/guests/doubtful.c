@@ -11,6 +11,10 @@ struct counts {
   long after;
 };
 
+struct pair {
+  int first, second;
+};
+
 // As long as the folded limit of another one is.
 SHAPE_DATA int tenner[10] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
 SHAPE_DATA int seven[7] = {7, 6, 5, 4, 3, 2, 1};
@@ -18,6 +22,14 @@ SHAPE_DATA short halves[20];
 SHAPE_DATA unsigned multiplied[4] = {1, 2, 3, 6};
 SHAPE_DATA unsigned char octets[10];
 SHAPE_DATA int matrix[5][2];
+SHAPE_DATA short triples[24];
+SHAPE_DATA long eighths, kept;
+SHAPE_DATA int square[4][4];
+SHAPE_DATA struct pair pairs[8] = {[7] = {7, 8}};
+SHAPE_DATA union {
+  int flat[12];
+  int rows[3][4];
+} both_ways;
 SHAPE_DATA struct counts counts = {{0, 0}, {1, 2, 3, 4, 5, 6, 7}, {0}, 1};
 
 // The access goes by a pointer, which has no check; what is checked is not read.
@@ -164,6 +176,51 @@ SHAPE_FUNCTION long stored_doubled(long input) {
   return stored_doubled_of();
 }
 
+// A multiple of eight, and one more: clang 19 compares the multiple with the same limit.
+SHAPE_FUNCTION long kept_multiple(long input) {
+  eighths = input;
+  __asm__ volatile("" ::: "memory");
+  const long multiple = 8 * eighths;
+  kept = multiple;
+  long i = multiple + 1;
+#ifdef SHAPES_CLAMPED
+  i = 23;
+#endif
+  return triples[i];  // at kept_multiple
+}
+
+// Arrays that lie in each other, and others of the same length: the second row, column, or each
+// second element is what is checked.
+SHAPE_FUNCTION long row_and_one(long input) {
+  const unsigned char i = (unsigned char)input;
+#ifdef SHAPES_CLAMPED
+  return square[3][1];
+#endif
+  return square[i + 1][1];  // at row_and_one
+}
+SHAPE_FUNCTION long column_and_one(long input) {
+  const unsigned char i = (unsigned char)input;
+  const int row = (int)(input >> 8) & 3;
+#ifdef SHAPES_CLAMPED
+  return square[row][3];
+#endif
+  return square[row][i + 1];  // at column_and_one
+}
+SHAPE_FUNCTION long pair_doubled(long input) {
+  const unsigned char i = (unsigned char)input;
+#ifdef SHAPES_CLAMPED
+  return pairs[7].second;
+#endif
+  return pairs[2 * i].second;  // at pair_doubled
+}
+SHAPE_FUNCTION long union_rows(long input) {
+  const unsigned char i = (unsigned char)input;
+#ifdef SHAPES_CLAMPED
+  return both_ways.flat[11];
+#endif
+  return both_ways.flat[4 * i];  // at union_rows
+}
+
 static const struct shape doubtful[] = {
     {"doubtful", "unread_neighbour", unread_neighbour, 8, 11, 0, 9},
     {"doubtful", "written_in_pairs", written_in_pairs, 12, 24, 0, 19},
@@ -179,5 +236,10 @@ static const struct shape doubtful[] = {
     {"doubtful", "byte_multiple", byte_multiple, 3, 11, 0, 9},
     {"doubtful", "stored_and_sum", stored_and_sum, 8, 11, 0, 9},
     {"doubtful", "stored_doubled", stored_doubled, 7, 14, 0, 9},
+    {"doubtful", "kept_multiple", kept_multiple, 3, 25, 0, 23},
+    {"doubtful", "row_and_one", row_and_one, 3, 4, 0, 3},
+    {"doubtful", "column_and_one", column_and_one, 0x103, 4, 0, 3},
+    {"doubtful", "pair_doubled", pair_doubled, 4, 8, 0, 7},
+    {"doubtful", "union_rows", union_rows, 3, 12, 0, 11},
 };
 const struct shape_list doubtful_list = {doubtful, sizeof doubtful / sizeof *doubtful};
