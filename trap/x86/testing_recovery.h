@@ -54,7 +54,8 @@ class CheckRecovery : public testing::Test {
     registers.rflags = 0x202 | result.flags;
   }
   bool recover(TrapEvidence evidence = {}) {
-    const RecoverySource source{mode, memory.reader(), {this, find}, evidence, {this, find_array}};
+    const RecoverySource source{mode,     memory.reader(),    {this, find},
+                                evidence, {this, find_array}, {this, find_facts}};
     return recover_check(source, registers, *cache, event, recovery);
   }
   bool recover_called() {
@@ -78,6 +79,8 @@ class CheckRecovery : public testing::Test {
   std::vector<CodeRange> ranges;
   CodeRange text{kCold, kCode + 0x1000};
   std::map<uint64_t, ArrayType> arrays;
+  FunctionFacts facts;  // of all functions; nothing is known by default
+  unsigned asked_for_facts = 0;
   std::unique_ptr<RecoveryCache> cache{new RecoveryCache()};
   BoundEvent event;
   Recovery recovery;
@@ -89,6 +92,13 @@ class CheckRecovery : public testing::Test {
     const auto found = arrays.find(address);
     if (found != arrays.end()) out = found->second;
     return found != arrays.end();
+  }
+  static bool find_facts(void* self, uint64_t address, FunctionFacts& out) noexcept {
+    auto& test = *static_cast<CheckRecovery*>(self);
+    ++test.asked_for_facts;
+    EXPECT_EQ(address, kCode);
+    out = test.facts;
+    return out != FunctionFacts();
   }
   static bool find(void* self, uint64_t address, CodePlace& out) noexcept {
     const auto& test = *static_cast<CheckRecovery*>(self);
