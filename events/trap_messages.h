@@ -11,6 +11,7 @@
 
 #include "events/record.h"
 #include "trap/x86/array_type.h"
+#include "trap/x86/function_facts.h"
 
 namespace kebound::events {
 
@@ -24,6 +25,9 @@ class TrapMessages {
   // The arrays around `address`, as x86::ArrayLookup says. May take as long.
   [[nodiscard]] virtual std::optional<x86::ArrayNest> arrays_at(const ModuleMap& modules,
                                                                 uint64_t address) = 0;
+  // What is known of the function that begins at `address`. May take as long.
+  [[nodiscard]] virtual std::optional<x86::FunctionFacts> function_at(const ModuleMap& modules,
+                                                                      uint64_t address) = 0;
 };
 
 }  // namespace kebound::events

@@ -101,6 +101,8 @@ bool exercise(std::vector<uint8_t> bytes, uint64_t address) {
   const bool found = !symbols.frames_at(address).empty();
   (void)symbols.frames_at(elf->begin_address());
   (void)symbols.arrays_at(address);
+  (void)symbols.function_at(address);
+  (void)symbols.function_at(elf->begin_address());
   (void)symbols.frames_at(~uint64_t{0});
   return found;
 }

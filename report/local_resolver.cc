@@ -19,6 +19,11 @@ class LocalResolver final : public Resolver {
     return symbolizer_.arrays_at(modules, address);
   }
 
+  std::optional<x86::FunctionFacts> function_at(const events::ModuleMap& modules,
+                                                uint64_t address) override {
+    return symbolizer_.function_at(modules, address);
+  }
+
   std::vector<StackFrame> backtrace(const x86::Registers& registers,
                                     const events::StackSnapshot& stack,
                                     const events::ModuleMap& modules) override {

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "report/die_path.h"
+#include "report/die_type.h"
 
 namespace kebound::report {
 namespace {
@@ -16,44 +17,9 @@ constexpr size_t kMaxEntries = 4'000'000;  // of all units
 constexpr size_t kMaxVariables = 1'000'000;
 constexpr size_t kMaxUnits = 200'000;
 constexpr size_t kMaxDepth = 128;
-constexpr unsigned kMaxNames = 32;      // of a type, one for another
 constexpr unsigned kMaxNesting = 8;     // structures and arrays in each other
 constexpr unsigned kMaxDimensions = 8;  // of an array, and one more
 constexpr unsigned kMaxMembers = 4096;  // of a structure
-constexpr uint64_t kMaxSize = uint64_t{1} << 40;
-
-std::optional<uint64_t> number(Dwarf_Die* die, unsigned name) {
-  Dwarf_Attribute attribute;
-  Dwarf_Word value = 0;
-  if (dwarf_attr(die, name, &attribute) == nullptr || dwarf_formudata(&attribute, &value) != 0) {
-    return std::nullopt;
-  }
-  return value < kMaxSize ? std::optional<uint64_t>(value) : std::nullopt;
-}
-
-// What the entry's type is, behind other names for it and qualifiers.
-bool type_of(Dwarf_Die* die, Dwarf_Die& type) {
-  Dwarf_Die from = *die;
-  for (unsigned i = 0; i < kMaxNames; ++i) {
-    Dwarf_Attribute attribute;
-    if (dwarf_attr_integrate(&from, DW_AT_type, &attribute) == nullptr ||
-        dwarf_formref_die(&attribute, &type) == nullptr) {
-      return false;
-    }
-    switch (dwarf_tag(&type)) {
-      case DW_TAG_typedef:
-      case DW_TAG_const_type:
-      case DW_TAG_volatile_type:
-      case DW_TAG_restrict_type:
-      case DW_TAG_atomic_type:
-        from = type;
-        break;
-      default:
-        return true;
-    }
-  }
-  return false;
-}
 
 // Of what is no array; 0: not known.
 uint64_t plain_size(Dwarf_Die* type) {

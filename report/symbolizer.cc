@@ -50,6 +50,7 @@ struct Symbolizer::Module {
   std::string build_id;
   ModuleSymbols symbols;
   std::unordered_map<uint64_t, std::vector<SourceFrame>> places;
+  std::unordered_map<uint64_t, std::optional<x86::FunctionFacts>> functions;
   uint64_t used = 0;
 
   Module(std::shared_ptr<const ElfFile> elf, const events::Mapping& mapping,
@@ -178,6 +179,27 @@ std::optional<x86::ArrayNest> Symbolizer::arrays_at(const events::ModuleMap& mod
     place = module->file->address_of(distance + mapping->file_offset, mapping->executable);
   }
   return place ? module->symbols.arrays_at(*place) : std::nullopt;
+}
+
+Symbolizer::Module* Symbolizer::module_around(const events::ModuleMap& modules, uint64_t& address) {
+  const auto* mapping = find_mapping(modules, address);
+  if (mapping == nullptr || !is_module(*mapping)) return nullptr;
+  Module* const module = module_of(modules, *mapping);
+  if (module == nullptr) return nullptr;
+  const auto place = module->file->address_of(address - mapping->begin + mapping->file_offset,
+                                              mapping->executable);
+  if (place) address = *place;
+  return place ? module : nullptr;
+}
+
+std::optional<x86::FunctionFacts> Symbolizer::function_at(const events::ModuleMap& modules,
+                                                          uint64_t address) {
+  Module* const module = module_around(modules, address);
+  if (module == nullptr) return std::nullopt;
+  if (module->functions.size() >= kMaxCachedPlaces) module->functions.clear();
+  const auto [function, is_new] = module->functions.try_emplace(address);
+  if (is_new) function->second = module->symbols.function_at(address);
+  return function->second;
 }
 
 }  // namespace kebound::report

@@ -18,6 +18,7 @@
 #include "report/elf_file.h"
 #include "report/location.h"
 #include "trap/x86/array_type.h"
+#include "trap/x86/function_facts.h"
 
 namespace kebound::report {
 
@@ -42,6 +43,10 @@ class Symbolizer {
   [[nodiscard]] std::optional<x86::ArrayNest> arrays_at(const events::ModuleMap& modules,
                                                         uint64_t address);
 
+  // What the file says of the function that begins at `address`.
+  [[nodiscard]] std::optional<x86::FunctionFacts> function_at(const events::ModuleMap& modules,
+                                                              uint64_t address);
+
   // The checked copy of the file behind a mapping; null if there is none, or it is another build
   // than the mapping's.
   [[nodiscard]] std::shared_ptr<const ElfFile> file_of(const events::ModuleMap& modules,
@@ -49,6 +54,8 @@ class Symbolizer {
 
  private:
   struct Module;
+  // The module at `address`, which becomes the file's own; null if there is none.
+  Module* module_around(const events::ModuleMap& modules, uint64_t& address);
   Module* module_of(const events::ModuleMap& modules, const events::Mapping& mapping);
   // Of a file that is not there any more, by its debug file; null if there is none.
   Module* module_of_build(const events::ModuleMap& modules, const events::Mapping& mapping);

@@ -41,6 +41,10 @@ bool find_arrays_around(void*, uint64_t address, x86::ArrayNest& out) noexcept {
   return find_arrays(address, out);
 }
 
+bool find_facts(void*, uint64_t address, x86::FunctionFacts& out) noexcept {
+  return find_function_facts(address, out);
+}
+
 // Which images number their traps, as far as one had to know: where an image begins, and a bit. Two
 // that share a place throw each other out.
 constexpr size_t kRemembered = 64;
@@ -73,6 +77,7 @@ x86::RecoverySource source_for(const x86::Registers& registers) noexcept {
   source.memory = kOwnMemory;
   source.functions = {nullptr, find_function};
   source.arrays = {nullptr, find_arrays_around};
+  source.facts = {nullptr, find_facts};
   return source;
 }
 

@@ -52,6 +52,26 @@ bool find_arrays(uint64_t address, x86::ArrayNest& out) noexcept {
   return true;
 }
 
+bool find_function_facts(uint64_t address, x86::FunctionFacts& out) noexcept {
+  kebound_ring_header* const ring = ring_header();
+  char bytes[KEBOUND_QUESTION_ANSWER];
+  if (ring == nullptr || !ask_reader(*ring, KEBOUND_QUESTION_ABOUT_FUNCTION, address, bytes)) {
+    return false;
+  }
+  kebound_function_answer answer;
+  static_assert(sizeof answer < sizeof bytes);
+  memcpy(&answer, bytes, sizeof answer);
+  out = {};
+  out.compiler = static_cast<x86::Compiler>(answer.compiler);
+  out.linkage = static_cast<x86::Linkage>(answer.linkage);
+  out.checks = static_cast<x86::IndexChecks>(answer.checks);
+  out.version = answer.version;
+  for (unsigned i = 0; i < sizeof answer.parameter_bits; ++i) {
+    out.parameters[i] = {answer.parameter_bits[i], (answer.is_signed >> i & 1) != 0};
+  }
+  return are_sound(out) && out != x86::FunctionFacts();
+}
+
 void forget_trap_messages(x86::CodeRange range) noexcept { g_messages.forget(range); }
 
 }  // namespace kebound::inproc

@@ -130,6 +130,17 @@ bool CheckTraps::find_arrays(void* self, uint64_t address, x86::ArrayNest& out) 
   return arrays.has_value();
 }
 
+bool CheckTraps::find_facts(void* self, uint64_t address, x86::FunctionFacts& out) noexcept {
+  auto& traps = *static_cast<CheckTraps*>(self);
+  if (traps.trap_messages_ == nullptr) return false;
+  traps.follow_mappings();
+  const std::shared_ptr<const events::ModuleMap>& map = traps.modules_.last();
+  if (map == nullptr) return false;
+  const auto facts = traps.trap_messages_->function_at(*map, address);
+  if (facts) out = *facts;
+  return facts.has_value();
+}
+
 const std::string& CheckTraps::message_at(uint64_t address, bool is_in_file) {
   static const std::string none;
   if (trap_messages_ == nullptr || !is_in_file) return none;
@@ -145,6 +156,7 @@ x86::RecoverySource CheckTraps::source_for(const x86::Registers& registers) {
   source.memory = memory_.reader();
   source.functions = {this, find_function};
   source.arrays = {this, find_arrays};
+  source.facts = {this, find_facts};
   return source;
 }
 

@@ -39,6 +39,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     // A hostile chain of inlined functions ends at the walk's own limit, far below this.
     kebound::fuzz::fail_if(symbols.frames_at(address).size() <= 1024 ? "" : "no end of frames");
     check_arrays(symbols.arrays_at(address));
+    const auto facts = symbols.function_at(address);
+    kebound::fuzz::fail_if(!facts || are_sound(*facts) ? "" : "facts of no kind");
   }
   return 0;
 }

@@ -17,4 +17,9 @@ std::optional<x86::ArrayNest> TrapMessages::arrays_at(const events::ModuleMap& m
   return resolver_ == nullptr ? std::nullopt : resolver_->arrays_at(modules, address);
 }
 
+std::optional<x86::FunctionFacts> TrapMessages::function_at(const events::ModuleMap& modules,
+                                                            uint64_t address) {
+  return resolver_ == nullptr ? std::nullopt : resolver_->function_at(modules, address);
+}
+
 }  // namespace kebound::tool

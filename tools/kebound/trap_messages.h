@@ -13,6 +13,8 @@ class TrapMessages final : public events::TrapMessages {
   [[nodiscard]] std::string at(const events::ModuleMap& modules, uint64_t address) override;
   [[nodiscard]] std::optional<x86::ArrayNest> arrays_at(const events::ModuleMap& modules,
                                                         uint64_t address) override;
+  [[nodiscard]] std::optional<x86::FunctionFacts> function_at(const events::ModuleMap& modules,
+                                                              uint64_t address) override;
 
  private:
   report::Resolver* const resolver_;

@@ -156,16 +156,17 @@ Signs read_width(const CheckView& view, CheckSite& site) noexcept {
   return signs;
 }
 
-// What a compiler may have known about the number at `ranged`.
-void judge_range(const CheckView& view, const Signs& signs, FlowAnalysis& flow, Place ranged,
-                 CheckSite& site) noexcept {
+// What a compiler may have known about the number at `ranged`, by the code.
+NumberRange judge_range(const CheckView& view, const Signs& signs, FlowAnalysis& flow, Place ranged,
+                        CheckSite& site) noexcept {
   const bool native64 = flow.code().mode() == CodeMode::Bits64;
   const uint8_t bits = view.compare.operands[0].bits;
   const Value& compared = view.state.values[view.operand];
-  site.range = index_range(flow, view.edge.compare, view.state, ranged);
+  const NumberRange number = index_range(flow, view.edge.compare, view.state, ranged);
+  site.range = number.range;
   // An int that is sign-extended behind the check, see index_range.
   const bool is_int = native64 && bits == 32 && signs.is_signed && !signs.is_unsigned;
-  if (site.range == IndexRange::Given &&
+  if ((site.range == IndexRange::Given || site.range == IndexRange::Stored) &&
       (is_int || is_limit_unfolded(flow, view.compare, site.shape, view.state))) {
     site.range = IndexRange::Unknown;
   }
@@ -174,16 +175,103 @@ void judge_range(const CheckView& view, const Signs& signs, FlowAnalysis& flow, 
       site.shape.limit == BoundShape::Limit::Constant && site.shape.greatest % 2 != 0;
   if (is_even && site.displaced && may_know_low_bits(flow, view.copies.value)) {
     site.computed = false;
-    if (site.range == IndexRange::Unknown || site.range == IndexRange::Given) {
-      site.range = IndexRange::Known;
-    }
+    if (site.range <= kLastPerhaps) site.range = IndexRange::Known;
   }
-  // As a size_t, an unsigned int has a range: "u + 3ul < 10" is "u < 7".
+  // What has fewer bits than an int is calculated with as one.
+  if (bits < 32 && site.range <= kLastPerhaps) site.range = IndexRange::Known;
+  // As a size_t, an unsigned int has a range: "u + 3ul < 10" is "u < 7", and "2ul * u < 10" is
+  // "u < 5".
   const bool is_widened =
       native64 && (bits == 32 || (compared.bits == 32 && compared.rest == Rest::Zero));
-  if (is_widened && site.proof == IndexProof::Element && site.displaced &&
-      (site.range == IndexRange::Unknown || site.range == IndexRange::Given)) {
-    site.range = IndexRange::Known;
+  if (is_widened && site.range <= kLastPerhaps) {
+    if (site.proof == IndexProof::Element && site.displaced) {
+      site.range = IndexRange::Known;
+    } else if (!is_int && site.proof != IndexProof::Element) {
+      site.range = IndexRange::Widened;
+    }
+  }
+  return number;
+}
+
+// What the arrays say that are accessed, where the code leaves it open.
+void judge_arrays(const CheckView& view, const RecoverySource& source, FlowAnalysis& flow,
+                  bool is_ud1, CheckSite& site) noexcept {
+  const bool asks = site.range != IndexRange::Unknown && site.range != IndexRange::Counted;
+  if (!is_ud1 || !asks || site.unoptimized || site.divisor != 1 ||
+      site.proof < IndexProof::Address) {
+    return;
+  }
+  // What was calculated before the check may be an element's address, too.
+  const bool is_followed = view.use_doubt == Doubt::None && !view.uses.lost && view.copies.all &&
+                           ((view.uses.address | view.uses.value) & kRelated) == 0;
+  const ArrayVerdict verdict =
+      judge_by_arrays(view.accesses, view.copies, site.shape, is_followed, source, flow);
+  site.by_array = verdict == ArrayVerdict::Confirmed;
+  site.another_array = verdict == ArrayVerdict::Contradicted;
+  // Of table[k + 3] and other[k] the first may have been the one that was checked.
+  site.displaced |= view.accesses.displaced_address;
+  for (unsigned i = 0; i < view.accesses.form_count; ++i) {
+    site.displaced |= view.accesses.forms[i].offset != 0;
+  }
+}
+
+// clang optimizes its checks as it optimizes code: the compare may be of k with 7 where the source
+// has k + 3 and 10, or of k with 5 where it has 2 * k. The access shows it, by a displacement or by
+// a factor that is not the size of an element; but so do members of structures. Where the compiler
+// had what it needs for that, it is not known which of both is the case. `folds`: the check is one
+// that is optimized.
+Confidence confidence_by(const CheckSite& site, bool folds) noexcept {
+  if (folds && site.merged && !site.unoptimized) return Confidence::Unknown;
+  if (site.divisor != 1 && (site.merged || site.displaced)) return Confidence::Unknown;
+  if (folds && site.another_array && !site.unoptimized) return Confidence::Unknown;
+  if (site.by_array) return Confidence::Certain;
+  // gcc's checks are not folded, and without optimization nobody has looked at the callers.
+  const bool perhaps = site.range <= kLastPerhaps && folds && !site.unoptimized;
+  const bool ranged = site.range != IndexRange::Unknown && (perhaps || site.range > kLastPerhaps);
+  const bool plain = site.proof == IndexProof::Element && !site.displaced;
+  switch (site.proof) {
+    case IndexProof::Element:
+    case IndexProof::Structure:
+      if (site.unoptimized) return Confidence::Certain;
+      // The program itself may have said something about the number, without any code.
+      if (!ranged) {
+        return site.by_facts && folds && !plain ? Confidence::Likely : Confidence::Certain;
+      }
+      if (plain) {
+        return site.range == IndexRange::Counted ? Confidence::Likely : Confidence::Certain;
+      }
+      if (site.proof == IndexProof::Element && site.computed) return Confidence::Certain;
+      return folds ? Confidence::Unknown : Confidence::Likely;
+    case IndexProof::Address:
+      return ranged && folds ? Confidence::Unknown : Confidence::Likely;
+    case IndexProof::None:
+    case IndexProof::Pointer:
+    case IndexProof::Bytes:
+      break;
+  }
+  return Confidence::Unknown;
+}
+
+// Asks about the function where that makes a difference.
+void judge_by_facts(const CheckView& view, const RecoverySource& source, const FlowAnalysis& flow,
+                    const NumberRange& number, bool is_ud1, CheckSite& site) noexcept {
+  const Confidence folded = confidence_by(site, true);
+  const bool perhaps = site.range == number.range &&
+                       (site.range == IndexRange::Given || site.range == IndexRange::Stored);
+  CheckSite other = site;
+  other.range = IndexRange::Unknown;
+  const bool by_range = perhaps && confidence_by(other, true) != folded;
+  const bool by_compiler = !is_ud1 && confidence_by(site, false) != folded;
+  FunctionFacts facts;
+  if ((!by_range && !by_compiler) || source.facts.find == nullptr ||
+      !source.facts.find(source.facts.self, flow.code().range().begin, facts)) {
+    return;
+  }
+  site.folds = !is_ud1 && folds_checks(facts);
+  const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
+  if (perhaps && view.compare.operands[0].bits == native && is_unknown_by(facts, number, native)) {
+    site.range = IndexRange::Unknown;
+    site.by_facts = true;
   }
 }
 
@@ -199,58 +287,19 @@ void judge_check(const CheckView& view, const RecoverySource& source, FlowAnalys
   const Signs signs = read_width(view, site);
   Place ranged = view.operand;
   const bool is_ud1 = judge_accesses(view, flow, site, ranged);
-  judge_range(view, signs, flow, ranged, site);
+  const NumberRange number = judge_range(view, signs, flow, ranged, site);
   const SlotTable& slots = flow.room().slots;
   site.unoptimized = is_unoptimized(view.operand, view.copies, uses, slots);
-  const bool asks = site.range == IndexRange::Known || site.range == IndexRange::Given;
-  if (!is_ud1 || !asks || site.unoptimized || site.divisor != 1 ||
-      site.proof < IndexProof::Address) {
-    return;
-  }
-  // What was calculated before the check may be an element's address, too.
-  const bool is_followed = view.use_doubt == Doubt::None && !uses.lost && view.copies.all &&
-                           ((uses.address | uses.value) & kRelated) == 0;
-  const ArrayVerdict verdict =
-      judge_by_arrays(view.accesses, view.copies, site.shape, is_followed, source, flow);
-  site.by_array = verdict == ArrayVerdict::Confirmed;
-  site.another_array = verdict == ArrayVerdict::Contradicted;
-  // Of table[k + 3] and other[k] the first may have been the one that was checked.
-  site.displaced |= view.accesses.displaced_address;
-  for (unsigned i = 0; i < view.accesses.form_count; ++i) {
-    site.displaced |= view.accesses.forms[i].offset != 0;
-  }
+  judge_arrays(view, source, flow, is_ud1, site);
+  judge_by_facts(view, source, flow, number, is_ud1, site);
 }
 
-// clang optimizes its checks as it optimizes code: the compare may be of k with 7 where the source
-// has k + 3 and 10, or of k with 5 where it has 2 * k. The access shows it, by a displacement or by
-// a factor that is not the size of an element; but so do members of structures. Where the compiler
-// had what it needs for that, it is not known which of both is the case.
 Confidence static_confidence(const CheckSite& site, bool clang) noexcept {
-  if (clang && site.merged && !site.unoptimized) return Confidence::Unknown;
-  if (site.divisor != 1 && (site.merged || site.displaced)) return Confidence::Unknown;
-  if (clang && site.another_array && !site.unoptimized) return Confidence::Unknown;
-  if (site.by_array) return Confidence::Certain;
-  // gcc's checks are not folded, and without optimization nobody has looked at the callers.
-  const bool given = site.range == IndexRange::Given && clang && !site.unoptimized;
-  const bool ranged =
-      given || (site.range != IndexRange::Unknown && site.range != IndexRange::Given);
-  switch (site.proof) {
-    case IndexProof::Element:
-    case IndexProof::Structure:
-      if (site.unoptimized || !ranged) return Confidence::Certain;
-      if (site.proof == IndexProof::Element && !site.displaced) {
-        return site.range == IndexRange::Counted ? Confidence::Likely : Confidence::Certain;
-      }
-      if (site.proof == IndexProof::Element && site.computed) return Confidence::Certain;
-      return clang ? Confidence::Unknown : Confidence::Likely;
-    case IndexProof::Address:
-      return ranged && clang ? Confidence::Unknown : Confidence::Likely;
-    case IndexProof::None:
-    case IndexProof::Pointer:
-    case IndexProof::Bytes:
-      break;
-  }
-  return Confidence::Unknown;
+  return confidence_by(site, clang || site.folds);
+}
+
+bool is_bounds_check(const CheckSite& site, bool clang) noexcept {
+  return confidence_by(site, clang) != Confidence::Unknown;
 }
 
 Doubt static_doubt(const CheckSite& site) noexcept {

@@ -77,7 +77,7 @@ class Recoverer {
     event_.resumable = false;
     const bool recovered = meaning.has_index && recover(ip);
     if (!meaning.has_index) event_.doubt = Doubt::NotABoundsCheck;
-    const bool is_bounds = meaning.is_bounds || recovered || one_of_several_;
+    const bool is_bounds = meaning.is_bounds || recovered || is_check_;
     if (!is_bounds) return false;
     if (!meaning.is_bounds) event_.check = CheckKind::ArrayBounds;
     if (!recovered && source_.evidence.unique_traps) event_.doubt = Doubt::UniqueTraps;
@@ -177,9 +177,9 @@ class Recoverer {
     const bool only = choice.doubt == Doubt::None;
     if (!only && !choice.agree) {
       // Only where every way to the trap is known: another one may be no check at all.
-      one_of_several_ = (*site_).doubt == Doubt::None && choice.doubt == Doubt::SeveralCandidates &&
-                        all_are_checks(choice);
-      return unknown(one_of_several_ ? Doubt::SeveralCandidates : choice.doubt);
+      is_check_ = (*site_).doubt == Doubt::None && choice.doubt == Doubt::SeveralCandidates &&
+                  all_are_checks(choice);
+      return unknown(is_check_ ? Doubt::SeveralCandidates : choice.doubt);
     }
 
     Instruction compare;
@@ -201,6 +201,8 @@ class Recoverer {
     const bool folds = clang || event_.source == BoundSource::LibcxxHardening;
     const Confidence confidence = confidence_of(check, choice, folds);
     if (confidence == Confidence::Unknown) {
+      // Of what number, the compiler has changed.
+      is_check_ = only && check.folds && is_bounds_check(check, folds);
       return unknown(static_doubt(check));
     }
     if (!fill_values(compare, check, choice.result, source_, registers_, clang, event_)) {
@@ -229,7 +231,7 @@ class Recoverer {
       }
       check_.reset();
       if (!find_check(edge, shape) || !is_still_there(*check_) ||
-          static_confidence(*check_, folds) == Confidence::Unknown) {
+          !is_bounds_check(*check_, folds)) {
         return false;
       }
     }
@@ -266,7 +268,7 @@ class Recoverer {
   Cached<TrapSite> site_;
   Cached<CheckSite> check_;
   bool changed_ = false;
-  bool one_of_several_ = false;  // which of these failed is not known
+  bool is_check_ = false;  // of an index that is not known
 };
 
 }  // namespace

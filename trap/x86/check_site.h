@@ -29,9 +29,12 @@ enum class IndexProof : uint8_t {
 enum class IndexRange : uint8_t {
   Unknown,  // nothing
   Given,    // perhaps: a parameter in a register, and clang may have seen all callers
+  Stored,   // perhaps: a variable at a fixed address, and clang may have seen all that is stored
+  Widened,  // perhaps: 32 bits in 64-bit code, where no multiple of it overflows
   Known,    // something
   Counted,  // it counts a loop, or is one of several numbers
 };
+inline constexpr IndexRange kLastPerhaps = IndexRange::Widened;
 
 // A place that holds the index when the check fails.
 struct StaticPlace {
@@ -57,6 +60,9 @@ struct CheckSite {
   // The proving access has a displacement: index + k is possible.
   bool displaced = false;
   IndexRange range = IndexRange::Unknown;
+  // What debug information says (function_facts.h).
+  bool by_facts = false;  // the compiler knew nothing about the number, for all that can be seen
+  bool folds = false;     // the check was optimized like code
   // Several elements are accessed behind this one check: it may be two checks that were merged.
   bool merged = false;
   // The compared number is a sum with a constant: what could be moved from it to the limit was.
@@ -83,6 +89,8 @@ struct CheckSite {
 // How sure index and limits are that `site` gives, if the branch was certainly that one: what the
 // code alone decides. `clang`: the trap is a ud1, so that the compiler is known.
 [[nodiscard]] Confidence static_confidence(const CheckSite& site, bool clang) noexcept;
+// That the compared number is checked for being an index, or what the index follows from.
+[[nodiscard]] bool is_bounds_check(const CheckSite& site, bool clang) noexcept;
 // Why not more, where that is Unknown.
 [[nodiscard]] Doubt static_doubt(const CheckSite& site) noexcept;
 

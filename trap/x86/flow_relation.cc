@@ -29,7 +29,9 @@ void FlowAnalysis::mark_related(ValueId value) noexcept {
     unsigned count = 0;
     for (unsigned j = 0; j < 3; ++j) {
       if (origin.from[j] == kAnonymous) continue;
-      ++count;
+      // k + k is one of k only.
+      const bool again = j != 0 && origin.from[j] == origin.from[0] && origin.factors[0] != 0;
+      if (!again) ++count;
       if (origin.factors[j] != 0) only = origin.from[j];
     }
     if (value >= kFirstPhi || count != 1) break;

@@ -7,28 +7,64 @@ namespace kebound::x86 {
 namespace {
 
 constexpr unsigned kMaxSteps = 16;
+// The first clang whose sums and products do not overflow by what callers give and others store:
+// 14 and 16 know it as well, but use it for the conversions of ints only.
+constexpr uint16_t kFirstByCallers = 17;
+
+bool is_fixed(FlowAnalysis& flow, uint8_t base, const FlowState& state) noexcept {
+  uint64_t address = 0;
+  return base == kNoRegister || constant_value(flow, state.values[base & 15].id, address);
+}
+
+// What the instruction at `at` loads is a variable that lies at the same address at each execution.
+bool loads_variable(FlowAnalysis& flow, const Instruction& in, uint64_t at) noexcept {
+  FlowState state;
+  return in.operands[1].kind == OperandKind::Memory && in.memory.index == kNoRegister &&
+         (in.memory.rip_relative ||
+          (flow.state_before(at, state) && is_fixed(flow, in.memory.base, state)));
+}
+
+// What the instruction at `at` has of the value `id`, which it calculates with: it may be one that
+// was extended.
+Value operand_value(FlowAnalysis& flow, const Instruction& in, uint64_t at, ValueId id) noexcept {
+  FlowState state;
+  if (flow.state_before(at, state)) {
+    for (unsigned i = 0; i < kFirstSlot; ++i) {
+      if ((in.reads >> i & 1) != 0 && state.values[i].id == id) return state.values[i];
+    }
+  }
+  return {id, 64, Rest::Unrelated};
+}
 
 // By how it was calculated.
 //
 // clang knows what the callers of a static function give to it: of table[k + 3] with k from an
 // unsigned char it makes "k < 7" there, too, and nothing in the function shows why. Not of an int
-// that it sign-extends, though: if that could not be negative, it would be zero-extended.
-IndexRange by_definition(FlowAnalysis& flow, Value value) noexcept {
+// that it sign-extends, though: if that could not be negative, it would be zero-extended. It knows
+// as well what is stored in a static variable.
+NumberRange by_definition(FlowAnalysis& flow, Value value) noexcept {
   const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
-  const bool extended =
-      value.bits < native && (value.rest == Rest::Sign || value.rest == Rest::SignTo32);
   Instruction in;
   uint64_t at = 0;
   for (unsigned i = 0; i < kMaxSteps; ++i) {
-    if (value.rest == Rest::Zero && value.bits < 32) return IndexRange::Known;
-    if (value.id == kAnonymous) return IndexRange::Unknown;
-    if (value.id < kFirstDefined) return extended ? IndexRange::Unknown : IndexRange::Given;
-    if (value.id >= kFirstPhi) return IndexRange::Counted;
-    if (!definition(flow, value.id, in, at)) return IndexRange::Known;
+    const bool extended =
+        value.bits < native && (value.rest == Rest::Sign || value.rest == Rest::SignTo32);
+    // No sum or multiple of what has less bits overflows.
+    const uint8_t least = i == 0 ? uint8_t{32} : static_cast<uint8_t>(native);
+    if (value.rest == Rest::Zero && value.bits < least) return {IndexRange::Known};
+    if (value.id == kAnonymous) return {};
+    if (value.id < kFirstDefined) {
+      if (extended) return {};
+      return {IndexRange::Given, static_cast<uint8_t>(value.id - kFirstEntry)};
+    }
+    if (value.id >= kFirstPhi) return {IndexRange::Counted};
+    if (!definition(flow, value.id, in, at)) return {IndexRange::Known};
     switch (in.op) {
       case Op::Mov:
+        if (!extended && loads_variable(flow, in, at)) return {IndexRange::Stored};
+        return {};
       case Op::Movsx:
-        return IndexRange::Unknown;
+        return {};
       case Op::Add:
       case Op::Sub:
       case Op::Lea:
@@ -39,19 +75,22 @@ IndexRange by_definition(FlowAnalysis& flow, Value value) noexcept {
       case Op::Imul:
         break;
       default:
-        return IndexRange::Known;
+        return {IndexRange::Known};
     }
     const Origin& origin = flow.room().origins[value.id];
     ValueId only = kAnonymous;
+    int factor = 0;
     for (unsigned j = 0; j < 3; ++j) {
       if (origin.from[j] == kAnonymous) continue;
-      if (only != kAnonymous) return IndexRange::Known;
+      if (only != kAnonymous && only != origin.from[j]) return {IndexRange::Known};
       only = origin.from[j];
+      factor += origin.factors[j];
     }
-    if (only == kAnonymous) return IndexRange::Unknown;
-    value = {only, 64, Rest::Unrelated};
+    if (only == kAnonymous) return {};
+    // Of what is added to a sum nothing is left that could be moved to the limit.
+    value = factor == 1 ? Value{only, 64, Rest::Unrelated} : operand_value(flow, in, at, only);
   }
-  return IndexRange::Known;
+  return {IndexRange::Known};
 }
 
 // Of a number that is 0 where `mask` is.
@@ -162,11 +201,32 @@ bool may_know_low_bits(const FlowAnalysis& flow, ValueId value) noexcept {
   return low_bits_of(flow, value, kMaxDepth);
 }
 
-IndexRange index_range(FlowAnalysis& flow, uint64_t compare, const FlowState& state,
-                       Place operand) noexcept {
-  const IndexRange range = by_definition(flow, state.values[operand]);
-  if (range != IndexRange::Unknown && range != IndexRange::Given) return range;
-  return is_compared_before(flow, compare) ? IndexRange::Known : range;
+NumberRange index_range(FlowAnalysis& flow, uint64_t compare, const FlowState& state,
+                        Place operand) noexcept {
+  NumberRange number = by_definition(flow, state.values[operand]);
+  // The compare reads it from memory.
+  if (number.range == IndexRange::Unknown && operand >= kFirstSlot &&
+      is_fixed(flow, flow.room().slots.slots[operand - kFirstSlot].base, state)) {
+    number.range = IndexRange::Stored;
+  }
+  if (number.range > kLastPerhaps || !is_compared_before(flow, compare)) return number;
+  return {IndexRange::Known};
+}
+
+bool is_unknown_by(const FunctionFacts& facts, const NumberRange& number, unsigned bits) noexcept {
+  const bool is_older =
+      facts.compiler == Compiler::Clang && facts.version != 0 && facts.version < kFirstByCallers;
+  if (number.range == IndexRange::Stored) return is_older;
+  if (number.range != IndexRange::Given || number.parameter >= 16) return false;
+  // A narrower one was extended by the caller.
+  return facts.parameters[number.parameter].bits == bits &&
+         (is_older || facts.linkage == Linkage::Global);
+}
+
+// gcc's -fsanitize makes its checks when all else is done; others are the program's own.
+bool folds_checks(const FunctionFacts& facts) noexcept {
+  return facts.compiler == Compiler::Clang ||
+         (facts.compiler == Compiler::Gcc && facts.checks == IndexChecks::No);
 }
 
 }  // namespace kebound::x86

@@ -126,7 +126,7 @@ void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const
   const bool is_check = taken_traps != passed_traps;
   // clang's second check of the same access, -fsanitize=local-bounds. Where what it compares is not
   // known to be the index, it would fail although the index was corrected.
-  if (is_check && index == first_block_ && is_ud1_ && pending.origins == 0 &&
+  if (is_check && index == first_block_ && is_ud1_ && (pending.origins & kAllButSuspect) == 0 &&
       begins_with(taken_traps ? in.target : last + in.length, Op::Ud2)) {
     uses_.rechecked |= kRelated;
   }

@@ -19,6 +19,7 @@ struct pair {
 SHAPE_DATA int tenner[10] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
 SHAPE_DATA int seven[7] = {7, 6, 5, 4, 3, 2, 1};
 SHAPE_DATA short halves[20];
+SHAPE_DATA unsigned multiplied[4] = {1, 2, 3, 6};
 SHAPE_DATA unsigned char octets[10];
 SHAPE_DATA int matrix[5][2];
 SHAPE_DATA short triples[24];
@@ -158,6 +159,68 @@ SHAPE_FUNCTION long union_rows(long input) {
   return both_ways.flat[4 * i];  // at union_rows
 }
 
+// Compared as it is, with 8 bits: the sum has more.
+SHAPE_GLOBAL long byte_parameter_of(unsigned char i) {
+#ifdef SHAPES_CLAMPED
+  return tenner[9];
+#endif
+  return tenner[i + 3];  // at byte_parameter
+}
+SHAPE_FUNCTION long byte_parameter(long input) { return byte_parameter_of((unsigned char)input); }
+
+// As a size_t no multiple of it overflows: "u < 5" is what is compared, as of five structures.
+SHAPE_FUNCTION long unsigned_doubled(long input) {
+  const unsigned* numbers = multiplied;
+  __asm__ volatile("" : "+r"(numbers));
+  const unsigned u = numbers[input];
+#ifdef SHAPES_CLAMPED
+  return tenner[9];
+#endif
+  return tenner[2ul * u];  // at unsigned_doubled
+}
+
+// A multiple that is compared without the constant that is added to it.
+SHAPE_FUNCTION long multiple_and_sum(long input) {
+  const unsigned* numbers = multiplied;
+  __asm__ volatile("" : "+r"(numbers));
+  const unsigned u = numbers[input];
+#ifdef SHAPES_CLAMPED
+  return tenner[9];
+#endif
+  return tenner[8ul * u + 3];  // at multiple_and_sum
+}
+SHAPE_GLOBAL long byte_multiple_of(unsigned char i) {
+#ifdef SHAPES_CLAMPED
+  return tenner[9];
+#endif
+  return tenner[3 * i + 2];  // at byte_multiple
+}
+SHAPE_FUNCTION long byte_multiple(long input) { return byte_multiple_of((unsigned char)input); }
+
+// clang 19 knows what is stored in a static variable, too.
+static long stored;
+static __attribute__((noinline)) void store(long input) { stored = (unsigned char)input; }
+
+SHAPE_FUNCTION long stored_and_sum_of(void) {
+  long i = stored + 3;
+  CLAMP(i, 0, 9);
+  return tenner[i];  // at stored_and_sum
+}
+SHAPE_FUNCTION long stored_and_sum(long input) {
+  store(input);
+  return stored_and_sum_of();
+}
+
+SHAPE_FUNCTION long stored_doubled_of(void) {
+  long i = 2 * stored;
+  CLAMP(i, 0, 9);
+  return tenner[i];  // at stored_doubled
+}
+SHAPE_FUNCTION long stored_doubled(long input) {
+  store(input);
+  return stored_doubled_of();
+}
+
 static const struct shape doubtful[] = {
     {"doubtful", "unread_neighbour", unread_neighbour, 8, 11, 0, 9},
     {"doubtful", "written_in_pairs", written_in_pairs, 12, 24, 0, 19},
@@ -172,5 +235,11 @@ static const struct shape doubtful[] = {
     {"doubtful", "column_and_one", column_and_one, 0x103, 4, 0, 3},
     {"doubtful", "pair_doubled", pair_doubled, 4, 8, 0, 7},
     {"doubtful", "union_rows", union_rows, 3, 12, 0, 11},
+    {"doubtful", "byte_parameter", byte_parameter, 9, 12, 0, 9},
+    {"doubtful", "unsigned_doubled", unsigned_doubled, 3, 12, 0, 9},
+    {"doubtful", "multiple_and_sum", multiple_and_sum, 0, 11, 0, 9},
+    {"doubtful", "byte_multiple", byte_multiple, 3, 11, 0, 9},
+    {"doubtful", "stored_and_sum", stored_and_sum, 8, 11, 0, 9},
+    {"doubtful", "stored_doubled", stored_doubled, 7, 14, 0, 9},
 };
 const struct shape_list doubtful_list = {doubtful, sizeof doubtful / sizeof *doubtful};
