@@ -203,7 +203,7 @@ void judge_arrays(const CheckView& view, const RecoverySource& source, FlowAnaly
   }
   // What was calculated before the check may be an element's address, too.
   const bool is_followed = view.use_doubt == Doubt::None && !view.uses.lost && view.copies.all &&
-                           ((view.uses.address | view.uses.value) & kRelated) == 0;
+                           !view.accesses.related_address;
   const ArrayVerdict verdict =
       judge_by_arrays(view.accesses, view.copies, site.shape, is_followed, source, flow);
   site.by_array = verdict == ArrayVerdict::Confirmed;
@@ -243,7 +243,7 @@ Confidence confidence_by(const CheckSite& site, bool folds) noexcept {
       if (site.proof == IndexProof::Element && site.computed) return Confidence::Certain;
       return folds ? Confidence::Unknown : Confidence::Likely;
     case IndexProof::Address:
-      return ranged && folds ? Confidence::Unknown : Confidence::Likely;
+      return ranged && folds && !site.unoptimized ? Confidence::Unknown : Confidence::Likely;
     case IndexProof::None:
     case IndexProof::Pointer:
     case IndexProof::Bytes:
