@@ -166,17 +166,6 @@ Location Symbolizer::locate(const events::ModuleMap& modules, uint64_t address,
   return location;
 }
 
-Symbolizer::Module* Symbolizer::module_around(const events::ModuleMap& modules, uint64_t& address) {
-  const auto* mapping = find_mapping(modules, address);
-  if (mapping == nullptr || !is_module(*mapping)) return nullptr;
-  Module* const module = module_of(modules, *mapping);
-  if (module == nullptr) return nullptr;
-  const auto place = module->file->address_of(address - mapping->begin + mapping->file_offset,
-                                              mapping->executable);
-  if (place) address = *place;
-  return place ? module : nullptr;
-}
-
 std::optional<x86::ArrayNest> Symbolizer::arrays_at(const events::ModuleMap& modules,
                                                     uint64_t address) {
   const auto* mapping = find_data_mapping(modules, address);
@@ -190,6 +179,17 @@ std::optional<x86::ArrayNest> Symbolizer::arrays_at(const events::ModuleMap& mod
     place = module->file->address_of(distance + mapping->file_offset, mapping->executable);
   }
   return place ? module->symbols.arrays_at(*place) : std::nullopt;
+}
+
+Symbolizer::Module* Symbolizer::module_around(const events::ModuleMap& modules, uint64_t& address) {
+  const auto* mapping = find_mapping(modules, address);
+  if (mapping == nullptr || !is_module(*mapping)) return nullptr;
+  Module* const module = module_of(modules, *mapping);
+  if (module == nullptr) return nullptr;
+  const auto place = module->file->address_of(address - mapping->begin + mapping->file_offset,
+                                              mapping->executable);
+  if (place) address = *place;
+  return place ? module : nullptr;
 }
 
 std::optional<x86::FunctionFacts> Symbolizer::function_at(const events::ModuleMap& modules,

@@ -148,10 +148,10 @@ enum {
 };
 #define KEBOUND_QUESTION_ANSWER 128u
 enum {
-  KEBOUND_QUESTION_ABOUT_TRAP = 0,    // the answer is words, and a 0: which check failed
-  KEBOUND_QUESTION_ABOUT_ARRAYS = 3,  // the answer is a kebound_arrays_answer
+  KEBOUND_QUESTION_ABOUT_TRAP = 0,  // the answer is words, and a 0: which check failed
   // Of the function that begins at the address; the answer is a kebound_function_answer.
   KEBOUND_QUESTION_ABOUT_FUNCTION = 2,
+  KEBOUND_QUESTION_ABOUT_ARRAYS = 3,  // the answer is a kebound_arrays_answer
 };
 // The arrays that a byte lies in, innermost first.
 #define KEBOUND_ARRAYS_ANSWERED 4u

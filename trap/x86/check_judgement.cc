@@ -180,9 +180,7 @@ NumberRange judge_range(const CheckView& view, const Signs& signs, Op trap, Flow
       site.shape.limit == BoundShape::Limit::Constant && site.shape.greatest % 2 != 0;
   if (is_even && site.displaced && may_know_low_bits(flow, view.copies.value)) {
     site.computed = false;
-    if (site.range <= kLastPerhaps) {
-      site.range = IndexRange::Known;
-    }
+    if (site.range <= kLastPerhaps) site.range = IndexRange::Known;
   }
   // What has fewer bits than an int is calculated with as one.
   if (bits < 32 && site.range <= kLastPerhaps) site.range = IndexRange::Known;
@@ -206,7 +204,7 @@ void judge_arrays(const CheckView& view, const RecoverySource& source, FlowAnaly
   if (site.unoptimized || site.divisor != 1 || site.proof < IndexProof::Address) return;
   // What was calculated before the check may be an element's address, too.
   const bool is_followed = view.use_doubt == Doubt::None && !view.uses.lost && view.copies.all &&
-                           ((view.uses.address | view.uses.value) & kRelated) == 0;
+                           !view.accesses.related_address;
   const ArrayVerdict verdict =
       judge_by_arrays(view.accesses, view.copies, site.shape, is_followed, source, flow);
   site.by_array = verdict == ArrayVerdict::Confirmed;
@@ -254,7 +252,7 @@ Confidence confidence_by(const CheckSite& site, bool folds) noexcept {
       return folds || site.proof == IndexProof::Structure ? Confidence::Unknown
                                                           : Confidence::Likely;
     case IndexProof::Address:
-      return ranged ? Confidence::Unknown : Confidence::Likely;
+      return ranged && !site.unoptimized ? Confidence::Unknown : Confidence::Likely;
     case IndexProof::None:
     case IndexProof::Pointer:
     case IndexProof::Bytes:

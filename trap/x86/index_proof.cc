@@ -124,6 +124,14 @@ void IndexUse::note_memory(const Instruction& in, const FlowState& before, const
   add_memory(memory);
 }
 
+void IndexUse::note_related(PlaceSet places, const IndexTags& tags) noexcept {
+  for (; places != 0; places &= places - 1) {
+    const IndexTag& tag = tags.of[first_place(places)];
+    if ((tag.origins & kRelated) == 0 || (tag.flags & IndexTag::kSpent) != 0) continue;
+    room_.related_address |= (tag.flags & IndexTag::kLinear) == 0 || tag.factor == 0;
+  }
+}
+
 // Addresses that are stored, or given to a function: what is accessed there is not seen.
 void IndexUse::note_passed(const FlowState& before, PlaceSet places,
                            const IndexTags& tags) noexcept {

@@ -44,6 +44,7 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
   const bool own = at == edge_.compare;
   at_ = at;
   uses_.address |= addresses_of(tags, effect.address_uses);
+  note_related(effect.address_uses, tags);
   note_store(in, before, effect, tags);
   note_access(in, before, tags);
   note_extension(in, tags);
@@ -67,6 +68,7 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
     }
   } else {
     uses_.value |= all_of(tags, effect.value_uses);
+    note_related(effect.value_uses, tags);
     note_passed(before, effect.value_uses, tags);
     if (effect.count != 0 && in.writes_flags) pending = {};
   }
@@ -272,6 +274,7 @@ Doubt IndexUse::run(const FlowState& at_compare, const IndexCopies& copies,
   room_.unlinear = false;
   room_.form_count = 0;
   room_.more_memory = false;
+  room_.related_address = false;
   room_.memory_count = 0;
   room_.displaced_address = false;
   uses_ = {};

@@ -51,6 +51,9 @@ struct UseRoom {
   AccessForm forms[kMaxForms];
   // The same as they are in the code, with the addresses that are made of the index and passed on.
   bool more_memory = false;
+  // What the index, or what that was made from, is part of in a way that is not known is accessed,
+  // or passed on: it may be an address of another element.
+  bool related_address = false;
   uint8_t memory_count = 0;
   IndexedMemory memory[kMaxForms];
 };
@@ -119,6 +122,7 @@ class IndexUse {
                  const IndexTag& index) noexcept;
   void note_memory(const Instruction& in, const FlowState& before, const IndexTag& base,
                    const IndexTag& index) noexcept;
+  void note_related(PlaceSet places, const IndexTags& tags) noexcept;
   void note_passed(const FlowState& before, PlaceSet places, const IndexTags& tags) noexcept;
   void note_store(const Instruction& in, const FlowState& before, const FlowEffect& effect,
                   const IndexTags& tags) noexcept;

@@ -54,7 +54,8 @@ class CheckRecovery : public testing::Test {
     registers.rflags = 0x202 | result.flags;
   }
   bool recover(TrapEvidence evidence = {}) {
-    const RecoverySource source{mode, memory.reader(), {this, find}, evidence, {this, find_arrays}};
+    const RecoverySource source{mode,     memory.reader(),     {this, find},
+                                evidence, {this, find_arrays}, {this, find_facts}};
     return recover_check(source, registers, *cache, event, recovery);
   }
   bool recover_called() {
@@ -84,6 +85,8 @@ class CheckRecovery : public testing::Test {
   };
   std::map<uint64_t, KnownArray> arrays;
   std::multimap<uint64_t, KnownArray> outer_arrays;
+  FunctionFacts facts;  // of all functions; nothing is known by default
+  unsigned asked_for_facts = 0;
   std::unique_ptr<RecoveryCache> cache{new RecoveryCache()};
   BoundEvent event;
   Recovery recovery;
@@ -100,6 +103,13 @@ class CheckRecovery : public testing::Test {
     for (const auto& [begin, array] : test.arrays) add(begin, array);
     for (const auto& [begin, array] : test.outer_arrays) add(begin, array);
     return out.count != 0;
+  }
+  static bool find_facts(void* self, uint64_t address, FunctionFacts& out) noexcept {
+    auto& test = *static_cast<CheckRecovery*>(self);
+    ++test.asked_for_facts;
+    EXPECT_EQ(address, kCode);
+    out = test.facts;
+    return out != FunctionFacts();
   }
   static bool find(void* self, uint64_t address, CodePlace& out) noexcept {
     const auto& test = *static_cast<CheckRecovery*>(self);

@@ -114,6 +114,51 @@ SHAPE_FUNCTION long flat_rows(long input) {
   return matrix[i / 2][i % 2];  // at flat_rows
 }
 
+// A multiple of eight, and one more: clang 19 compares the multiple with the same limit.
+SHAPE_FUNCTION long kept_multiple(long input) {
+  eighths = input;
+  __asm__ volatile("" ::: "memory");
+  const long multiple = 8 * eighths;
+  kept = multiple;
+  long i = multiple + 1;
+#ifdef SHAPES_CLAMPED
+  i = 23;
+#endif
+  return triples[i];  // at kept_multiple
+}
+
+// Arrays that lie in each other, and others of the same length: the second row, column, or each
+// second element is what is checked.
+SHAPE_FUNCTION long row_and_one(long input) {
+  const unsigned char i = (unsigned char)input;
+#ifdef SHAPES_CLAMPED
+  return square[3][1];
+#endif
+  return square[i + 1][1];  // at row_and_one
+}
+SHAPE_FUNCTION long column_and_one(long input) {
+  const unsigned char i = (unsigned char)input;
+  const int row = (int)(input >> 8) & 3;
+#ifdef SHAPES_CLAMPED
+  return square[row][3];
+#endif
+  return square[row][i + 1];  // at column_and_one
+}
+SHAPE_FUNCTION long pair_doubled(long input) {
+  const unsigned char i = (unsigned char)input;
+#ifdef SHAPES_CLAMPED
+  return pairs[7].second;
+#endif
+  return pairs[2 * i].second;  // at pair_doubled
+}
+SHAPE_FUNCTION long union_rows(long input) {
+  const unsigned char i = (unsigned char)input;
+#ifdef SHAPES_CLAMPED
+  return both_ways.flat[11];
+#endif
+  return both_ways.flat[4 * i];  // at union_rows
+}
+
 // Compared as it is, with 8 bits: the sum has more.
 SHAPE_GLOBAL long byte_parameter_of(unsigned char i) {
 #ifdef SHAPES_CLAMPED
@@ -176,51 +221,6 @@ SHAPE_FUNCTION long stored_doubled(long input) {
   return stored_doubled_of();
 }
 
-// A multiple of eight, and one more: clang 19 compares the multiple with the same limit.
-SHAPE_FUNCTION long kept_multiple(long input) {
-  eighths = input;
-  __asm__ volatile("" ::: "memory");
-  const long multiple = 8 * eighths;
-  kept = multiple;
-  long i = multiple + 1;
-#ifdef SHAPES_CLAMPED
-  i = 23;
-#endif
-  return triples[i];  // at kept_multiple
-}
-
-// Arrays that lie in each other, and others of the same length: the second row, column, or each
-// second element is what is checked.
-SHAPE_FUNCTION long row_and_one(long input) {
-  const unsigned char i = (unsigned char)input;
-#ifdef SHAPES_CLAMPED
-  return square[3][1];
-#endif
-  return square[i + 1][1];  // at row_and_one
-}
-SHAPE_FUNCTION long column_and_one(long input) {
-  const unsigned char i = (unsigned char)input;
-  const int row = (int)(input >> 8) & 3;
-#ifdef SHAPES_CLAMPED
-  return square[row][3];
-#endif
-  return square[row][i + 1];  // at column_and_one
-}
-SHAPE_FUNCTION long pair_doubled(long input) {
-  const unsigned char i = (unsigned char)input;
-#ifdef SHAPES_CLAMPED
-  return pairs[7].second;
-#endif
-  return pairs[2 * i].second;  // at pair_doubled
-}
-SHAPE_FUNCTION long union_rows(long input) {
-  const unsigned char i = (unsigned char)input;
-#ifdef SHAPES_CLAMPED
-  return both_ways.flat[11];
-#endif
-  return both_ways.flat[4 * i];  // at union_rows
-}
-
 static const struct shape doubtful[] = {
     {"doubtful", "unread_neighbour", unread_neighbour, 8, 11, 0, 9},
     {"doubtful", "written_in_pairs", written_in_pairs, 12, 24, 0, 19},
@@ -230,16 +230,16 @@ static const struct shape doubtful[] = {
     {"doubtful", "member_and_sum", member_and_sum, 9, 12, 0, 9},
     {"doubtful", "member_by_byte", member_by_byte, 9, 9, 0, 6},
     {"doubtful", "flat_rows", flat_rows, 12, 6, 0, 4},
+    {"doubtful", "kept_multiple", kept_multiple, 3, 25, 0, 23},
+    {"doubtful", "row_and_one", row_and_one, 3, 4, 0, 3},
+    {"doubtful", "column_and_one", column_and_one, 0x103, 4, 0, 3},
+    {"doubtful", "pair_doubled", pair_doubled, 4, 8, 0, 7},
+    {"doubtful", "union_rows", union_rows, 3, 12, 0, 11},
     {"doubtful", "byte_parameter", byte_parameter, 9, 12, 0, 9},
     {"doubtful", "unsigned_doubled", unsigned_doubled, 3, 12, 0, 9},
     {"doubtful", "multiple_and_sum", multiple_and_sum, 0, 11, 0, 9},
     {"doubtful", "byte_multiple", byte_multiple, 3, 11, 0, 9},
     {"doubtful", "stored_and_sum", stored_and_sum, 8, 11, 0, 9},
     {"doubtful", "stored_doubled", stored_doubled, 7, 14, 0, 9},
-    {"doubtful", "kept_multiple", kept_multiple, 3, 25, 0, 23},
-    {"doubtful", "row_and_one", row_and_one, 3, 4, 0, 3},
-    {"doubtful", "column_and_one", column_and_one, 0x103, 4, 0, 3},
-    {"doubtful", "pair_doubled", pair_doubled, 4, 8, 0, 7},
-    {"doubtful", "union_rows", union_rows, 3, 12, 0, 11},
 };
 const struct shape_list doubtful_list = {doubtful, sizeof doubtful / sizeof *doubtful};

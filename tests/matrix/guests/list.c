@@ -7,10 +7,7 @@ extern const struct shape_list arrays_list, objects_list, doubtful_list, own_lis
     local_list;
 
 const struct shape_list* const shape_lists[] = {
-    &arrays_list,
-    &objects_list,
-    &doubtful_list,
-    &own_list,
+    &arrays_list,    &objects_list, &doubtful_list, &own_list,
 #ifdef HAVE_FORTIFIED
     &fortified_list,
 #endif
