@@ -172,6 +172,10 @@ NumberRange judge_range(const CheckView& view, const Signs& signs, FlowAnalysis&
   }
   // What has fewer bits than an int is calculated with as one.
   if (bits < 32 && site.range <= kLastPerhaps) site.range = IndexRange::Known;
+  // Of 8 * k no less than 8 is left where only 0 passes, whatever k is.
+  const bool only_zero =
+      site.shape.limit == BoundShape::Limit::Constant && site.shape.greatest == 0;
+  if (only_zero && site.range <= kLastPerhaps) site.range = IndexRange::Known;
   // As a size_t, an unsigned int has a range: "u + 3ul < 10" is "u < 7", and "2ul * u < 10" is
   // "u < 5".
   const bool is_widened =

@@ -160,6 +160,25 @@ TEST_F(FactsOfFunctions, AMultipleHasTheRangeOfWhatItIsOf) {
   EXPECT_EQ(confidence(code, 8), Confidence::Unknown);
 }
 
+// Of table[2 * k + 1] as well: what is compared is even.
+TEST_F(FactsOfFunctions, AnEvenMultipleMayHaveHadAConstant) {
+  // mov (%rdx),%rax; add %rax,%rax; cmp $8,%rax; jae 1f; mov 4(%rsi,%rax,4),%eax; ret;
+  // 1: ud1 0x12(%eax),%eax
+  const Code code = {{0x48, 0x8b, 0x02, 0x48, 0x01, 0xc0, 0x48, 0x83, 0xf8, 0x08, 0x73,
+                      0x05, 0x8b, 0x44, 0x86, 0x04, 0xc3, 0x67, 0x0f, 0xb9, 0x40, 0x12},
+                     17};
+  EXPECT_EQ(confidence(code, 8), Confidence::Unknown);
+}
+
+// 8 * k < 7 is k == 0.
+TEST_F(FactsOfFunctions, ALimitOfOneMayBeThatOfAMultiple) {
+  // mov (%rdx),%rax; cmp $1,%rax; jae 1f; mov (%rsi,%rax,8),%eax; ret; 1: ud1 0x12(%eax),%eax
+  const Code code = {{0x48, 0x8b, 0x02, 0x48, 0x83, 0xf8, 0x01, 0x73, 0x04, 0x8b, 0x04, 0xc6, 0xc3,
+                      0x67, 0x0f, 0xb9, 0x40, 0x12},
+                     13};
+  EXPECT_EQ(confidence(code, 1), Confidence::Unknown);
+}
+
 TEST_F(FactsOfFunctions, AUd2IsFoldedAsItsCompilerDoesIt) {
   EXPECT_EQ(confidence(kUd2, 6), Confidence::Likely);
   EXPECT_EQ(asked_for_facts, 1u);
@@ -184,17 +203,15 @@ TEST_F(FactsOfFunctions, AUd2OfAnUnknownIndexIsABoundsFailure) {
 
 // clang's second check of the same access would see the old number.
 TEST_F(FactsOfFunctions, ASecondCheckOfWhatWasReadFromAnArrayForbidsResuming) {
-  mode = CodeMode::Bits32;
-  // mov 4(%esp),%ecx; mov 0x8004000(,%ecx,4),%edx; lea (%edx,%edx,1),%ecx; cmp $10,%ecx; jae 1f;
-  // shl $3,%edx; cmp $39,%edx; ja 2f; mov 0x8005000(,%ecx,4),%eax; ret; 1: ud1 0x12(%eax),%eax;
-  // 2: ud2
-  function({0x8b, 0x4c, 0x24, 0x04, 0x8b, 0x14, 0x8d, 0x00, 0x40, 0x00, 0x08, 0x8d, 0x0c, 0x12,
-            0x83, 0xf9, 0x0a, 0x73, 0x10, 0xc1, 0xe2, 0x03, 0x83, 0xfa, 0x27, 0x77, 0x0c, 0x8b,
-            0x04, 0x8d, 0x00, 0x50, 0x00, 0x08, 0xc3, 0x0f, 0xb9, 0x40, 0x12, 0x0f, 0x0b},
-           35);
+  // mov (%rsi,%rdi,8),%rdx; lea (%rdx,%rdx,1),%rcx; cmp $10,%rcx; jae 1f; shl $3,%rdx;
+  // cmp $39,%rdx; ja 2f; mov (%r8,%rcx,4),%eax; ret; 1: ud1 0x12(%eax),%eax; 2: ud2
+  function({0x48, 0x8b, 0x14, 0xfe, 0x48, 0x8d, 0x0c, 0x12, 0x48, 0x83, 0xf9, 0x0a,
+            0x73, 0x0f, 0x48, 0xc1, 0xe2, 0x03, 0x48, 0x83, 0xfa, 0x27, 0x77, 0x0a,
+            0x41, 0x8b, 0x04, 0x88, 0xc3, 0x67, 0x0f, 0xb9, 0x40, 0x12, 0x0f, 0x0b},
+           29);
   registers.gpr[Rcx] = 12;
   registers.gpr[Rdx] = 6;
-  compared(12, 10, 32);
+  compared(12, 10);
   ASSERT_TRUE(recover());
   EXPECT_EQ(event.confidence, Confidence::Certain);
   EXPECT_EQ(event.index, 12);

@@ -84,6 +84,8 @@ NumberRange by_definition(FlowAnalysis& flow, Value value) noexcept {
       factor += origin.factors[j];
     }
     if (only == kAnonymous) return {};
+    // Below an even limit what is 2 * k is so with 1 added to it.
+    if (factor % 2 == 0) return {IndexRange::Known};
     // Of what is added to a sum nothing is left that could be moved to the limit.
     value = factor == 1 ? Value{only, 64, Rest::Unrelated} : operand_value(flow, in, at, only);
   }
