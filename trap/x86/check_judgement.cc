@@ -267,9 +267,10 @@ void judge_by_facts(const CheckView& view, const RecoverySource& source, const F
   const Confidence folded = confidence_by(site, true);
   const bool perhaps = site.range == number.range &&
                        (site.range == IndexRange::Given || site.range == IndexRange::Stored);
-  CheckSite other = site;
-  other.range = IndexRange::Unknown;
-  const bool by_range = perhaps && confidence_by(other, true) != folded;
+  const IndexRange range = site.range;
+  site.range = IndexRange::Unknown;
+  const bool by_range = perhaps && confidence_by(site, true) != folded;
+  site.range = range;
   const bool by_compiler = !is_ud1 && confidence_by(site, false) != folded;
   FunctionFacts facts;
   if ((!by_range && !by_compiler) || source.facts.find == nullptr ||

@@ -11,17 +11,14 @@ constexpr unsigned kMaxSteps = 16;
 // 14 and 16 know it as well, but use it for the conversions of ints only.
 constexpr uint16_t kFirstByCallers = 17;
 
-bool is_fixed(FlowAnalysis& flow, uint8_t base, const FlowState& state) noexcept {
-  uint64_t address = 0;
-  return base == kNoRegister || constant_value(flow, state.values[base & 15].id, address);
-}
-
 // What the instruction at `at` loads is a variable that lies at the same address at each execution.
 bool loads_variable(FlowAnalysis& flow, const Instruction& in, uint64_t at) noexcept {
+  if (in.operands[1].kind != OperandKind::Memory || in.memory.index != kNoRegister) return false;
+  if (in.memory.rip_relative || in.memory.base == kNoRegister) return true;
   FlowState state;
-  return in.operands[1].kind == OperandKind::Memory && in.memory.index == kNoRegister &&
-         (in.memory.rip_relative ||
-          (flow.state_before(at, state) && is_fixed(flow, in.memory.base, state)));
+  uint64_t address = 0;
+  return flow.state_before(at, state) &&
+         constant_value(flow, state.values[in.memory.base & 15].id, address);
 }
 
 // What the instruction at `at` has of the value `id`, which it calculates with: it may be one that
