@@ -50,8 +50,12 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
   if (all_of(tags, effect.lost) != 0) uses_.lost = true;
   if (effect.barrier && all_of(tags, ~PlaceSet{0}) != 0) uses_.lost = true;
 
+  const uint16_t flags = pending.flags;
+  const bool reads_flags =
+      in.op == Op::Setcc || in.op == Op::Cmov || in.op == Op::Adc || in.op == Op::Sbb;
   if (in.op == Op::Cmp || in.op == Op::Test) {
     pending = {};
+    pending.flags = all_of(tags, effect.value_uses);
     pending.valid = true;
     pending.compare = in;
     for (unsigned i = 0; i < 2; ++i) {
@@ -68,6 +72,7 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
   } else {
     uses_.value |= all_of(tags, effect.value_uses);
     if (effect.count != 0 && in.writes_flags) pending = {};
+    if (in.writes_flags) pending.flags = all_of(tags, effect.value_uses);
   }
 
   IndexTag assigned[FlowEffect::kMax];
@@ -88,6 +93,13 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
         (in.op == Op::Mov || in.op == Op::Movzx || in.op == Op::Movsx)) {
       assigned[i] = tags.of[a.place];
     }
+    // Without optimization clang's second check of an access, of -fsanitize=local-bounds, is made
+    // of setb and or.
+    if (reads_flags && flags != 0) {
+      assigned[i].origins |= flags;
+      assigned[i].factor = 0;
+    }
+    if (in.writes_flags) pending.flags |= assigned[i].origins & kAllButSuspect;
   }
   for (PlaceSet rest = effect.clobbered; rest != 0; rest &= rest - 1) {
     tags.of[first_place(rest)] = {};
@@ -125,7 +137,7 @@ void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const
   // known to be the index, it would fail although the index was corrected.
   if (is_check && index == first_block_ && is_ud1_ && pending.origins == 0 &&
       begins_with(taken_traps ? in.target : last + in.length, Op::Ud2)) {
-    uses_.rechecked |= kRelated;
+    uses_.rechecked |= pending.flags != 0 ? pending.flags : kRelated;
   }
   BoundShape shape;
   const uint8_t condition = static_cast<uint8_t>(taken_traps ? in.condition : in.condition ^ 1);

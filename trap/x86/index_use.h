@@ -89,6 +89,7 @@ class IndexUse {
     Instruction compare;
     ValueId ids[2] = {};
     uint16_t origins = 0;
+    uint16_t flags = 0;  // origins of what the flags were made of, by a compare or otherwise
   };
 
   bool seed(const FlowState& at_compare, const IndexCopies& copies) noexcept;
