@@ -100,6 +100,7 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
       assigned[i].factor = 0;
     }
     if (in.writes_flags) pending.flags |= assigned[i].origins & kAllButSuspect;
+    if (again_->has(at, a.place)) assigned[i] = {.origins = kAgain, .factor = 1};
   }
   for (PlaceSet rest = effect.clobbered; rest != 0; rest &= rest - 1) {
     tags.of[first_place(rest)] = {};
@@ -269,7 +270,7 @@ bool IndexUse::seed(const FlowState& at_compare, const IndexCopies& copies) noex
   return true;
 }
 
-Doubt IndexUse::run(const FlowState& at_compare, const IndexCopies& copies,
+Doubt IndexUse::run(const FlowState& at_compare, const IndexCopies& copies, const IndexAgain& again,
                     IndexUses& uses) noexcept {
   const uint16_t count = flow_.room().block_count;
   for (uint16_t i = 0; i < count; ++i) room_.blocks[i] = {};
@@ -280,6 +281,7 @@ Doubt IndexUse::run(const FlowState& at_compare, const IndexCopies& copies,
   room_.displaced_address = false;
   uses_ = {};
   bits_ = copies.bits;
+  again_ = &again;
   if (!seed(at_compare, copies)) return Doubt::CopiesUnknown;
   bool changed = true;
   for (unsigned round = 0; round < kMaxRounds && changed; ++round) {
