@@ -16,6 +16,7 @@ set(KEBOUND_TRAP_SOURCES
   x86/bound_decode.cc
   x86/bound_evaluate.cc
   x86/called_check.cc
+  x86/callee.cc
   x86/check_recovery.cc
   x86/check_copies.cc
   x86/check_judgement.cc
