@@ -53,5 +53,45 @@ TEST_F(SecondChecks, OneThatWasPreparedBeforeTheFirstWouldFailAllTheSame) {
   EXPECT_EQ(event.doubt, Doubt::DerivedValues);
 }
 
+// push %rbp; mov %rsp,%rbp; mov %rdi,-8(%rbp); mov %rsi,-16(%rbp); mov -8(%rbp),%rax;
+// mov %rax,-24(%rbp); cmpq $10,-16(%rbp)
+const std::vector<uint8_t> kParameter = {0x55, 0x48, 0x89, 0xe5, 0x48, 0x89, 0x7d, 0xf8, 0x48,
+                                         0x89, 0x75, 0xf0, 0x48, 0x8b, 0x45, 0xf8, 0x48, 0x89,
+                                         0x45, 0xe8, 0x48, 0x83, 0x7d, 0xf0, 0x0a};
+
+class ComparedInMemory : public CheckRecovery {
+ protected:
+  void stop(const std::vector<uint8_t>& behind, uint64_t trap) {
+    std::vector<uint8_t> code = kParameter;
+    code.insert(code.end(), behind.begin(), behind.end());
+    function(code, kParameter.size() + trap);
+    registers.gpr[Rbp] = kStack + 0x100;
+    registers.gpr[Rsi] = 12;
+    memory.write_value<uint64_t>(kStack + 0xf0, 12);
+    compared(12, 10);
+  }
+};
+
+TEST_F(ComparedInMemory, WhereAJumpIsJumpedOverNobodyHasOptimized) {
+  // jae 1f; jmp 2f; 1: ud1 0x12(%eax),%eax; 2: mov -24(%rbp),%rax; mov -16(%rbp),%rcx;
+  // shl $2,%rcx; add %rcx,%rax; pop %rbp; ret: operator[] of a std::array
+  stop({0x73, 0x02, 0xeb, 0x05, 0x67, 0x0f, 0xb9, 0x40, 0x12, 0x48, 0x8b, 0x45, 0xe8,
+        0x48, 0x8b, 0x4d, 0xf0, 0x48, 0xc1, 0xe1, 0x02, 0x48, 0x01, 0xc8, 0x5d, 0xc3},
+       4);
+  ASSERT_TRUE(recover());
+  EXPECT_EQ(event.confidence, Confidence::Likely);
+  EXPECT_EQ(event.index, 12);
+  EXPECT_EQ(event.upper, 9);
+}
+
+TEST_F(ComparedInMemory, WhatOptimizersMayHaveSpilledMayBeFolded) {
+  // jae 1f; nop; nop; as above; 1: ud1: &array[k + ...] of a static function may look so
+  stop({0x73, 0x13, 0x90, 0x90, 0x48, 0x8b, 0x45, 0xe8, 0x48, 0x8b, 0x4d, 0xf0, 0x48,
+        0xc1, 0xe1, 0x02, 0x48, 0x01, 0xc8, 0x5d, 0xc3, 0x67, 0x0f, 0xb9, 0x40, 0x12},
+       21);
+  ASSERT_TRUE(recover());
+  EXPECT_EQ(event.confidence, Confidence::Unknown);
+}
+
 }  // namespace
 }  // namespace kebound::x86

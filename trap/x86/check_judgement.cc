@@ -22,6 +22,15 @@ bool is_unoptimized(Place operand, const IndexCopies& copies, const IndexUses& u
   return true;
 }
 
+// jae 1f; jmp 2f; 1: the trap. Whoever optimizes inverts the condition and has no jump.
+bool jumps_over_a_jump(const TrapEdge& edge, const FunctionCode& code) noexcept {
+  Instruction branch;
+  Instruction jump;
+  if (!code.decode(edge.branch, branch) || branch.op != Op::Jcc) return false;
+  const uint64_t next = edge.branch + branch.length;
+  return code.decode(next, jump) && jump.op == Op::Jmp && branch.target == next + jump.length;
+}
+
 // A place that has `value`, all of it, and keeps it until the trap.
 bool find_quotient(ValueId value, uint32_t written, unsigned bits, const FlowState& state,
                    const SlotTable& slots, CheckSite& site, Place& found) noexcept {
@@ -192,7 +201,8 @@ void judge_check(const CheckView& view, const RecoverySource& source, FlowAnalys
   const bool is_ud1 = judge_accesses(view, flow, site, ranged);
   judge_range(view, signs, flow, ranged, site);
   const SlotTable& slots = flow.room().slots;
-  site.unoptimized = is_unoptimized(view.operand, view.copies, uses, slots);
+  site.unoptimized = is_unoptimized(view.operand, view.copies, uses, slots) ||
+                     jumps_over_a_jump(view.edge, flow.code());
   const bool asks = site.range == IndexRange::Known || site.range == IndexRange::Given;
   if (!is_ud1 || !asks || site.unoptimized || site.divisor != 1 ||
       site.proof != IndexProof::Element) {
