@@ -81,11 +81,25 @@ class Backwards {
     memory_written_ |= (corrected & Corrections::kMemory) != 0;
   }
 
+  // By its first bytes: most instructions need not be decoded then.
+  [[nodiscard]] bool may_be_jump(uint64_t at) const noexcept {
+    uint8_t bytes[2];
+    code_.copy(at, bytes, sizeof bytes);
+    const uint8_t first = bytes[0];
+    if (first == 0x0f) return (bytes[1] & 0xf0) == 0x80;
+    const bool rex = code_.mode() == CodeMode::Bits64 && (first & 0xf0) == 0x40;
+    const bool prefix = (first & 0xe7) == 0x26 || (first >= 0x64 && first <= 0x67) ||
+                        first == 0xf2 || first == 0xf3;
+    return prefix || (rex && ((bytes[1] & 0xf0) == 0x70 || bytes[1] >= 0xe0 || bytes[1] == 0x0f)) ||
+           (first & 0xf0) == 0x70 || (first >= 0xe0 && first <= 0xeb);
+  }
+
   // All jumps to where we are. False if they are not known.
   bool add_jumps() noexcept {
     if (++sweeps_ > kMaxSweeps || code_.has_indirect_jumps()) return false;
     Instruction in;
-    for (uint64_t at = code_.range().begin; code_.decode(at, in); at += in.length) {
+    for (uint64_t at = code_.range().begin; at < code_.range().end; ++at) {
+      if (!code_.begins(at) || !may_be_jump(at) || !code_.decode(at, in)) continue;
       const bool jumps = in.op == Op::Jcc || in.op == Op::Jmp || in.op == Op::Loop;
       if (!jumps || in.target != at_) continue;
       if (in.op == Op::Loop || way_count_ == kMaxWays) return false;
