@@ -16,6 +16,7 @@ set(KEBOUND_TRAP_SOURCES
   x86/bound_decode.cc
   x86/bound_evaluate.cc
   x86/called_check.cc
+  x86/callee.cc
   x86/check_recovery.cc
   x86/check_copies.cc
   x86/check_judgement.cc
@@ -30,6 +31,7 @@ set(KEBOUND_TRAP_SOURCES
   x86/flow_relation.cc
   x86/flow_stores.cc
   x86/function_code.cc
+  x86/index_again.cc
   x86/index_chain.cc
   x86/index_proof.cc
   x86/address_sum.cc

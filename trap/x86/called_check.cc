@@ -24,10 +24,11 @@ struct Held {
 class CalledCheck {
  public:
   CalledCheck(const RecoverySource& source, const Registers& registers, RecoveryRoom& room,
-              BoundEvent& event) noexcept
+              const Corrections& corrections, BoundEvent& event) noexcept
       : source_(source),
         registers_(truncated(registers, source.mode)),
         room_(room),
+        corrections_(corrections),
         event_(event),
         flow_(room.code, source, room.check.flow) {}
 
@@ -96,7 +97,8 @@ class CalledCheck {
   [[nodiscard]] bool is_contradicted(const TrapEdge& edge) const noexcept {
     TrapEdge to_call = edge;
     to_call.memory_written = true;
-    return to_call.compare != 0 && !is_feasible(to_call, room_.code, source_, registers_);
+    return to_call.compare != 0 &&
+           !is_feasible(to_call, room_.code, source_, registers_, corrections_);
   }
 
   // Whoever comes to `edge` has passed the check `before`, which would not have failed then: there
@@ -245,6 +247,7 @@ class CalledCheck {
   const RecoverySource& source_;
   const Registers registers_;
   RecoveryRoom& room_;
+  const Corrections& corrections_;
   BoundEvent& event_;
   FlowAnalysis flow_;
   FlowState at_call_;
@@ -256,7 +259,7 @@ bool recover_called_check(const RecoverySource& source, const Registers& at_call
                           RecoveryCache& cache, BoundEvent& event) noexcept {
   RoomLease lease(cache);
   RecoveryRoom* const room = lease.get();
-  return room != nullptr && CalledCheck(source, at_call, *room, event).run();
+  return room != nullptr && CalledCheck(source, at_call, *room, cache.corrections, event).run();
 }
 
 }  // namespace kebound::x86

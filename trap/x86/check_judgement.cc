@@ -22,6 +22,15 @@ bool is_unoptimized(Place operand, const IndexCopies& copies, const IndexUses& u
   return true;
 }
 
+// jae 1f; jmp 2f; 1: the trap. Whoever optimizes inverts the condition and has no jump.
+bool jumps_over_a_jump(const TrapEdge& edge, const FunctionCode& code) noexcept {
+  Instruction branch;
+  Instruction jump;
+  if (!code.decode(edge.branch, branch) || branch.op != Op::Jcc) return false;
+  const uint64_t next = edge.branch + branch.length;
+  return code.decode(next, jump) && jump.op == Op::Jmp && branch.target == next + jump.length;
+}
+
 // A place that has `value`, all of it, and keeps it until the trap.
 bool find_quotient(ValueId value, uint32_t written, unsigned bits, const FlowState& state,
                    const SlotTable& slots, CheckSite& site, Place& found) noexcept {
@@ -301,7 +310,8 @@ void judge_check(const CheckView& view, const RecoverySource& source, FlowAnalys
   const bool is_ud1 = trap == Op::Ud1;
   const NumberRange number = judge_range(view, signs, trap, flow, ranged, site);
   const SlotTable& slots = flow.room().slots;
-  site.unoptimized = is_unoptimized(view.operand, view.copies, uses, slots);
+  site.unoptimized = is_unoptimized(view.operand, view.copies, uses, slots) ||
+                     jumps_over_a_jump(view.edge, flow.code());
   judge_arrays(view, source, flow, site);
   judge_by_facts(view, source, flow, number, is_ud1, site);
 }

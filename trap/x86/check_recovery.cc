@@ -49,6 +49,16 @@ Confidence confidence_of(const CheckSite& site, const EdgeChoice& choice, bool c
   return agree && most != Confidence::Unknown ? Confidence::Likely : Confidence::Unknown;
 }
 
+// As Corrections has them.
+uint32_t corrected_places(const CheckSite& check) noexcept {
+  uint32_t places = 0;
+  for (unsigned i = 0; i < check.place_count; ++i) {
+    const StaticPlace& place = check.places[i];
+    places |= place.in_memory ? Corrections::kMemory : register_bit(place.reg);
+  }
+  return places;
+}
+
 class Recoverer {
  public:
   Recoverer(const RecoverySource& source, const Registers& registers, RecoveryCache& cache,
@@ -240,7 +250,8 @@ class Recoverer {
 
   void choose(EdgeChoice& choice) noexcept {
     RecoveryRoom* room = (*site_).edge_count > 1 ? lease_.get() : nullptr;
-    choose_edge(*site_, source_, registers_, room != nullptr ? &room->code : nullptr, choice);
+    choose_edge(*site_, source_, registers_, cache_.corrections,
+                room != nullptr ? &room->code : nullptr, choice);
   }
 
   void decide_resumption(const CheckSite& check, const EdgeChoice& choice) noexcept {
@@ -256,6 +267,7 @@ class Recoverer {
       recovery_.place_count = 0;
     } else {
       event_.resumable = true;
+      cache_.corrections.note(check.branch, corrected_places(check));
     }
   }
 

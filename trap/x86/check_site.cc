@@ -49,6 +49,15 @@ Doubt choose_places(const CheckView& view, const FunctionCode& code, const SlotT
   return code.has_indirect_jumps() ? Doubt::CopiesUnknown : Doubt::None;
 }
 
+// An access of an element by the compared number was seen, or by what that was calculated from.
+bool is_proven(const IndexUses& uses, const UseRoom& accesses) noexcept {
+  bool proven = uses.proof >= IndexProof::Structure;
+  for (unsigned i = 0; i < accesses.form_count; ++i) {
+    proven |= accesses.forms[i].proof >= IndexProof::Structure;
+  }
+  return proven;
+}
+
 }  // namespace
 
 uint64_t fingerprint(const uint8_t* bytes, size_t size) noexcept {
@@ -85,7 +94,13 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
   flow.mark_related(copies.value, copies.bits);
   flow.mark_suspect(edge.compare);
   IndexUses uses;
-  const Doubt doubt = IndexUse(flow, room.uses, edge, shape.index_operand).run(state, copies, uses);
+  IndexAgain again;
+  IndexUse use(flow, room.uses, edge, shape.index_operand);
+  Doubt doubt = use.run(state, copies, again, uses);
+  if (doubt == Doubt::None && !is_proven(uses, room.uses)) {
+    find_again(flow, edge, state, copies.value, room.formula, again);
+    if (again.count != 0) doubt = use.run(state, copies, again, uses);
+  }
   const CheckView view = {edge, compare, state, operand, copies, uses, room.uses, doubt};
   judge_check(view, source, flow, site);
   site.resume_doubt = doubt == Doubt::None ? choose_places(view, code, slots, site) : doubt;

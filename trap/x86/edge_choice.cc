@@ -33,7 +33,7 @@ Verdict judge(const TrapEdge& edge, const RecoverySource& source, const Register
 }  // namespace
 
 void choose_edge(const TrapSite& site, const RecoverySource& source, const Registers& registers,
-                 FunctionCode* code, EdgeChoice& choice) noexcept {
+                 const Corrections& corrections, FunctionCode* code, EdgeChoice& choice) noexcept {
   choice = {};
   uint8_t(&left)[kMaxEdges] = choice.left;
   Verdict verdicts[kMaxEdges];
@@ -57,7 +57,8 @@ void choose_edge(const TrapSite& site, const RecoverySource& source, const Regis
       const TrapEdge& edge = site.edges[left[i]];
       const bool loaded = code != nullptr && (code->contains(edge.branch) ||
                                               load_function(edge.branch, source, *code));
-      if (loaded && edge.compare != 0 && !is_feasible(edge, *code, source, registers)) continue;
+      if (loaded && edge.compare != 0 && !is_feasible(edge, *code, source, registers, corrections))
+        continue;
       left[kept] = left[i];
       verdicts[kept] = verdicts[i];
       results[kept++] = results[i];

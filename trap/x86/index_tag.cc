@@ -57,7 +57,7 @@ bool is_extension(const Instruction& in, const IndexTag& source, IndexTag& tag) 
 
 }  // namespace
 
-bool has_index(const IndexTag& tag) noexcept { return (tag.origins & kCopies) != 0; }
+bool has_index(const IndexTag& tag) noexcept { return (tag.origins & (kCopies | kAgain)) != 0; }
 
 bool is_index(const IndexTag& tag) noexcept {
   return has_index(tag) && (tag.origins & (kStale | kSuspect)) == 0 && tag.factor != 0 &&

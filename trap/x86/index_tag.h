@@ -15,6 +15,7 @@ inline constexpr uint16_t kRelated = 1u << kMaxCopies;
 inline constexpr uint16_t kStale = kRelated << 1;  // read from memory by the unchecked index
 inline constexpr uint16_t kSuspect = kStale
                                      << 1;  // perhaps so, by an index that looks like another
+inline constexpr uint16_t kAgain = kSuspect << 1;  // the index, calculated anew (index_again.h)
 
 // Where the content of a place comes from. It is (index * factor + shift) / divisor, where that is
 // known, plus the beginning of an array if kBased.

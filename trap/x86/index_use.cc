@@ -51,8 +51,12 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
   if (all_of(tags, effect.lost) != 0) uses_.lost = true;
   if (effect.barrier && all_of(tags, ~PlaceSet{0}) != 0) uses_.lost = true;
 
+  const uint16_t flags = pending.flags;
+  const bool reads_flags =
+      in.op == Op::Setcc || in.op == Op::Cmov || in.op == Op::Adc || in.op == Op::Sbb;
   if (in.op == Op::Cmp || in.op == Op::Test) {
     pending = {};
+    pending.flags = all_of(tags, effect.value_uses);
     pending.valid = true;
     pending.compare = in;
     for (unsigned i = 0; i < 2; ++i) {
@@ -71,6 +75,7 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
     note_related(effect.value_uses, tags);
     note_passed(before, effect.value_uses, tags);
     if (effect.count != 0 && in.writes_flags) pending = {};
+    if (in.writes_flags) pending.flags = all_of(tags, effect.value_uses);
   }
 
   IndexTag assigned[FlowEffect::kMax];
@@ -93,6 +98,14 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
       // By an address in the same register: an element, which counts as the index where it is used.
       if ((a.loaded & 1) != 0) assigned[i].flags |= IndexTag::kLoaded;
     }
+    // Without optimization clang's second check of an access, of -fsanitize=local-bounds, is made
+    // of setb and or.
+    if (reads_flags && flags != 0) {
+      assigned[i].origins |= flags;
+      assigned[i].factor = 0;
+    }
+    if (in.writes_flags) pending.flags |= assigned[i].origins & kAllButSuspect;
+    if (again_->has(at, a.place)) assigned[i] = {.origins = kAgain, .factor = 1};
   }
   for (PlaceSet rest = effect.clobbered; rest != 0; rest &= rest - 1) {
     tags.of[first_place(rest)] = {};
@@ -130,7 +143,7 @@ void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const
   // known to be the index, it would fail although the index was corrected.
   if (is_check && index == first_block_ && is_ud1_ && (pending.origins & kAllButSuspect) == 0 &&
       begins_with(taken_traps ? in.target : last + in.length, Op::Ud2)) {
-    uses_.rechecked |= kRelated;
+    uses_.rechecked |= pending.flags != 0 ? pending.flags : kRelated;
   }
   BoundShape shape;
   const uint8_t condition = static_cast<uint8_t>(taken_traps ? in.condition : in.condition ^ 1);
@@ -265,7 +278,7 @@ bool IndexUse::seed(const FlowState& at_compare, const IndexCopies& copies) noex
   return true;
 }
 
-Doubt IndexUse::run(const FlowState& at_compare, const IndexCopies& copies,
+Doubt IndexUse::run(const FlowState& at_compare, const IndexCopies& copies, const IndexAgain& again,
                     IndexUses& uses) noexcept {
   const uint16_t count = flow_.room().block_count;
   for (uint16_t i = 0; i < count; ++i) room_.blocks[i] = {};
@@ -279,6 +292,7 @@ Doubt IndexUse::run(const FlowState& at_compare, const IndexCopies& copies,
   room_.displaced_address = false;
   uses_ = {};
   bits_ = copies.bits;
+  again_ = &again;
   if (!seed(at_compare, copies)) return Doubt::CopiesUnknown;
   bool changed = true;
   for (unsigned round = 0; round < kMaxRounds && changed; ++round) {

@@ -8,6 +8,7 @@
 
 #include "trap/x86/check_site.h"
 #include "trap/x86/flow_analysis.h"
+#include "trap/x86/index_again.h"
 #include "trap/x86/index_chain.h"
 #include "trap/x86/index_tag.h"
 
@@ -61,6 +62,7 @@ struct UseRoom {
 struct CheckRoom {
   FlowRoom flow;
   UseRoom uses;
+  IndexFormula formula;
 };
 
 // Sets of copies, as in IndexTag::origins.
@@ -99,9 +101,10 @@ class IndexUse {
   IndexUse(FlowAnalysis& flow, UseRoom& room, const TrapEdge& edge, unsigned index_operand) noexcept
       : flow_(flow), room_(room), edge_(edge), index_operand_(index_operand) {}
 
-  // None, or why the uses are not known. `at_compare`: the values there.
+  // None, or why the uses are not known. `at_compare`: the values there; `again`: results that are
+  // the index, too.
   [[nodiscard]] Doubt run(const FlowState& at_compare, const IndexCopies& copies,
-                          IndexUses& uses) noexcept;
+                          const IndexAgain& again, IndexUses& uses) noexcept;
 
  private:
   struct Pending {
@@ -109,6 +112,7 @@ class IndexUse {
     Instruction compare;
     ValueId ids[2] = {};
     uint16_t origins = 0;
+    uint16_t flags = 0;  // origins of what the flags were made of, by a compare or otherwise
   };
 
   bool seed(const FlowState& at_compare, const IndexCopies& copies) noexcept;
@@ -143,6 +147,7 @@ class IndexUse {
   const TrapEdge& edge_;
   const unsigned index_operand_;
   IndexUses uses_;
+  const IndexAgain* again_ = nullptr;
   uint8_t bits_ = 0;                 // of the index; with fewer it is another number
   uint16_t first_block_ = kNoBlock;  // behind the check
   bool is_ud1_ = false;              // its trap
