@@ -46,4 +46,20 @@ ArrayVerdict judge_by_arrays(const UseRoom& uses, const BoundShape& shape, bool 
   return confirmed ? ArrayVerdict::Confirmed : ArrayVerdict::Unknown;
 }
 
+bool is_step_of_another(const UseRoom& uses, const BoundShape& shape,
+                        const RecoverySource& source) noexcept {
+  if (source.arrays.find == nullptr || shape.limit != BoundShape::Limit::Constant) return false;
+  unsigned asked = 0;
+  bool another = false;
+  for (unsigned i = 0; i < uses.form_count; ++i) {
+    if (!uses.forms[i].in_step || uses.forms[i].proof < IndexProof::Structure) continue;
+    if (asked++ == kMaxArrays) return false;
+    if (judge(uses.forms[i], shape.greatest + 1, source) != ArrayVerdict::Contradicted) {
+      return false;
+    }
+    another = true;
+  }
+  return another;
+}
+
 }  // namespace kebound::x86

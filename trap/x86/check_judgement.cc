@@ -59,7 +59,7 @@ bool judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
   if (!flow.code().decode_anywhere(leads_to, trap)) trap = {};
   const bool is_ud1 = trap.op == Op::Ud1;
   SisterChecks sisters;
-  find_sisters(flow, edge.compare, trap.op, copies.value, sisters);
+  find_sisters(flow, edge.compare, trap.op, copies.value, view.forms, view.index, sisters);
   const IndexChain& chain = copies.chain;
   const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
   site.computed = chain.count != 0 && chain.sums[chain.count - 1] != 0 && bits == native;
@@ -67,7 +67,9 @@ bool judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
   for (unsigned i = 0; i < uses.form_count; ++i) {
     site.merged |= own == nullptr && uses.forms[i].proof >= IndexProof::Structure;
   }
+  site.in_step = uses.in_step;
   if (own != nullptr) {
+    site.by_step = own->in_step && site.proof < IndexProof::Structure;
     if (site.proof < IndexProof::Structure) {
       site.displaced = own->offset != 0;
       site.factor = own->factor;
@@ -193,13 +195,18 @@ void judge_check(const CheckView& view, const RecoverySource& source, FlowAnalys
   judge_range(view, signs, flow, ranged, site);
   const SlotTable& slots = flow.room().slots;
   site.unoptimized = is_unoptimized(view.operand, view.copies, uses, slots);
-  const bool asks = site.range == IndexRange::Known || site.range == IndexRange::Given;
-  if (!is_ud1 || !asks || site.unoptimized || site.divisor != 1 ||
-      site.proof != IndexProof::Element) {
+  site.unfolded = is_limit_unfolded(flow, view.compare, site.shape, view.state);
+  if (site.unoptimized || site.divisor != 1 || site.proof != IndexProof::Element) return;
+  if (!is_ud1) {
+    site.another_array = site.by_step && is_step_of_another(view.accesses, site.shape, source);
     return;
   }
+  const bool asks =
+      site.in_step || site.range == IndexRange::Known || site.range == IndexRange::Given;
+  if (!asks) return;
   // What was calculated before the check may be an element's address, too.
   const bool is_followed = view.use_doubt == Doubt::None && !uses.lost && view.copies.all &&
+                           !view.accesses.more_steps &&
                            ((uses.address | uses.value) & kRelated) == 0;
   const ArrayVerdict verdict = judge_by_arrays(view.accesses, site.shape, is_followed, source);
   site.by_array = verdict == ArrayVerdict::Confirmed;
@@ -224,6 +231,16 @@ Confidence static_confidence(const CheckSite& site, bool clang) noexcept {
   const bool given = site.range == IndexRange::Given && clang && !site.unoptimized;
   const bool ranged =
       given || (site.range != IndexRange::Unknown && site.range != IndexRange::Given);
+  // Of what moves in step with the number, where it begins is not in the code: p runs from table +
+  // 3 for table[k + 3]. A limit that nothing was moved to is one of the number itself.
+  if (site.by_step && site.another_array) return Confidence::Unknown;
+  if (clang && site.in_step && !site.unoptimized && (ranged || site.by_step)) {
+    const bool plain = site.unfolded && site.proof == IndexProof::Element && !site.displaced;
+    if (!plain) return Confidence::Unknown;
+  }
+  if (site.by_step) {
+    return site.proof >= IndexProof::Structure ? Confidence::Likely : Confidence::Unknown;
+  }
   switch (site.proof) {
     case IndexProof::Element:
     case IndexProof::Structure:

@@ -19,7 +19,9 @@ struct CheckView {
   const IndexCopies& copies;
   const IndexUses& uses;
   const UseRoom& accesses;
-  Doubt use_doubt;  // why `uses` may not be all
+  const LinearForms& forms;
+  const LinearForm* index;  // what the compare compares, as a sum; null: not known
+  Doubt use_doubt;          // why `uses` may not be all
 };
 
 // Fills all of `site` that static_confidence() and the values of the index depend on; site.shape is

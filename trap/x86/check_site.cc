@@ -3,6 +3,7 @@
 
 #include "trap/x86/check_copies.h"
 #include "trap/x86/check_judgement.h"
+#include "trap/x86/index_steps.h"
 
 namespace kebound::x86 {
 namespace {
@@ -24,6 +25,8 @@ void take_fingerprint(const FunctionCode& code, CheckSite& site) noexcept {
 Doubt choose_places(const CheckView& view, const FunctionCode& code, const SlotTable& slots,
                     CheckSite& site) noexcept {
   if (site.divisor != 1) return Doubt::DerivedValues;
+  // An address that moves in step with the index would stay where it is.
+  if (view.accesses.in_step && !site.unoptimized) return Doubt::DerivedValues;
   const IndexCopies& copies = view.copies;
   const Instruction& compare = view.compare;
   Doubt doubt = Doubt::None;
@@ -86,7 +89,15 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
   flow.mark_suspect(edge.compare);
   IndexUses uses;
   const Doubt doubt = IndexUse(flow, room.uses, edge, shape.index_operand).run(state, copies, uses);
-  const CheckView view = {edge, compare, state, operand, copies, uses, room.uses, doubt};
+  LinearForms forms(flow, room.loops);
+  forms.find_counters(flow);
+  LinearForm index;
+  const bool is_sum =
+      forms.add(narrowed(state.values[operand], compare.operands[0].bits), 1, index);
+  if (is_sum) note_steps(flow, forms, edge, shape, index, room.uses);
+  const CheckView view = {
+      edge, compare, state, operand, copies, uses, room.uses, forms, is_sum ? &index : nullptr,
+      doubt};
   judge_check(view, source, flow, site);
   site.resume_doubt = doubt == Doubt::None ? choose_places(view, code, slots, site) : doubt;
 }

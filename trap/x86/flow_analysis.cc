@@ -269,6 +269,7 @@ void FlowAnalysis::note_origins(const FlowEffect& effect, const FlowState& befor
       if (a.sources[j] == kNoPlace) continue;
       const Value& source = before.values[a.sources[j]];
       origin.from[j] = source.id;
+      if (source.bits < 32) origin.narrow |= static_cast<uint8_t>(1u << j);
       // A value that is only calculated from `id` is no multiple of it.
       origin.factors[j] = static_cast<int16_t>(source.bits == 0 ? 0 : a.factors[j]);
     }

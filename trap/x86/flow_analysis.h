@@ -40,6 +40,7 @@ struct Origin {
   ValueId from[3] = {};
   int16_t factors[3] = {};
   uint8_t loaded = 0;  // as in Assignment
+  uint8_t narrow = 0;  // bit i: of from[i] there are fewer than 32 bits
   bool more = false;   // than fit
 };
 

@@ -6,19 +6,20 @@
 namespace kebound::x86 {
 namespace {
 
-// 0: not known.
-int32_t accessed_bits(const Instruction& in) noexcept {
+int64_t magnitude(int64_t value) noexcept { return value < 0 ? -value : value; }
+
+}  // namespace
+
+uint8_t accessed_bytes(const Instruction& in) noexcept {
   for (unsigned i = 0; i < in.operand_count; ++i) {
-    if (in.operands[i].kind == OperandKind::Memory) return in.operands[i].bits;
+    if (in.operands[i].kind == OperandKind::Memory) return in.operands[i].bits / 8;
   }
   return 0;
 }
 
-int64_t magnitude(int64_t value) noexcept { return value < 0 ? -value : value; }
-
 IndexProof proof_of(const Instruction& in, int32_t factor) noexcept {
   const int32_t length = factor < 0 ? -factor : factor;
-  const int32_t bytes = accessed_bits(in) / 8;
+  const int32_t bytes = accessed_bytes(in);
   if (bytes == 0) {  // not known; what is no byte is a vector register's element
     return length == 4 || length == 8 ? IndexProof::Element
            : length >= 4              ? IndexProof::Structure
@@ -29,7 +30,24 @@ IndexProof proof_of(const Instruction& in, int32_t factor) noexcept {
                           : IndexProof::Bytes;
 }
 
-}  // namespace
+void add_form(UseRoom& uses, const AccessForm& form) noexcept {
+  for (unsigned i = 0; i < uses.form_count; ++i) {
+    AccessForm& known = uses.forms[i];
+    if (known.constant != form.constant || known.base != form.base || known.factor != form.factor ||
+        known.offset != form.offset || known.in_step != form.in_step ||
+        known.summed != form.summed) {
+      continue;
+    }
+    // The first one, and the one that says most.
+    if (known.proof < form.proof) known = form;
+    return;
+  }
+  if (uses.form_count == UseRoom::kMaxForms) {
+    uses.more_forms = true;
+  } else {
+    uses.forms[uses.form_count++] = form;
+  }
+}
 
 void IndexUse::prove(IndexProof proof, bool displaced, int32_t factor) noexcept {
   const bool better = static_cast<uint8_t>(proof) > static_cast<uint8_t>(uses_.proof) ||
@@ -70,6 +88,9 @@ void IndexUse::note_access(const Instruction& in, const FlowState& before,
   const IndexTag& base = has_base ? tags.of[memory.base & 15] : none;
   const IndexTag& index = indexed ? tags.of[memory.index & 15] : none;
   note_form(in, before, base, index);
+  if (has_index(base) || has_index(index) || is_linear(base) || is_linear(index)) {
+    room_.followed[number_ / 64] |= uint64_t{1} << (number_ % 64);
+  }
   const bool displaced = memory.displacement != 0 && !memory.rip_relative;
   int32_t factor = 0;
   if (is_index(index) && !has_index(base)) {
@@ -113,7 +134,7 @@ void IndexUse::note_form(const Instruction& in, const FlowState& before, const I
   form.factor = static_cast<int32_t>(factor / tag.divisor);
   form.offset = shift / tag.divisor + memory.displacement;
   form.proof = proof_of(in, form.factor);
-  form.bytes = static_cast<uint8_t>(accessed_bits(in) / 8);
+  form.bytes = accessed_bytes(in);
   form.access = at_;
   if (other == kNoRegister) {
     if (!is_address(memory.displacement)) return;  // by a number alone: a pointer
@@ -124,21 +145,7 @@ void IndexUse::note_form(const Instruction& in, const FlowState& before, const I
     if (id == kAnonymous || before.values[other & 15].bits == 0) return;
     form.constant = constant_value(flow_, id, form.base);
   }
-  for (unsigned i = 0; i < room_.form_count; ++i) {
-    AccessForm& known = room_.forms[i];
-    if (known.constant != form.constant || known.base != form.base || known.factor != form.factor ||
-        known.offset != form.offset) {
-      continue;
-    }
-    // The first one, and the one that says most.
-    if (known.proof < form.proof) known = form;
-    return;
-  }
-  if (room_.form_count == UseRoom::kMaxForms) {
-    room_.more_forms = true;
-  } else {
-    room_.forms[room_.form_count++] = form;
-  }
+  add_form(room_, form);
 }
 
 // The form of the access that the check guards, where those that there are can be told apart:

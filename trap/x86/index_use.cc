@@ -182,6 +182,7 @@ bool IndexUse::block(uint16_t index, bool& changed) noexcept {
   for (uint64_t at = block.begin; at < block.end; at += in.length) {
     if (!flow_.code().decode(at, in)) return false;
     const FlowState before = state;
+    number_ = number;
     flow_.step(in, number++, state, effect);
     instruction(in, at, before, effect, tags, pending);
     if (effect.calls) {
@@ -243,7 +244,8 @@ bool IndexUse::seed(const FlowState& at_compare, const IndexCopies& copies) noex
     const FlowState before = state;
     // Numbers only name what is defined here; the analysis' own were given to these instructions
     // already, in the same order.
-    flow_.step(in, flow_.number_of(at), state, effect);
+    number_ = flow_.number_of(at);
+    flow_.step(in, number_, state, effect);
     if (at != edge_.compare) instruction(in, at, before, effect, tags, pending);
   }
   if (!flow_.code().decode(edge_.branch, in) || in.op != Op::Jcc) return false;
@@ -266,6 +268,9 @@ Doubt IndexUse::run(const FlowState& at_compare, const IndexCopies& copies,
   room_.form_count = 0;
   room_.makes_address = false;
   room_.displaced_address = false;
+  room_.in_step = false;
+  room_.more_steps = false;
+  for (uint64_t& word : room_.followed) word = 0;
   uses_ = {};
   bits_ = copies.bits;
   if (!seed(at_compare, copies)) return Doubt::CopiesUnknown;

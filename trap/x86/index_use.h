@@ -10,6 +10,7 @@
 #include "trap/x86/flow_analysis.h"
 #include "trap/x86/index_chain.h"
 #include "trap/x86/index_tag.h"
+#include "trap/x86/linear_form.h"
 
 namespace kebound::x86 {
 
@@ -24,6 +25,11 @@ struct AccessForm {
   int32_t factor = 0;
   int64_t offset = 0;
   uint64_t access = 0;  // the instruction
+  // The address is not calculated from the index, but moves in step with it (index_steps.h): what
+  // is added to the index before it addresses memory may be in `base`.
+  bool in_step = false;
+  // In step, and the base is a sum of several values; `base` only tells it from other bases.
+  bool summed = false;
 };
 
 struct UseRoom {
@@ -32,15 +38,20 @@ struct UseRoom {
   IndexTags exceptional;
   // How the accesses behind the check depend on the index, one of each kind.
   bool more_forms = false;         // or some that are not known
+  bool in_step = false;            // or move in step with it, without having been made from it
+  bool more_steps = false;         // and it is not known which element that is
   bool displaced_address = false;  // with a displacement, of an element that was not seen
   bool makes_address = false;      // of what was made of the index and something unrelated
   uint8_t form_count = 0;
   AccessForm forms[kMaxForms];
+  // Instructions whose address was made from the index, a bit for each.
+  uint64_t followed[kMaxFlowInstructions / 64];
 };
 
 struct CheckRoom {
   FlowRoom flow;
   UseRoom uses;
+  LoopRoom loops;
 };
 
 // Sets of copies, as in IndexTag::origins.
@@ -58,6 +69,13 @@ struct IndexUses {
   bool read_unsigned = false;  // zero-extended
   bool read_signed = false;    // sign-extended
 };
+
+// How sure an access of what is `factor` bytes further with each index makes it that it is one.
+[[nodiscard]] IndexProof proof_of(const Instruction& in, int32_t factor) noexcept;
+// Bytes that are accessed; 0: not known.
+[[nodiscard]] uint8_t accessed_bytes(const Instruction& in) noexcept;
+// Notes a form, unless it is there.
+void add_form(UseRoom& uses, const AccessForm& form) noexcept;
 
 // The access that is the check's own, of at least the quality `least`; null where it is not known
 // which one that is.
@@ -121,6 +139,7 @@ class IndexUse {
   uint16_t first_block_ = kNoBlock;  // behind the check
   bool is_ud1_ = false;              // its trap
   uint64_t at_ = 0;                  // the instruction that is looked at
+  uint16_t number_ = 0;              // of it
 };
 
 }  // namespace kebound::x86
