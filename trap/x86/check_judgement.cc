@@ -43,23 +43,15 @@ bool find_quotient(ValueId value, uint32_t written, unsigned bits, const FlowSta
 }
 
 // What the accesses behind the check say, beyond what they say of the compared number alone.
-// True if the check's trap is a ud1.
-bool judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
+void judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
                     Place& ranged) noexcept {
   const TrapEdge& edge = view.edge;
-  const UseRoom& uses = view.accesses;
+  UseRoom& uses = view.accesses;
   const IndexCopies& copies = view.copies;
   const FlowState& state = view.state;
   const unsigned bits = view.compare.operands[0].bits;
-  Instruction branch;
-  Instruction trap;
-  if (!flow.code().decode(edge.branch, branch)) return false;
-  const uint64_t leads_to =
-      edge.condition == branch.condition ? branch.target : edge.branch + branch.length;
-  if (!flow.code().decode_anywhere(leads_to, trap)) trap = {};
-  const bool is_ud1 = trap.op == Op::Ud1;
-  SisterChecks sisters;
-  find_sisters(flow, edge.compare, trap.op, copies.value, view.forms, view.index, sisters);
+  const bool is_ud1 = view.trap == Op::Ud1;
+  const SisterChecks& sisters = view.sisters;
   const IndexChain& chain = copies.chain;
   const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
   site.computed = chain.count != 0 && chain.sums[chain.count - 1] != 0 && bits == native;
@@ -76,18 +68,19 @@ bool judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
     }
     if (site.proof < own->proof) site.proof = own->proof;
     site.access = own->access;
-    return is_ud1;
+    leave_out_sisters(uses, sisters, *own);
+    site.in_step = uses.more_steps;
+    for (unsigned i = 0; i < uses.form_count; ++i) site.in_step |= uses.forms[i].in_step;
+    return;
   }
   // clang's -fsanitize=local-bounds compares the offset in bytes.
   own = own_form(uses, sisters, IndexProof::Bytes);
-  if (is_ud1 || site.merged || own == nullptr || own->factor != 1 || own->bytes < 2) {
-    return is_ud1;
-  }
+  if (is_ud1 || site.merged || own == nullptr || own->factor != 1 || own->bytes < 2) return;
   for (unsigned i = 0; i < chain.count; ++i) {
     if (chain.factors[i] != own->bytes || chain.sums[i] != 0) continue;
     if (!find_quotient(chain.values[i], edge.written, bits, state, flow.room().slots, site,
                        ranged)) {
-      return is_ud1;
+      return;
     }
     site.divisor = own->bytes;
     site.proof = IndexProof::Element;
@@ -96,7 +89,6 @@ bool judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
     site.factor = own->bytes;
     break;
   }
-  return is_ud1;
 }
 
 // To fold k + 3 < m + 3, or 2 * k < 2 * m, into k < m, a compiler must know that m leaves room for
@@ -191,13 +183,13 @@ void judge_check(const CheckView& view, const RecoverySource& source, FlowAnalys
   site.factor = uses.factor;
   const Signs signs = read_width(view, site);
   Place ranged = view.operand;
-  const bool is_ud1 = judge_accesses(view, flow, site, ranged);
+  judge_accesses(view, flow, site, ranged);
   judge_range(view, signs, flow, ranged, site);
   const SlotTable& slots = flow.room().slots;
   site.unoptimized = is_unoptimized(view.operand, view.copies, uses, slots);
   site.unfolded = is_limit_unfolded(flow, view.compare, site.shape, view.state);
   if (site.unoptimized || site.divisor != 1 || site.proof != IndexProof::Element) return;
-  if (!is_ud1) {
+  if (view.trap != Op::Ud1) {
     site.another_array = site.by_step && is_step_of_another(view.accesses, site.shape, source);
     return;
   }

@@ -18,10 +18,10 @@ struct CheckView {
   Place operand;           // the compared one
   const IndexCopies& copies;
   const IndexUses& uses;
-  const UseRoom& accesses;
-  const LinearForms& forms;
-  const LinearForm* index;  // what the compare compares, as a sum; null: not known
-  Doubt use_doubt;          // why `uses` may not be all
+  UseRoom& accesses;
+  Op trap;  // what its trap is
+  const SisterChecks& sisters;
+  Doubt use_doubt;  // why `uses` may not be all
 };
 
 // Fills all of `site` that static_confidence() and the values of the index depend on; site.shape is

@@ -20,6 +20,16 @@ void take_fingerprint(const FunctionCode& code, CheckSite& site) noexcept {
   site.fingerprint = fingerprint(bytes, site.fingerprint_size);
 }
 
+// The instruction that the branch of a check leads to.
+Op trap_of(const TrapEdge& edge, const FunctionCode& code) noexcept {
+  Instruction branch;
+  Instruction trap;
+  if (!code.decode(edge.branch, branch)) return Op::Other;
+  const uint64_t leads_to =
+      edge.condition == branch.condition ? branch.target : edge.branch + branch.length;
+  return code.decode_anywhere(leads_to, trap) ? trap.op : Op::Other;
+}
+
 // Which places are to be corrected, and whether the compare can be executed again then. None, or
 // why not.
 Doubt choose_places(const CheckView& view, const FunctionCode& code, const SlotTable& slots,
@@ -92,12 +102,14 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
   LinearForms forms(flow, room.loops);
   forms.find_counters(flow);
   LinearForm index;
-  const bool is_sum =
-      forms.add(narrowed(state.values[operand], compare.operands[0].bits), 1, index);
-  if (is_sum) note_steps(flow, forms, edge, shape, index, room.uses);
-  const CheckView view = {
-      edge, compare, state, operand, copies, uses, room.uses, forms, is_sum ? &index : nullptr,
-      doubt};
+  const Value compared = narrowed(state.values[operand], compare.operands[0].bits);
+  const bool is_sum = forms.add(compared, 1, index);
+  const Op trap = trap_of(edge, code);
+  SisterChecks sisters;
+  find_sisters(flow, edge.compare, trap, copies.value, forms, is_sum ? &index : nullptr, sisters);
+  if (is_sum) note_steps(flow, forms, edge, shape, index, sisters, room.uses);
+  const CheckView view = {edge, compare,   state, operand, copies,
+                          uses, room.uses, trap,  sisters, doubt};
   judge_check(view, source, flow, site);
   site.resume_doubt = doubt == Doubt::None ? choose_places(view, code, slots, site) : doubt;
 }

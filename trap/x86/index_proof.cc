@@ -170,6 +170,21 @@ const AccessForm* own_form(const UseRoom& uses, const SisterChecks& sisters,
   return nullptr;
 }
 
+void leave_out_sisters(UseRoom& uses, const SisterChecks& sisters, AccessForm own) noexcept {
+  unsigned kept = 0;
+  for (unsigned i = 0; i < uses.form_count; ++i) {
+    const AccessForm& form = uses.forms[i];
+    int64_t distance = form.offset - own.offset;
+    if (own.constant && form.constant) distance += static_cast<int64_t>(form.base - own.base);
+    const bool same_base = form.constant == own.constant && (own.constant || form.base == own.base);
+    const bool left_out = form.in_step && same_base && form.factor == own.factor && distance != 0 &&
+                          distance % own.factor == 0 && sisters.all &&
+                          sisters.has(distance / own.factor);
+    if (!left_out) uses.forms[kept++] = form;
+  }
+  uses.form_count = static_cast<uint8_t>(kept);
+}
+
 // `sum`: what an instruction adds up, the index and something unrelated: an address.
 void IndexUse::note_address(const Instruction& in, const IndexTag& sum) noexcept {
   const unsigned native = flow_.code().mode() == CodeMode::Bits64 ? 64 : 32;

@@ -82,6 +82,10 @@ void add_form(UseRoom& uses, const AccessForm& form) noexcept;
 [[nodiscard]] const AccessForm* own_form(const UseRoom& uses, const SisterChecks& sisters,
                                          IndexProof least) noexcept;
 
+// Takes from `uses` what moves in step with the index and is the matter of a sister, if `own` is
+// the check's own.
+void leave_out_sisters(UseRoom& uses, const SisterChecks& sisters, AccessForm own) noexcept;
+
 // The index at the compare, and its copies there; the first is the compared operand.
 struct IndexCopies {
   ValueId value = kAnonymous;
