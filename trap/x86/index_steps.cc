@@ -55,10 +55,11 @@ class StepFinder {
     const unsigned native = flow_.code().mode() == CodeMode::Bits64 ? 64 : 32;
     form.offset = sign_extend(rest.constant, native);
     if (rest.count == 0) {
+      const bool is_place = is_address(form.offset);
       form.constant = true;
       form.base = rest.constant & width_mask(native);
       form.offset = 0;
-      return is_address(static_cast<int64_t>(form.base)) ? Step::Known : Step::Unrelated;
+      return is_place ? Step::Known : Step::Unrelated;
     }
     if (rest.count == 1 && rest.factors[0] == 1) {
       form.base = rest.atoms[0];
