@@ -193,8 +193,8 @@ void judge_check(const CheckView& view, const RecoverySource& source, FlowAnalys
     site.another_array = site.by_step && is_step_of_another(view.accesses, site.shape, source);
     return;
   }
-  const bool asks =
-      site.in_step || site.range == IndexRange::Known || site.range == IndexRange::Given;
+  const bool asks = site.in_step || site.shape.equal || site.range == IndexRange::Known ||
+                    site.range == IndexRange::Given;
   if (!asks) return;
   // What was calculated before the check may be an element's address, too.
   const bool is_followed = view.use_doubt == Doubt::None && !uses.lost && view.copies.all &&
@@ -224,12 +224,14 @@ Confidence static_confidence(const CheckSite& site, bool clang) noexcept {
   const bool ranged =
       given || (site.range != IndexRange::Unknown && site.range != IndexRange::Given);
   // Of what moves in step with the number, where it begins is not in the code: p runs from table +
-  // 3 for table[k + 3]. A limit that nothing was moved to is one of the number itself.
+  // 3 for table[k + 3]. A compiler that asks whether the number is the limit may as well count
+  // something else up to another one. A limit that nothing was moved to is one of the number
+  // itself.
+  const bool is_plain = site.unfolded && site.proof == IndexProof::Element && !site.displaced;
   if (site.by_step && site.another_array) return Confidence::Unknown;
-  if (clang && site.in_step && !site.unoptimized && (ranged || site.by_step)) {
-    const bool plain = site.unfolded && site.proof == IndexProof::Element && !site.displaced;
-    if (!plain) return Confidence::Unknown;
-  }
+  if (site.shape.equal) return is_plain ? Confidence::Likely : Confidence::Unknown;
+  const bool begins_anywhere = site.in_step && !site.unoptimized && (ranged || site.by_step);
+  if (clang && begins_anywhere && !is_plain) return Confidence::Unknown;
   if (site.by_step) {
     return site.proof >= IndexProof::Structure ? Confidence::Likely : Confidence::Unknown;
   }

@@ -61,7 +61,7 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
       const IndexTag& tag = tags.of[place];
       if (!own) {
         pending.origins |= tag.origins;
-      } else if (i == index_operand_ && (tag.flags & IndexTag::kChanged) != 0) {
+      } else if (i == shape_.index_operand && (tag.flags & IndexTag::kChanged) != 0) {
         uses_.returned |= tag.origins;
       }
     }
@@ -129,7 +129,10 @@ void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const
   }
   BoundShape shape;
   const uint8_t condition = static_cast<uint8_t>(taken_traps ? in.condition : in.condition ^ 1);
-  if (!is_check || !pending.valid || !bound_shape(pending.compare, condition, shape)) {
+  const bool own = last == edge_.branch;
+  const bool known = own && shape_.equal;
+  if (known) shape = shape_;
+  if (!is_check || !pending.valid || (!known && !bound_shape(pending.compare, condition, shape))) {
     (is_check ? uses_.rechecked : uses_.value) |= pending.origins;
     if (block.taken != kNoBlock) enter(block.taken, tags, changed);
     if (block.passed != kNoBlock) enter(block.passed, tags, changed);
@@ -137,7 +140,6 @@ void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const
   }
   const uint16_t pass = taken_traps ? block.passed : block.taken;
   if (pass == kNoBlock) return;
-  const bool own = last == edge_.branch;
   // clang's -fsanitize=bounds checks twice, one right behind the other: the accesses are guarded by
   // both.
   const bool companion = is_ud1_ && (pending.origins & kCopies) != 0 &&

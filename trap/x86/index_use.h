@@ -98,8 +98,9 @@ struct IndexCopies {
 
 class IndexUse {
  public:
-  IndexUse(FlowAnalysis& flow, UseRoom& room, const TrapEdge& edge, unsigned index_operand) noexcept
-      : flow_(flow), room_(room), edge_(edge), index_operand_(index_operand) {}
+  IndexUse(FlowAnalysis& flow, UseRoom& room, const TrapEdge& edge,
+           const BoundShape& shape) noexcept
+      : flow_(flow), room_(room), edge_(edge), shape_(shape) {}
 
   // None, or why the uses are not known. `at_compare`: the values there.
   [[nodiscard]] Doubt run(const FlowState& at_compare, const IndexCopies& copies,
@@ -137,7 +138,7 @@ class IndexUse {
   FlowAnalysis& flow_;
   UseRoom& room_;
   const TrapEdge& edge_;
-  const unsigned index_operand_;
+  const BoundShape& shape_;
   IndexUses uses_;
   uint8_t bits_ = 0;                 // of the index; with fewer it is another number
   uint16_t first_block_ = kNoBlock;  // behind the check

@@ -26,6 +26,16 @@ bool is_zeroing(const Instruction& in) noexcept {
 
 }  // namespace
 
+bool LinearForm::counts_up() const noexcept {
+  unsigned loops = 0;
+  for (unsigned i = 0; i < count; ++i) {
+    if ((atoms[i] & kTurns) == 0) continue;
+    if (factors[i] != 1) return false;
+    ++loops;
+  }
+  return loops == 1;
+}
+
 int64_t LinearForm::factor_of(Atom atom) const noexcept {
   for (unsigned i = 0; i < count; ++i) {
     if (atoms[i] == atom) return factors[i];

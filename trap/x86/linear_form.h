@@ -24,6 +24,8 @@ struct LinearForm {
   int64_t factors[kMax] = {};
   uint64_t constant = 0;
 
+  // It counts up by one with each turn of a loop, and changes in no other.
+  [[nodiscard]] bool counts_up() const noexcept;
   [[nodiscard]] int64_t factor_of(Atom atom) const noexcept;
   // Adds factor * `other`. False if that is too much for the room.
   [[nodiscard]] bool add(const LinearForm& other, int64_t factor) noexcept;
