@@ -242,7 +242,11 @@ Confidence static_confidence(const CheckSite& site, bool clang) noexcept {
       if (site.proof == IndexProof::Element && !site.displaced) {
         return site.range == IndexRange::Counted ? Confidence::Likely : Confidence::Certain;
       }
-      if (site.proof == IndexProof::Element && site.computed) return Confidence::Certain;
+      // In a loop, clang may count something else for it and take the constant off again.
+      if (site.proof == IndexProof::Element && site.computed &&
+          !(clang && site.range == IndexRange::Counted)) {
+        return Confidence::Certain;
+      }
       return clang ? Confidence::Unknown : Confidence::Likely;
     case IndexProof::Address:
       return ranged && clang ? Confidence::Unknown : Confidence::Likely;

@@ -148,6 +148,8 @@ class StepFinder {
   // An address that others may use, or that is used in a way that is not followed.
   void passed_on(const Instruction& in, PlaceSet places, const FlowState& state) noexcept {
     if (in.op == Op::Cmp || in.op == Op::Test) return;
+    // The second register of a result is what was left in it, most often.
+    if (in.op == Op::Ret) places &= ~place_bit(Rdx);
     for (; places != 0; places &= places - 1) {
       LinearForm value;
       AccessForm form;
