@@ -42,15 +42,6 @@ bool find_quotient(ValueId value, uint32_t written, unsigned bits, const FlowSta
   return false;
 }
 
-// gcc divides both sides of 2 * k < 10 where k is not negative, as a counter is. An access that
-// says no more than that k may be the index of structures does not say that it is the index.
-bool may_be_multiple(const AccessForm& form) noexcept {
-  if (!form.in_step || form.proof != IndexProof::Structure) return false;
-  const int32_t length = form.factor < 0 ? -form.factor : form.factor;
-  const int32_t times = form.bytes == 0 ? 0 : length / form.bytes;
-  return (times & (times - 1)) == 0 || length % form.bytes != 0;
-}
-
 // What the accesses behind the check say, beyond what they say of the compared number alone.
 void judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
                     Place& ranged) noexcept {
@@ -69,7 +60,9 @@ void judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
     site.merged |= own == nullptr && uses.forms[i].proof >= IndexProof::Structure;
   }
   site.in_step = uses.in_step;
-  if (own != nullptr && may_be_multiple(*own) && site.proof < IndexProof::Structure) return;
+  // gcc divides both sides of 2 * k < 10 where k is not negative, as a counter is.
+  const bool may_be_multiple = own != nullptr && own->in_step && own->proof != IndexProof::Element;
+  if (may_be_multiple && site.proof < IndexProof::Structure) return;
   if (own != nullptr) {
     site.by_step = own->in_step && site.proof < IndexProof::Structure;
     if (site.proof < IndexProof::Structure) {
@@ -243,7 +236,7 @@ Confidence static_confidence(const CheckSite& site, bool clang) noexcept {
   const bool begins_anywhere = site.in_step && !site.unoptimized && (ranged || site.by_step);
   if (clang && begins_anywhere && !is_plain) return Confidence::Unknown;
   if (site.by_step) {
-    return site.proof >= IndexProof::Structure ? Confidence::Likely : Confidence::Unknown;
+    return site.proof == IndexProof::Element ? Confidence::Likely : Confidence::Unknown;
   }
   switch (site.proof) {
     case IndexProof::Element:

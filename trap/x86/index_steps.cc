@@ -49,7 +49,8 @@ class StepFinder {
     if (!divide(address, index_, factor, rest, related)) {
       return related ? Step::Unknown : Step::Unrelated;
     }
-    if (magnitude(factor) > INT16_MAX) return Step::Unknown;
+    // A variable is the program's; what compilers keep beside another one is in a register.
+    if (magnitude(factor) > INT16_MAX || address.in_memory) return Step::Unknown;
     form.in_step = true;
     form.factor = static_cast<int32_t>(factor);
     const unsigned native = flow_.code().mode() == CodeMode::Bits64 ? 64 : 32;

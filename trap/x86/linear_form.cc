@@ -65,6 +65,7 @@ bool LinearForm::add(Atom atom, int64_t factor) noexcept {
 
 bool LinearForm::add(const LinearForm& other, int64_t factor) noexcept {
   constant += static_cast<uint64_t>(factor) * other.constant;
+  in_memory |= other.in_memory;
   for (unsigned i = 0; i < other.count; ++i) {
     int64_t product = 0;
     if (__builtin_mul_overflow(factor, other.factors[i], &product) ||
@@ -146,6 +147,7 @@ bool LinearForms::taken_apart(LinearForm::Atom atom, LinearForm& out) const noex
     return false;
   }
   if (!counter.returns || counter.step == 0) return true;
+  out.in_memory = flow_.room().phi_place[value - kFirstPhi] >= kFirstSlot;
   // The turns of the loop are the same for what is entered by the same ways.
   return counter.entries == room_.entries[block] &&
          out.add(LinearForm::kTurns | block, counter.step);
@@ -170,6 +172,7 @@ bool LinearForms::add(const Value& value, int64_t factor, LinearForm& form) cons
     }
   }
   leaves.constant = whole.constant;
+  leaves.in_memory = whole.in_memory;
   return form.add(leaves, 1);
 }
 

@@ -20,6 +20,7 @@ struct LinearForm {
   static constexpr Atom kTurns = 0x80000000u;  // plus the block
 
   uint8_t count = 0;
+  bool in_memory = false;  // what counts the turns is a variable on the stack
   Atom atoms[kMax] = {};
   int64_t factors[kMax] = {};
   uint64_t constant = 0;
