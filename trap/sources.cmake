@@ -36,6 +36,7 @@ set(KEBOUND_TRAP_SOURCES
   x86/index_proof.cc
   x86/address_sum.cc
   x86/index_range.cc
+  x86/index_steps.cc
   x86/index_tag.cc
   x86/index_use.cc
   x86/instruction.cc
@@ -46,6 +47,7 @@ set(KEBOUND_TRAP_SOURCES
   x86/instruction_operation_effects.cc
   x86/instruction_operations.cc
   x86/instruction_vector_effects.cc
+  x86/linear_form.cc
   x86/mpx.cc
   x86/resume.cc
   x86/trap_edges.cc

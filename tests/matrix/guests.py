@@ -47,7 +47,7 @@ class Config:
         """For each program what it is linked from: (source, compiler, flags)."""
         optimised = self.level != "O0"
         parts = [("arrays.c", BOUNDS[self.is_clang]), ("objects.c", BOUNDS[self.is_clang]),
-                 ("doubtful.c", BOUNDS[self.is_clang]), ("own.c", "")]
+                 ("doubtful.c", BOUNDS[self.is_clang]), ("stepping.c", BOUNDS[self.is_clang]), ("own.c", "")]
         # FORTIFY and local-bounds are nothing without optimisation.
         if optimised:
             parts.append(("fortified.c", FORTIFY))
@@ -121,7 +121,7 @@ def write_ninja(folder):
     for mode in MODES:
         ninja.compile("guest.c", f"guest-m{mode}.o", "gcc-12", f"{common} -O1 -m{mode}")
         clamped = f"{common} -O1 -m{mode} -DSHAPES_CLAMPED"
-        sources = {"c": ["arrays.c", "objects.c", "doubtful.c", "own.c", "fortified.c", "local.c", "list.c"], "libstdcxx": ["containers.cc"]}
+        sources = {"c": ["arrays.c", "objects.c", "doubtful.c", "stepping.c", "own.c", "fortified.c", "local.c", "list.c"], "libstdcxx": ["containers.cc"]}
         for program, names in sources.items():
             compiler = "gcc-12" if program == "c" else "g++-12"
             more = " -DHAVE_ARRAYS -DHAVE_OBJECTS -DHAVE_OWN -DHAVE_FORTIFIED -DHAVE_LOCAL" if program == "c" else " -std=c++20"
@@ -161,7 +161,7 @@ def lines_of_shapes():
 def groups_of_shapes():
     """The row of the table that each shape belongs to, and its order there: {name: group}."""
     groups = {}
-    for name in ("arrays.c", "objects.c", "doubtful.c", "own.c", "local.c", "containers.cc", "fortified.c"):
+    for name in ("arrays.c", "objects.c", "doubtful.c", "stepping.c", "own.c", "local.c", "containers.cc", "fortified.c"):
         with open(os.path.join(SOURCES, name), encoding="utf-8") as file:
             for group, shape in re.findall(r'^ +\{"([^"]+)", "(\w+)",', file.read(), re.MULTILINE):
                 groups[shape] = group

@@ -107,6 +107,20 @@ ArrayVerdict judge(const Place0& place, unsigned bytes, uint64_t limit,
   return is_nearly || nest.more_within != 0 ? ArrayVerdict::Unknown : ArrayVerdict::Contradicted;
 }
 
+// What moves in step with the number.
+ArrayVerdict judge_step(const AccessForm& form, uint64_t limit,
+                        const RecoverySource& source) noexcept {
+  Place0 place;
+  ArrayNest nest;
+  if (!form.constant || form.bytes == 0 || form.factor <= 0) return ArrayVerdict::Unknown;
+  const unsigned native = source.mode == CodeMode::Bits64 ? 64 : 32;
+  place.begin = (form.base + static_cast<uint64_t>(form.offset)) & width_mask(native);
+  place.factor = form.factor;
+  if (!source.arrays.find(source.arrays.self, place.begin, nest)) return ArrayVerdict::Unknown;
+  if (nest.count == 0 || nest.count > ArrayNest::kMax) return ArrayVerdict::Unknown;
+  return judge(place, form.bytes, limit, nest);
+}
+
 }  // namespace
 
 ArrayVerdict judge_by_arrays(const UseRoom& uses, const IndexCopies& copies,
@@ -118,7 +132,10 @@ ArrayVerdict judge_by_arrays(const UseRoom& uses, const IndexCopies& copies,
     return ArrayVerdict::Unknown;
   }
   bool accessed = false;
-  bool confirmed = followed && !uses.more_forms && !uses.more_memory && uses.memory_count != 0;
+  bool steps = false;
+  for (unsigned i = 0; i < uses.form_count; ++i) steps |= uses.forms[i].in_step;
+  bool confirmed = followed && !uses.more_forms && !uses.more_memory && !uses.more_steps &&
+                   (uses.memory_count != 0 || steps);
   uint64_t asked = 0;
   ArrayNest nest;
   unsigned questions = 0;
@@ -140,7 +157,32 @@ ArrayVerdict judge_by_arrays(const UseRoom& uses, const IndexCopies& copies,
     accessed |= !uses.memory[i].passed;
     if (!confirmed && questions >= kMaxQuestions) break;
   }
+  for (unsigned i = 0; i < uses.form_count; ++i) {
+    if (!uses.forms[i].in_step) continue;
+    const ArrayVerdict verdict = questions++ < kMaxQuestions
+                                     ? judge_step(uses.forms[i], shape.greatest + 1, source)
+                                     : ArrayVerdict::Unknown;
+    if (verdict == ArrayVerdict::Contradicted) return verdict;
+    confirmed &= verdict == ArrayVerdict::Confirmed;
+    accessed = true;
+  }
   return confirmed && accessed ? ArrayVerdict::Confirmed : ArrayVerdict::Unknown;
+}
+
+bool is_step_of_another(const UseRoom& uses, const BoundShape& shape,
+                        const RecoverySource& source) noexcept {
+  if (source.arrays.find == nullptr || shape.limit != BoundShape::Limit::Constant) return false;
+  unsigned asked = 0;
+  bool another = false;
+  for (unsigned i = 0; i < uses.form_count; ++i) {
+    if (!uses.forms[i].in_step || uses.forms[i].proof < IndexProof::Structure) continue;
+    if (asked++ == kMaxQuestions) return false;
+    if (judge_step(uses.forms[i], shape.greatest + 1, source) != ArrayVerdict::Contradicted) {
+      return false;
+    }
+    another = true;
+  }
+  return another;
 }
 
 }  // namespace kebound::x86

@@ -24,4 +24,9 @@ enum class ArrayVerdict : uint8_t {
                                            const RecoverySource& source,
                                            FlowAnalysis& flow) noexcept;
 
+// Of what moves in step with the number that was compared: all of it that lies at a known place is
+// in arrays of another length or of other elements. For checks that no compiler folds.
+[[nodiscard]] bool is_step_of_another(const UseRoom& uses, const BoundShape& shape,
+                                      const RecoverySource& source) noexcept;
+
 }  // namespace kebound::x86

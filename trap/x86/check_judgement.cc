@@ -52,22 +52,15 @@ bool find_quotient(ValueId value, uint32_t written, unsigned bits, const FlowSta
 }
 
 // What the accesses behind the check say, beyond what they say of the compared number alone.
-// The check's trap.
-Op judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
-                  Place& ranged) noexcept {
+void judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
+                    Place& ranged) noexcept {
   const TrapEdge& edge = view.edge;
-  const UseRoom& uses = view.accesses;
+  UseRoom& uses = view.accesses;
   const IndexCopies& copies = view.copies;
   const FlowState& state = view.state;
   const unsigned bits = view.compare.operands[0].bits;
-  Instruction branch;
-  Instruction trap;
-  if (!flow.code().decode(edge.branch, branch)) return Op::Other;
-  const uint64_t leads_to =
-      edge.condition == branch.condition ? branch.target : edge.branch + branch.length;
-  if (!flow.code().decode_anywhere(leads_to, trap)) trap = {};
-  SisterChecks sisters;
-  find_sisters(flow, edge.compare, trap.op, copies.value, sisters);
+  const bool is_ud1 = view.trap == Op::Ud1;
+  const SisterChecks& sisters = view.sisters;
   const IndexChain& chain = copies.chain;
   const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
   site.computed = chain.count != 0 && chain.sums[chain.count - 1] != 0 && bits == native;
@@ -81,25 +74,31 @@ Op judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
   for (unsigned i = 0; i < uses.form_count; ++i) {
     site.merged |= own == nullptr && uses.forms[i].proof >= IndexProof::Structure;
   }
+  site.in_step = uses.in_step;
+  // gcc divides both sides of 2 * k < 10 where k is not negative, as a counter is.
+  const bool may_be_multiple = own != nullptr && own->in_step && own->proof != IndexProof::Element;
+  if (may_be_multiple && site.proof < IndexProof::Structure) return;
   if (own != nullptr) {
+    site.by_step = own->in_step && site.proof < IndexProof::Structure;
     if (site.proof < IndexProof::Structure) {
       site.displaced = own->offset != 0;
       site.factor = own->factor;
     }
     if (site.proof < own->proof) site.proof = own->proof;
     site.access = own->access;
-    return trap.op;
+    leave_out_sisters(uses, sisters, *own);
+    site.in_step = uses.more_steps;
+    for (unsigned i = 0; i < uses.form_count; ++i) site.in_step |= uses.forms[i].in_step;
+    return;
   }
   // clang's -fsanitize=local-bounds compares the offset in bytes.
   own = own_form(uses, sisters, IndexProof::Bytes);
-  if (trap.op == Op::Ud1 || site.merged || own == nullptr || own->factor != 1 || own->bytes < 2) {
-    return trap.op;
-  }
+  if (is_ud1 || site.merged || own == nullptr || own->factor != 1 || own->bytes < 2) return;
   for (unsigned i = 0; i < chain.count; ++i) {
     if (chain.factors[i] != own->bytes || chain.sums[i] != 0) continue;
     if (!find_quotient(chain.values[i], edge.written, bits, state, flow.room().slots, site,
                        ranged)) {
-      return trap.op;
+      return;
     }
     site.divisor = own->bytes;
     site.proof = IndexProof::Element;
@@ -108,7 +107,6 @@ Op judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
     site.factor = own->bytes;
     break;
   }
-  return trap.op;
 }
 
 // To fold k + 3 < m + 3, or 2 * k < 2 * m, into k < m, a compiler must know that m leaves room for
@@ -211,9 +209,13 @@ NumberRange judge_range(const CheckView& view, const Signs& signs, Op trap, Flow
 void judge_arrays(const CheckView& view, const RecoverySource& source, FlowAnalysis& flow,
                   CheckSite& site) noexcept {
   if (site.unoptimized || site.divisor != 1 || site.proof < IndexProof::Address) return;
+  if (view.trap != Op::Ud1 && site.by_step) {
+    site.another_array = is_step_of_another(view.accesses, site.shape, source);
+    return;
+  }
   // What was calculated before the check may be an element's address, too.
-  const bool is_followed = view.use_doubt == Doubt::None && !view.uses.lost && view.copies.all &&
-                           !view.accesses.related_address;
+  const bool is_followed = !view.accesses.more_steps && view.use_doubt == Doubt::None &&
+                           !view.uses.lost && view.copies.all && !view.accesses.related_address;
   const ArrayVerdict verdict =
       judge_by_arrays(view.accesses, view.copies, site.shape, is_followed, source, flow);
   site.by_array = verdict == ArrayVerdict::Confirmed;
@@ -241,10 +243,21 @@ Confidence confidence_by(const CheckSite& site, bool folds) noexcept {
   if (site.divisor != 1 && (site.merged || site.displaced)) return Confidence::Unknown;
   if (site.another_array && !site.unoptimized) return Confidence::Unknown;
   if (site.by_array) return Confidence::Certain;
+  // Of what moves in step with the number, where it begins is not in the code: p runs from table +
+  // 3 for table[k + 3]. A compiler that asks whether the number is the limit may as well count
+  // something else up to another one. A limit that nothing was moved to is one of the number
+  // itself.
+  const bool is_own_limit = site.unfolded && site.proof == IndexProof::Element && !site.displaced;
+  if (site.shape.equal) return is_own_limit ? Confidence::Likely : Confidence::Unknown;
   // Without optimization nobody has looked at the callers.
   const bool counts = folds || site.proof != IndexProof::Element;
   const bool perhaps = site.range <= kLastPerhaps && counts && !site.unoptimized;
   const bool ranged = site.range != IndexRange::Unknown && (perhaps || site.range > kLastPerhaps);
+  const bool begins_anywhere = site.in_step && !site.unoptimized && (ranged || site.by_step);
+  if (folds && begins_anywhere && !is_own_limit) return Confidence::Unknown;
+  if (site.by_step) {
+    return site.proof == IndexProof::Element ? Confidence::Likely : Confidence::Unknown;
+  }
   const bool plain = site.proof == IndexProof::Element && !site.displaced;
   switch (site.proof) {
     case IndexProof::Element:
@@ -257,7 +270,11 @@ Confidence confidence_by(const CheckSite& site, bool folds) noexcept {
       if (plain) {
         return site.range == IndexRange::Counted ? Confidence::Likely : Confidence::Certain;
       }
-      if (site.proof == IndexProof::Element && site.computed) return Confidence::Certain;
+      // In a loop, clang may count something else for it and take the constant off again.
+      if (site.proof == IndexProof::Element && site.computed &&
+          !(folds && site.range == IndexRange::Counted)) {
+        return Confidence::Certain;
+      }
       return folds || site.proof == IndexProof::Structure ? Confidence::Unknown
                                                           : Confidence::Likely;
     case IndexProof::Address:
@@ -306,12 +323,13 @@ void judge_check(const CheckView& view, const RecoverySource& source, FlowAnalys
   site.only_zero = site.shape.limit == BoundShape::Limit::Constant && site.shape.greatest == 0;
   const Signs signs = read_width(view, site);
   Place ranged = view.operand;
-  const Op trap = judge_accesses(view, flow, site, ranged);
-  const bool is_ud1 = trap == Op::Ud1;
-  const NumberRange number = judge_range(view, signs, trap, flow, ranged, site);
+  judge_accesses(view, flow, site, ranged);
+  const bool is_ud1 = view.trap == Op::Ud1;
+  const NumberRange number = judge_range(view, signs, view.trap, flow, ranged, site);
   const SlotTable& slots = flow.room().slots;
   site.unoptimized = is_unoptimized(view.operand, view.copies, uses, slots) ||
                      jumps_over_a_jump(view.edge, flow.code());
+  site.unfolded = is_limit_unfolded(flow, view.compare, site.shape, view.state);
   judge_arrays(view, source, flow, site);
   judge_by_facts(view, source, flow, number, is_ud1, site);
 }

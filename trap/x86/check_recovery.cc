@@ -200,15 +200,18 @@ class Recoverer {
       event_.ip = edge.compare;
       event_.instruction_length = compare.length;
     }
+    const bool clang = event_.source == BoundSource::ClangTrap;
+    // libc++ is clang's library: its checks are optimized like code.
+    const bool folds = clang || event_.source == BoundSource::LibcxxHardening;
     BoundShape shape;
-    if (!bound_shape(compare, edge.condition, shape)) return unknown(Doubt::NotABoundsCheck);
+    if (!bound_shape(compare, edge.condition, shape) &&
+        !(folds && equal_shape(compare, edge.condition, shape))) {
+      return unknown(Doubt::NotABoundsCheck);
+    }
     if (!find_check(edge, shape)) return false;
     const CheckSite& check = *check_;
     changed_ = !is_still_there(check);
     if (changed_) return false;
-    const bool clang = event_.source == BoundSource::ClangTrap;
-    // libc++ is clang's library: its checks are optimized like code.
-    const bool folds = clang || event_.source == BoundSource::LibcxxHardening;
     const Confidence confidence = confidence_of(check, choice, folds);
     if (confidence == Confidence::Unknown) {
       // Of what number, the compiler has changed.

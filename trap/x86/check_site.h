@@ -72,6 +72,12 @@ struct CheckSite {
   bool only_zero = false;
   // The compared number is a sum with a constant: what could be moved from it to the limit was.
   bool computed = false;
+  // Something is accessed that moves in step with the compared number, by an address that was not
+  // calculated from it: where the array begins is not seen then. `by_step`: nothing else is the
+  // proof.
+  bool in_step = false;
+  bool by_step = false;
+  bool unfolded = false;  // the limit is one that no compiler has moved anything to
   // What the arrays say that are accessed (array_proof.h).
   bool by_array = false;       // the compared number is the index
   bool another_array = false;  // the array that is checked is another one

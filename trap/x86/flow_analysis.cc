@@ -19,6 +19,11 @@ Value common(const Value& a, const Value& b) noexcept {
   return value;
 }
 
+// Of rsp where ways come together on which it has moved differently.
+uint16_t joined_generation(uint16_t block) noexcept {
+  return static_cast<uint16_t>(0x8000u | block);
+}
+
 }  // namespace
 
 bool FlowAnalysis::is_trap(uint64_t address) const noexcept {
@@ -70,11 +75,51 @@ bool FlowAnalysis::make_blocks() noexcept {
     }
     room_.blocks[room_.block_count - 1].end = at + instruction.length;
     leader = instruction.ends_block;
-    ++number;
+    room_.offsets[number++] = static_cast<uint32_t>(at - code_.range().begin);
   }
+  room_.instruction_count = static_cast<uint16_t>(number);
   room_.defined_end = defined_value(static_cast<uint16_t>(number), 0);
   for (uint16_t i = 0; i < room_.block_count; ++i) connect(room_.blocks[i], i);
+  put_in_order();
   return true;
+}
+
+// Reverse postorder of a search in depth from the function's beginning and from where it is entered
+// otherwise. Blocks that nothing leads to come last.
+void FlowAnalysis::put_in_order() noexcept {
+  const uint16_t count = room_.block_count;
+  uint16_t* const stack = room_.phi_block;  // nothing is in it yet
+  static_assert(kMaxPhis >= kMaxFlowBlocks);
+  uint8_t* const seen = room_.entered;
+  for (unsigned i = 0; i < count; ++i) seen[i] = 0;
+  unsigned free = count;
+  const auto search = [&](uint16_t root) {
+    unsigned depth = 0;
+    if (seen[root] != 0) return;
+    seen[root] = 1;
+    stack[depth++] = root;
+    while (depth != 0) {
+      const uint16_t top = stack[depth - 1];
+      const FlowBlock& block = room_.blocks[top];
+      if (seen[top] == 3) {
+        room_.order[--free] = top;
+        --depth;
+        continue;
+      }
+      const uint16_t next = seen[top]++ == 1 ? block.taken : block.passed;
+      if (next == kNoBlock || seen[next] != 0) continue;
+      seen[next] = 1;
+      stack[depth++] = next;
+    }
+  };
+  // What is put in first comes last.
+  for (unsigned i = count; i-- > 1;) {
+    if (room_.blocks[i].unknown_entry) search(static_cast<uint16_t>(i));
+  }
+  search(0);
+  for (unsigned i = count; i-- > 1;) {
+    if (seen[i] == 0) search(static_cast<uint16_t>(i));
+  }
 }
 
 void FlowAnalysis::connect(FlowBlock& block, uint16_t index) noexcept {
@@ -141,16 +186,47 @@ void FlowAnalysis::add_origin(ValueId value, ValueId from) noexcept {
   origin.more = true;
 }
 
+// What this round finds first at a block's beginning takes the place of what an earlier one found:
+// values that have got another name since. Places whose value is joined here stay so.
+void FlowAnalysis::replace(uint16_t block, FlowState& into, const FlowState& from,
+                           bool& changed) noexcept {
+  const bool moved =
+      into.rsp_generation != from.rsp_generation || into.rsp_offset != from.rsp_offset;
+  if (moved && into.rsp_generation != joined_generation(block)) {
+    into.rsp_generation = from.rsp_generation;
+    into.rsp_offset = from.rsp_offset;
+    changed = true;
+  }
+  const unsigned places = kFirstSlot + room_.slots.count;
+  for (unsigned i = 0; i < places; ++i) {
+    Value& value = into.values[i];
+    const Value& other = from.values[i];
+    if (is_own_phi(value.id, block, static_cast<Place>(i))) {
+      add_origin(value.id, other.id);
+      continue;
+    }
+    const Value now = value.id == other.id ? common(value, other) : other;
+    changed |= now != value;
+    value = now;
+  }
+}
+
 // False if the room for values is used up.
 bool FlowAnalysis::merge(uint16_t block, FlowState& into, const FlowState& from,
                          bool& changed) noexcept {
   if (!into.reached) {
     into = from;
     changed = true;
+    if (block < kMaxFlowBlocks) room_.entered[block] = round_;
+    return true;
+  }
+  if (block < kMaxFlowBlocks && room_.entered[block] != round_) {
+    room_.entered[block] = round_;
+    replace(block, into, from, changed);
     return true;
   }
   if (into.rsp_generation != from.rsp_generation || into.rsp_offset != from.rsp_offset) {
-    const uint16_t own = static_cast<uint16_t>(0x8000u | block);
+    const uint16_t own = joined_generation(block);
     if (into.rsp_generation != own || into.rsp_offset != 0) {
       into.rsp_generation = own;
       into.rsp_offset = 0;
@@ -193,6 +269,7 @@ void FlowAnalysis::note_origins(const FlowEffect& effect, const FlowState& befor
       if (a.sources[j] == kNoPlace) continue;
       const Value& source = before.values[a.sources[j]];
       origin.from[j] = source.id;
+      if (source.bits < 32) origin.narrow |= static_cast<uint8_t>(1u << j);
       // A value that is only calculated from `id` is no multiple of it.
       origin.factors[j] = static_cast<int16_t>(source.bits == 0 ? 0 : a.factors[j]);
     }
@@ -259,10 +336,13 @@ void FlowAnalysis::step(const Instruction& instruction, uint16_t number, FlowSta
   state.rsp_offset = effect.rsp_offset;
 }
 
-bool FlowAnalysis::round(bool& changed) noexcept {
+bool FlowAnalysis::round(const FlowState& entry, bool& changed) noexcept {
   Instruction instruction;
   FlowEffect effect;
-  for (uint16_t i = 0; i < room_.block_count; ++i) {
+  for (unsigned i = 0; i < room_.phi_count; ++i) room_.origins[kFirstPhi + i] = {};
+  if (!merge(0, room_.states[0], entry, changed)) return false;
+  for (unsigned n = 0; n < room_.block_count; ++n) {
+    const uint16_t i = room_.order[n];
     const FlowBlock& block = room_.blocks[i];
     if (block.unknown_entry && room_.exceptional.reached &&
         !merge(i, room_.states[i], room_.exceptional, changed)) {
@@ -292,18 +372,20 @@ Doubt FlowAnalysis::run() noexcept {
   room_.slots = {};
   room_.exceptional.reached = false;
   if (!make_blocks()) return Doubt::FunctionTooLarge;
-  for (uint16_t i = 0; i < room_.block_count; ++i) room_.states[i].reached = false;
-  FlowState& entry = room_.states[0];
-  entry = {};
+  for (uint16_t i = 0; i < room_.block_count; ++i) {
+    room_.states[i].reached = false;
+    room_.entered[i] = 0;
+  }
+  FlowState entry;
   entry.reached = true;
   const uint8_t bits = code_.mode() == CodeMode::Bits64 ? 64 : 32;
   for (uint8_t reg = 0; reg < 16; ++reg) {
     entry.values[reg] = {static_cast<ValueId>(kFirstEntry + reg), bits, Rest::Unrelated};
   }
   for (unsigned i = 0; i < room_.defined_end; ++i) room_.origins[i] = {};
-  for (unsigned i = 0; i < kMaxRounds; ++i) {
+  for (round_ = 1; round_ <= kMaxRounds; ++round_) {
     bool changed = false;
-    if (!round(changed)) return Doubt::FunctionTooLarge;
+    if (!round(entry, changed)) return Doubt::FunctionTooLarge;
     if (!changed) return Doubt::None;
   }
   return Doubt::FunctionTooLarge;

@@ -49,6 +49,7 @@ struct Origin {
   ValueId from[3] = {};
   int16_t factors[3] = {};
   uint8_t loaded = 0;  // as in Assignment
+  uint8_t narrow = 0;  // bit i: of from[i] there are fewer than 32 bits
   bool more = false;   // than fit
 };
 
@@ -56,11 +57,15 @@ struct Origin {
 struct FlowRoom {
   uint16_t block_count = 0;
   uint16_t phi_count = 0;
+  uint16_t instruction_count = 0;
   ValueId defined_end = 0;  // behind the last value that an instruction may define
   SlotTable slots;
   FlowState exceptional;  // what an exception may find, by all calls
   FlowBlock blocks[kMaxFlowBlocks];
-  FlowState states[kMaxFlowBlocks];  // at the beginning of each
+  FlowState states[kMaxFlowBlocks];        // at the beginning of each
+  uint16_t order[kMaxFlowBlocks];          // each block behind those that lead to it, but for loops
+  uint8_t entered[kMaxFlowBlocks];         // the last round that came to each
+  uint32_t offsets[kMaxFlowInstructions];  // of the instructions, from the function's beginning
   Origin origins[kMaxValues];
   uint16_t phi_block[kMaxPhis];
   Place phi_place[kMaxPhis];
@@ -127,9 +132,11 @@ class FlowAnalysis {
 
  private:
   bool make_blocks() noexcept;
+  void put_in_order() noexcept;
   void connect(FlowBlock& block, uint16_t index) noexcept;
-  bool round(bool& changed) noexcept;
+  bool round(const FlowState& entry, bool& changed) noexcept;
   bool merge(uint16_t block, FlowState& into, const FlowState& from, bool& changed) noexcept;
+  void replace(uint16_t block, FlowState& into, const FlowState& from, bool& changed) noexcept;
   ValueId phi(uint16_t block, Place place) noexcept;
   bool is_own_phi(ValueId value, uint16_t block, Place place) const noexcept;
   void add_origin(ValueId value, ValueId from) noexcept;
@@ -150,6 +157,7 @@ class FlowAnalysis {
   const FunctionCode& code_;
   const RecoverySource& source_;
   FlowRoom& room_;
+  uint8_t round_ = 0;
   unsigned guards_ = 0;  // how often is_guarded() was asked
   // Functions that were looked at for reads_ip().
   struct Called {

@@ -2,6 +2,7 @@
 #include "trap/x86/index_chain.h"
 
 #include "trap/x86/compare.h"
+#include "trap/x86/linear_form.h"
 
 namespace kebound::x86 {
 namespace {
@@ -141,7 +142,7 @@ bool SisterChecks::has(int64_t sum) const noexcept {
 }
 
 void find_sisters(FlowAnalysis& flow, uint64_t compare, Op trap, ValueId compared,
-                  SisterChecks& out) noexcept {
+                  const LinearForms& forms, const LinearForm* index, SisterChecks& out) noexcept {
   out = {};
   const IndexChain own = index_chain(flow, compared);
   FlowRoom& room = flow.room();
@@ -170,6 +171,12 @@ void find_sisters(FlowAnalysis& flow, uint64_t compare, Op trap, ValueId compare
     // Both are sums of the same value: the values themselves, or what they were calculated from.
     const ValueId other = state.values[place].id;
     const IndexChain chain = index_chain(flow, other);
+    LinearForm distance;
+    const bool is_sum =
+        index != nullptr &&
+        forms.add(narrowed(state.values[place], in.operands[shape.index_operand].bits), 1,
+                  distance) &&
+        distance.add(*index, -1) && distance.count == 0;
     const auto add = [&out](int64_t sum) {
       if (out.has(sum)) return;
       if (out.count == SisterChecks::kMax || !fits(sum, INT32_MIN, INT32_MAX)) {
@@ -180,6 +187,10 @@ void find_sisters(FlowAnalysis& flow, uint64_t compare, Op trap, ValueId compare
     };
     if (other == compared) {
       add(0);
+      continue;
+    }
+    if (is_sum) {
+      add(sign_extend(distance.constant, 32));
       continue;
     }
     const unsigned up = own.find(other);

@@ -6,19 +6,20 @@
 namespace kebound::x86 {
 namespace {
 
-// 0: not known.
-int32_t accessed_bits(const Instruction& in) noexcept {
+int64_t magnitude(int64_t value) noexcept { return value < 0 ? -value : value; }
+
+}  // namespace
+
+uint8_t accessed_bytes(const Instruction& in) noexcept {
   for (unsigned i = 0; i < in.operand_count; ++i) {
-    if (in.operands[i].kind == OperandKind::Memory) return in.operands[i].bits;
+    if (in.operands[i].kind == OperandKind::Memory) return in.operands[i].bits / 8;
   }
   return 0;
 }
 
-int64_t magnitude(int64_t value) noexcept { return value < 0 ? -value : value; }
-
 IndexProof proof_of(const Instruction& in, int32_t factor) noexcept {
   const int32_t length = factor < 0 ? -factor : factor;
-  const int32_t bytes = accessed_bits(in) / 8;
+  const int32_t bytes = accessed_bytes(in);
   if (bytes == 0) {  // not known; what is no byte is a vector register's element
     return length == 4 || length == 8 ? IndexProof::Element
            : length >= 4              ? IndexProof::Structure
@@ -29,7 +30,24 @@ IndexProof proof_of(const Instruction& in, int32_t factor) noexcept {
                           : IndexProof::Bytes;
 }
 
-}  // namespace
+void add_form(UseRoom& uses, const AccessForm& form) noexcept {
+  for (unsigned i = 0; i < uses.form_count; ++i) {
+    AccessForm& known = uses.forms[i];
+    if (known.constant != form.constant || known.base != form.base || known.factor != form.factor ||
+        known.offset != form.offset || known.in_step != form.in_step ||
+        known.summed != form.summed) {
+      continue;
+    }
+    // The first one, and the one that says most.
+    if (known.proof < form.proof) known = form;
+    return;
+  }
+  if (uses.form_count == UseRoom::kMaxForms) {
+    uses.more_forms = true;
+  } else {
+    uses.forms[uses.form_count++] = form;
+  }
+}
 
 void IndexUse::prove(IndexProof proof, bool displaced, int32_t factor) noexcept {
   const bool better = static_cast<uint8_t>(proof) > static_cast<uint8_t>(uses_.proof) ||
@@ -71,6 +89,9 @@ void IndexUse::note_access(const Instruction& in, const FlowState& before,
   const IndexTag& index = indexed ? tags.of[memory.index & 15] : none;
   note_form(in, before, base, index);
   note_memory(in, before, base, index);
+  if (has_index(base) || has_index(index) || is_linear(base) || is_linear(index)) {
+    room_.followed[number_ / 64] |= uint64_t{1} << (number_ % 64);
+  }
   const bool displaced = memory.displacement != 0 && !memory.rip_relative;
   int32_t factor = 0;
   if (is_index(index) && !has_index(base)) {
@@ -119,7 +140,7 @@ void IndexUse::note_memory(const Instruction& in, const FlowState& before, const
   if (operand.base != kNoRegister) memory.base = before.values[operand.base & 15];
   if (operand.index != kNoRegister) memory.index = before.values[operand.index & 15];
   memory.scale = operand.scale;
-  memory.bytes = static_cast<uint8_t>(accessed_bits(in) / 8);
+  memory.bytes = accessed_bytes(in);
   memory.displacement = operand.displacement;
   add_memory(memory);
 }
@@ -181,7 +202,7 @@ void IndexUse::note_form(const Instruction& in, const FlowState& before, const I
   form.factor = static_cast<int32_t>(factor / tag.divisor);
   form.offset = shift / tag.divisor + memory.displacement;
   form.proof = proof_of(in, form.factor);
-  form.bytes = static_cast<uint8_t>(accessed_bits(in) / 8);
+  form.bytes = accessed_bytes(in);
   form.access = at_;
   if (other == kNoRegister) {
     if (!is_address(memory.displacement)) return;  // by a number alone: a pointer
@@ -192,21 +213,7 @@ void IndexUse::note_form(const Instruction& in, const FlowState& before, const I
     if (id == kAnonymous || before.values[other & 15].bits == 0) return;
     form.constant = constant_value(flow_, id, form.base);
   }
-  for (unsigned i = 0; i < room_.form_count; ++i) {
-    AccessForm& known = room_.forms[i];
-    if (known.constant != form.constant || known.base != form.base || known.factor != form.factor ||
-        known.offset != form.offset) {
-      continue;
-    }
-    // The first one, and the one that says most.
-    if (known.proof < form.proof) known = form;
-    return;
-  }
-  if (room_.form_count == UseRoom::kMaxForms) {
-    room_.more_forms = true;
-  } else {
-    room_.forms[room_.form_count++] = form;
-  }
+  add_form(room_, form);
 }
 
 // The form of the access that the check guards, where those that there are can be told apart:
@@ -260,6 +267,21 @@ bool IndexUse::adds_address(const Instruction& in, const FlowState& before) cons
     if (value.bits != 0 && constant_value(flow_, value.id, address)) return true;
   }
   return false;
+}
+
+void leave_out_sisters(UseRoom& uses, const SisterChecks& sisters, AccessForm own) noexcept {
+  unsigned kept = 0;
+  for (unsigned i = 0; i < uses.form_count; ++i) {
+    const AccessForm& form = uses.forms[i];
+    int64_t distance = form.offset - own.offset;
+    if (own.constant && form.constant) distance += static_cast<int64_t>(form.base - own.base);
+    const bool same_base = form.constant == own.constant && (own.constant || form.base == own.base);
+    const bool left_out = form.in_step && same_base && form.factor == own.factor && distance != 0 &&
+                          distance % own.factor == 0 && sisters.all &&
+                          sisters.has(distance / own.factor);
+    if (!left_out) uses.forms[kept++] = form;
+  }
+  uses.form_count = static_cast<uint8_t>(kept);
 }
 
 // `sum`: what an instruction adds up, the index and something unrelated: an address.

@@ -247,7 +247,7 @@ NumberRange index_range(FlowAnalysis& flow, uint64_t compare, Op trap, const Flo
   NumberRange number = by_definition(flow, state.values[operand]);
   // The compare reads it from memory.
   if (number.range == IndexRange::Unknown && operand >= kFirstSlot &&
-      is_fixed(flow, flow.room().slots.slots[operand - kFirstSlot].base, state)) {
+      flow.room().slots.slots[operand - kFirstSlot].base == kNoRegister) {
     number.range = IndexRange::Stored;
   }
   if (number.range > kLastPerhaps || !is_compared_elsewhere(flow, compare, trap)) return number;

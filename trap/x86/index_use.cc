@@ -66,7 +66,7 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
       const IndexTag& tag = tags.of[place];
       if (!own) {
         pending.origins |= tag.origins;
-      } else if (i == index_operand_ && (tag.flags & IndexTag::kChanged) != 0) {
+      } else if (i == shape_.index_operand && (tag.flags & IndexTag::kChanged) != 0) {
         uses_.returned |= tag.origins;
       }
     }
@@ -147,7 +147,10 @@ void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const
   }
   BoundShape shape;
   const uint8_t condition = static_cast<uint8_t>(taken_traps ? in.condition : in.condition ^ 1);
-  if (!is_check || !pending.valid || !bound_shape(pending.compare, condition, shape)) {
+  const bool own = last == edge_.branch;
+  const bool known = own && shape_.equal;
+  if (known) shape = shape_;
+  if (!is_check || !pending.valid || (!known && !bound_shape(pending.compare, condition, shape))) {
     (is_check ? uses_.rechecked : uses_.value) |= pending.origins;
     if (block.taken != kNoBlock) enter(block.taken, tags, changed);
     if (block.passed != kNoBlock) enter(block.passed, tags, changed);
@@ -155,7 +158,6 @@ void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const
   }
   const uint16_t pass = taken_traps ? block.passed : block.taken;
   if (pass == kNoBlock) return;
-  const bool own = last == edge_.branch;
   // clang's -fsanitize=bounds checks twice, one right behind the other: the accesses are guarded by
   // both.
   const bool companion = is_ud1_ && (pending.origins & kCopies) != 0 &&
@@ -200,6 +202,7 @@ bool IndexUse::block(uint16_t index, bool& changed) noexcept {
   for (uint64_t at = block.begin; at < block.end; at += in.length) {
     if (!flow_.code().decode(at, in)) return false;
     const FlowState before = state;
+    number_ = number;
     flow_.step(in, number++, state, effect);
     instruction(in, at, before, effect, tags, pending);
     if (effect.calls) {
@@ -262,7 +265,8 @@ bool IndexUse::seed(const FlowState& at_compare, const IndexCopies& copies) noex
     const FlowState before = state;
     // Numbers only name what is defined here; the analysis' own were given to these instructions
     // already, in the same order.
-    flow_.step(in, flow_.number_of(at), state, effect);
+    number_ = flow_.number_of(at);
+    flow_.step(in, number_, state, effect);
     if (at != edge_.compare) instruction(in, at, before, effect, tags, pending);
   }
   if (!flow_.code().decode(edge_.branch, in) || in.op != Op::Jcc) return false;
@@ -290,6 +294,9 @@ Doubt IndexUse::run(const FlowState& at_compare, const IndexCopies& copies, cons
   room_.related_address = false;
   room_.memory_count = 0;
   room_.displaced_address = false;
+  room_.in_step = false;
+  room_.more_steps = false;
+  for (uint64_t& word : room_.followed) word = 0;
   uses_ = {};
   bits_ = copies.bits;
   again_ = &again;

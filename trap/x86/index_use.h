@@ -11,6 +11,7 @@
 #include "trap/x86/index_again.h"
 #include "trap/x86/index_chain.h"
 #include "trap/x86/index_tag.h"
+#include "trap/x86/linear_form.h"
 
 namespace kebound::x86 {
 
@@ -25,6 +26,11 @@ struct AccessForm {
   int32_t factor = 0;
   int64_t offset = 0;
   uint64_t access = 0;  // the instruction
+  // The address is not calculated from the index, but moves in step with it (index_steps.h): what
+  // is added to the index before it addresses memory may be in `base`.
+  bool in_step = false;
+  // In step, and the base is a sum of several values; `base` only tells it from other bases.
+  bool summed = false;
 };
 
 // Memory that depends on the index, by base + index * scale + displacement: what is accessed, or an
@@ -47,6 +53,8 @@ struct UseRoom {
   // How the accesses behind the check depend on the index, one of each kind.
   bool more_forms = false;         // or some that are not known
   bool unlinear = false;           // those are by what was divided, masked, or the like
+  bool in_step = false;            // or move in step with it, without having been made from it
+  bool more_steps = false;         // and it is not known which element that is
   bool displaced_address = false;  // with a displacement, of an element that was not seen
   uint8_t form_count = 0;
   AccessForm forms[kMaxForms];
@@ -57,12 +65,15 @@ struct UseRoom {
   bool related_address = false;
   uint8_t memory_count = 0;
   IndexedMemory memory[kMaxForms];
+  // Instructions whose address was made from the index, a bit for each.
+  uint64_t followed[kMaxFlowInstructions / 64];
 };
 
 struct CheckRoom {
   FlowRoom flow;
   UseRoom uses;
   IndexFormula formula;
+  LoopRoom loops;
 };
 
 // Sets of copies, as in IndexTag::origins.
@@ -81,10 +92,21 @@ struct IndexUses {
   bool read_signed = false;    // sign-extended
 };
 
+// How sure an access of what is `factor` bytes further with each index makes it that it is one.
+[[nodiscard]] IndexProof proof_of(const Instruction& in, int32_t factor) noexcept;
+// Bytes that are accessed; 0: not known.
+[[nodiscard]] uint8_t accessed_bytes(const Instruction& in) noexcept;
+// Notes a form, unless it is there.
+void add_form(UseRoom& uses, const AccessForm& form) noexcept;
+
 // The access that is the check's own, of at least the quality `least`; null where it is not known
 // which one that is.
 [[nodiscard]] const AccessForm* own_form(const UseRoom& uses, const SisterChecks& sisters,
                                          IndexProof least) noexcept;
+
+// Takes from `uses` what moves in step with the index and is the matter of a sister, if `own` is
+// the check's own.
+void leave_out_sisters(UseRoom& uses, const SisterChecks& sisters, AccessForm own) noexcept;
 
 // The index at the compare, and its copies there; the first is the compared operand.
 struct IndexCopies {
@@ -98,8 +120,9 @@ struct IndexCopies {
 
 class IndexUse {
  public:
-  IndexUse(FlowAnalysis& flow, UseRoom& room, const TrapEdge& edge, unsigned index_operand) noexcept
-      : flow_(flow), room_(room), edge_(edge), index_operand_(index_operand) {}
+  IndexUse(FlowAnalysis& flow, UseRoom& room, const TrapEdge& edge,
+           const BoundShape& shape) noexcept
+      : flow_(flow), room_(room), edge_(edge), shape_(shape) {}
 
   // None, or why the uses are not known. `at_compare`: the values there; `again`: results that are
   // the index, too.
@@ -145,7 +168,7 @@ class IndexUse {
   FlowAnalysis& flow_;
   UseRoom& room_;
   const TrapEdge& edge_;
-  const unsigned index_operand_;
+  const BoundShape& shape_;
   IndexUses uses_;
   const IndexAgain* again_ = nullptr;
   uint8_t bits_ = 0;                 // of the index; with fewer it is another number
@@ -153,6 +176,7 @@ class IndexUse {
   bool is_ud1_ = false;              // its trap
   bool is_bare_ = false;             // a trap that does not say what was checked
   uint64_t at_ = 0;                  // the instruction that is looked at
+  uint16_t number_ = 0;              // of it
 };
 
 }  // namespace kebound::x86
