@@ -13,7 +13,8 @@ namespace {
 // from there, though the compared register still has it.
 bool is_unoptimized(Place operand, const IndexCopies& copies, const IndexUses& uses,
                     const SlotTable& slots) noexcept {
-  if (operand >= kFirstSlot || uses.address == 0) return false;
+  const uint16_t all = static_cast<uint16_t>((1u << copies.count) - 1);
+  if (operand >= kFirstSlot || (uses.address & all) == 0) return false;
   for (unsigned i = 0; i < copies.count; ++i) {
     if ((uses.address >> i & 1) == 0) continue;
     const Place place = copies.places[i];
@@ -65,7 +66,10 @@ void judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
   const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
   site.computed = chain.count != 0 && chain.sums[chain.count - 1] != 0 && bits == native;
   const AccessForm* own = own_form(uses, sisters, IndexProof::Structure);
-  site.unlinear = uses.unlinear;
+  // Or it is what is not followed: many[2 * k], where 2 * k was there before, beside bytes[k + 3].
+  const bool is_plain =
+      own != nullptr && own->proof == IndexProof::Element && own->offset == 0 && !own->in_step;
+  site.unlinear = uses.unlinear || (uses.related_address && !is_plain);
   // An element whose address is passed on may be the one that was checked.
   unsigned passed = 0;
   for (unsigned i = 0; i < uses.memory_count; ++i) passed += uses.memory[i].passed;

@@ -73,7 +73,8 @@ void choose_edge(const TrapSite& site, const RecoverySource& source, const Regis
   choice.left_count = static_cast<uint8_t>(count);
   choice.edge = left[0];
   choice.result = results[0];
-  choice.agree = true;
+  // Where code runs into the trap, or not all ways to it are known, what is left need not be it.
+  choice.agree = site.doubt == Doubt::None;
   for (unsigned i = 0; i < count; ++i) {
     if (verdicts[i] != Verdict::Consistent) choice.agree = false;
     choice.agree &= site.edges[left[i]].condition == site.edges[left[0]].condition;
