@@ -69,7 +69,7 @@ void judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
   // Or it is what is not followed: many[2 * k], where 2 * k was there before, beside bytes[k + 3].
   const bool is_plain =
       own != nullptr && own->proof == IndexProof::Element && own->offset == 0 && !own->in_step;
-  site.unlinear = uses.unlinear || (uses.related_address && !is_plain);
+  site.unlinear = uses.unlinear || (uses.related_access && !is_plain);
   // An element whose address is passed on may be the one that was checked.
   unsigned passed = 0;
   for (unsigned i = 0; i < uses.memory_count; ++i) passed += uses.memory[i].passed;

@@ -184,6 +184,8 @@ void IndexUse::note_form(const Instruction& in, const FlowState& before, const I
         ((has_index(*tag) && tag->factor == 0) || (tag->flags & IndexTag::kUnlinear) != 0);
     room_.more_forms |= unlinear;
     room_.unlinear |= unlinear;
+    room_.related_access |= (tag->origins & kRelated) != 0 &&
+                            (tag->flags & (IndexTag::kLinear | IndexTag::kSpent)) == 0;
   }
   const bool by_index = is_linear(index) && base.origins == 0;
   const bool by_base = is_linear(base) && index.origins == 0 && memory.scale == 1 &&

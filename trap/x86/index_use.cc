@@ -289,6 +289,7 @@ Doubt IndexUse::run(const FlowState& at_compare, const IndexCopies& copies, cons
   room_.exceptional = {};
   room_.more_forms = false;
   room_.unlinear = false;
+  room_.related_access = false;
   room_.form_count = 0;
   room_.more_memory = false;
   room_.related_address = false;

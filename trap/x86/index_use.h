@@ -53,6 +53,7 @@ struct UseRoom {
   // How the accesses behind the check depend on the index, one of each kind.
   bool more_forms = false;         // or some that are not known
   bool unlinear = false;           // those are by what was divided, masked, or the like
+  bool related_access = false;     // by what was calculated from the same number before the check
   bool in_step = false;            // or move in step with it, without having been made from it
   bool more_steps = false;         // and it is not known which element that is
   bool displaced_address = false;  // with a displacement, of an element that was not seen
