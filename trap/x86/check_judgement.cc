@@ -170,7 +170,8 @@ NumberRange judge_range(const CheckView& view, const Signs& signs, FlowAnalysis&
       (is_int || is_limit_unfolded(flow, view.compare, site.shape, view.state))) {
     site.range = IndexRange::Unknown;
   }
-  // What has fewer bits than an int is calculated with as one.
+  // What has less bits than an int is calculated with as one.
+  site.narrow = bits < 32 || number.narrow;
   if (bits < 32 && site.range <= kLastPerhaps) site.range = IndexRange::Known;
   // Of 8 * k no less than 8 is left where only 0 passes, whatever k is.
   const bool only_zero =
@@ -215,7 +216,8 @@ void judge_arrays(const CheckView& view, const RecoverySource& source, bool is_u
 // has k + 3 and 10, or of k with 5 where it has 2 * k. The access shows it, by a displacement or by
 // a factor that is not the size of an element; but so do members of structures. Where the compiler
 // had what it needs for that, it is not known which of both is the case. `folds`: the check is one
-// that is optimized.
+// that is optimized. Others are when instructions are chosen, by gcc: of 2 * k it knows that it
+// does not overflow if k was zero-extended.
 Confidence confidence_by(const CheckSite& site, bool folds) noexcept {
   if (folds && site.merged && !site.unoptimized) return Confidence::Unknown;
   if (site.divisor != 1 && (site.merged || site.displaced)) return Confidence::Unknown;
@@ -231,12 +233,14 @@ Confidence confidence_by(const CheckSite& site, bool folds) noexcept {
       if (site.unoptimized) return Confidence::Certain;
       // The program itself may have said something about the number, without any code.
       if (!ranged) {
-        return site.by_facts && folds && !plain ? Confidence::Likely : Confidence::Certain;
+        const bool doubtful = folds ? site.by_facts : site.range == IndexRange::Widened;
+        return doubtful && !plain ? Confidence::Likely : Confidence::Certain;
       }
       if (plain) {
         return site.range == IndexRange::Counted ? Confidence::Likely : Confidence::Certain;
       }
       if (site.proof == IndexProof::Element && site.computed) return Confidence::Certain;
+      if (site.proof == IndexProof::Structure && site.narrow) return Confidence::Unknown;
       return folds ? Confidence::Unknown : Confidence::Likely;
     case IndexProof::Address:
       return ranged && folds ? Confidence::Unknown : Confidence::Likely;
@@ -296,7 +300,8 @@ Confidence static_confidence(const CheckSite& site, bool clang) noexcept {
 }
 
 bool is_bounds_check(const CheckSite& site, bool clang) noexcept {
-  return confidence_by(site, clang) != Confidence::Unknown;
+  return (site.proof == IndexProof::Structure && site.narrow && !clang) ||
+         confidence_by(site, clang) != Confidence::Unknown;
 }
 
 Doubt static_doubt(const CheckSite& site) noexcept {

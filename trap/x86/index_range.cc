@@ -48,7 +48,9 @@ NumberRange by_definition(FlowAnalysis& flow, Value value) noexcept {
         value.bits < native && (value.rest == Rest::Sign || value.rest == Rest::SignTo32);
     // No sum or multiple of what has less bits overflows.
     const uint8_t least = i == 0 ? uint8_t{32} : static_cast<uint8_t>(native);
-    if (value.rest == Rest::Zero && value.bits < least) return {IndexRange::Known};
+    if (value.rest == Rest::Zero && value.bits < least) {
+      return {IndexRange::Known, kNoRegister, true};
+    }
     if (value.id == kAnonymous) return {};
     if (value.id < kFirstDefined) {
       if (extended) return {};
@@ -71,6 +73,10 @@ NumberRange by_definition(FlowAnalysis& flow, Value value) noexcept {
       case Op::Shl:
       case Op::Imul:
         break;
+      case Op::Movzx:
+      case Op::And:
+      case Op::Shr:
+        return {IndexRange::Known, kNoRegister, true};
       default:
         return {IndexRange::Known};
     }
@@ -139,7 +145,7 @@ NumberRange index_range(FlowAnalysis& flow, uint64_t compare, const FlowState& s
                         Place operand) noexcept {
   const NumberRange number = by_definition(flow, state.values[operand]);
   if (number.range > kLastPerhaps || !is_compared_before(flow, compare)) return number;
-  return {IndexRange::Known};
+  return {IndexRange::Known, kNoRegister, number.narrow};
 }
 
 bool is_unknown_by(const FunctionFacts& facts, const NumberRange& number, unsigned bits) noexcept {
