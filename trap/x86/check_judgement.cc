@@ -42,6 +42,21 @@ bool find_quotient(ValueId value, uint32_t written, unsigned bits, const FlowSta
   return false;
 }
 
+// clang's local-bounds takes one number out of what passes by a second branch to the trap right
+// behind the first: cmp $10,%edx; ja; cmp $2,%cl; je. The limit is not that of the array then.
+bool is_split(const FlowAnalysis& flow, const TrapEdge& edge) noexcept {
+  constexpr unsigned kMost = 3;
+  Instruction in;
+  if (!flow.code().decode(edge.branch, in) || edge.condition != in.condition) return false;
+  const uint64_t trap = in.target;
+  uint64_t at = edge.branch + in.length;
+  for (unsigned i = 0; i < kMost && flow.code().decode(at, in) && in.falls_through; ++i) {
+    if (in.op == Op::Jcc) return in.condition == kEqual && in.target == trap;
+    at += in.length;
+  }
+  return false;
+}
+
 // What the accesses behind the check say, beyond what they say of the compared number alone.
 // True if the check's trap is a ud1.
 bool judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
@@ -58,6 +73,7 @@ bool judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
       edge.condition == branch.condition ? branch.target : edge.branch + branch.length;
   if (!flow.code().decode_anywhere(leads_to, trap)) trap = {};
   const bool is_ud1 = trap.op == Op::Ud1;
+  site.merged |= !is_ud1 && is_split(flow, edge);
   SisterChecks sisters;
   find_sisters(flow, edge.compare, trap.op, copies.value, sisters);
   const IndexChain& chain = copies.chain;
@@ -262,13 +278,18 @@ void judge_by_facts(const CheckView& view, const RecoverySource& source, const F
   site.range = IndexRange::Unknown;
   const bool by_range = perhaps && confidence_by(site, true) != folded;
   site.range = range;
-  const bool by_compiler = !is_ud1 && confidence_by(site, false) != folded;
+  // Of 4 * k + 1 <= 10 nobody can tell from the code that 10 does not pass.
+  const IndexChain& chain = view.copies.chain;
+  const int factor = chain.count != 0 ? chain.factors[chain.count - 1] : 1;
+  const bool is_multiple = site.divisor == 1 && factor != 1 && factor != -1;
+  const bool by_compiler = !is_ud1 && (is_multiple || confidence_by(site, false) != folded);
   FunctionFacts facts;
   if ((!by_range && !by_compiler) || source.facts.find == nullptr ||
       !source.facts.find(source.facts.self, flow.code().range().begin, facts)) {
     return;
   }
   site.folds = !is_ud1 && folds_checks(facts);
+  site.merged |= site.folds && is_multiple;
   const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
   if (perhaps && view.compare.operands[0].bits == native && is_unknown_by(facts, number, native)) {
     site.range = IndexRange::Unknown;
