@@ -52,6 +52,21 @@ bool find_quotient(ValueId value, uint32_t written, unsigned bits, const FlowSta
   return false;
 }
 
+// clang's local-bounds takes one number out of what passes by a second branch to the trap right
+// behind the first: cmp $10,%edx; ja; cmp $2,%cl; je. The limit is not that of the array then.
+bool is_split(const FlowAnalysis& flow, const TrapEdge& edge) noexcept {
+  constexpr unsigned kMost = 3;
+  Instruction in;
+  if (!flow.code().decode(edge.branch, in) || edge.condition != in.condition) return false;
+  const uint64_t trap = in.target;
+  uint64_t at = edge.branch + in.length;
+  for (unsigned i = 0; i < kMost && flow.code().decode(at, in) && in.falls_through; ++i) {
+    if (in.op == Op::Jcc) return in.condition == kEqual && in.target == trap;
+    at += in.length;
+  }
+  return false;
+}
+
 // What the accesses behind the check say, beyond what they say of the compared number alone.
 void judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
                     Place& ranged) noexcept {
@@ -74,7 +89,8 @@ void judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
   unsigned passed = 0;
   for (unsigned i = 0; i < uses.memory_count; ++i) passed += uses.memory[i].passed;
   site.merged = passed > 1 || (passed != 0 && uses.form_count != 0) ||
-                (site.proof == IndexProof::Address && (uses.more_forms || uses.more_memory));
+                (site.proof == IndexProof::Address && (uses.more_forms || uses.more_memory)) ||
+                (!is_ud1 && is_split(flow, edge));
   for (unsigned i = 0; i < uses.form_count; ++i) {
     site.merged |= own == nullptr && uses.forms[i].proof >= IndexProof::Structure;
   }
@@ -269,7 +285,8 @@ Confidence confidence_by(const CheckSite& site, bool folds) noexcept {
       if (site.unoptimized) return Confidence::Certain;
       // The program itself may have said something about the number, without any code.
       if (!ranged) {
-        return site.by_facts && folds && !plain ? Confidence::Likely : Confidence::Certain;
+        const bool doubtful = folds ? site.by_facts : site.range == IndexRange::Widened;
+        return doubtful && !plain ? Confidence::Likely : Confidence::Certain;
       }
       if (plain) {
         return site.range == IndexRange::Counted ? Confidence::Likely : Confidence::Certain;
@@ -301,13 +318,18 @@ void judge_by_facts(const CheckView& view, const RecoverySource& source, const F
   site.range = IndexRange::Unknown;
   const bool by_range = perhaps && confidence_by(site, true) != folded;
   site.range = range;
-  const bool by_compiler = !is_ud1 && confidence_by(site, false) != folded;
+  // Of 4 * k + 1 <= 10 nobody can tell from the code that 10 does not pass.
+  const IndexChain& chain = view.copies.chain;
+  const int factor = chain.count != 0 ? chain.factors[chain.count - 1] : 1;
+  const bool is_multiple = site.divisor == 1 && factor != 1 && factor != -1;
+  const bool by_compiler = !is_ud1 && (is_multiple || confidence_by(site, false) != folded);
   FunctionFacts facts;
   if ((!by_range && !by_compiler) || source.facts.find == nullptr ||
       !source.facts.find(source.facts.self, flow.code().range().begin, facts)) {
     return;
   }
   site.folds = !is_ud1 && folds_checks(facts);
+  site.merged |= site.folds && is_multiple;
   const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
   if (perhaps && view.compare.operands[0].bits == native && is_unknown_by(facts, number, native)) {
     site.range = IndexRange::Unknown;
@@ -343,7 +365,9 @@ Confidence static_confidence(const CheckSite& site, bool clang) noexcept {
 }
 
 bool is_bounds_check(const CheckSite& site, bool clang) noexcept {
-  return confidence_by(site, clang) != Confidence::Unknown;
+  // What is accessed by a multiple of the number, if not by the number.
+  const bool accesses = site.proof >= IndexProof::Structure && !site.another_array;
+  return accesses || confidence_by(site, clang) != Confidence::Unknown;
 }
 
 Doubt static_doubt(const CheckSite& site) noexcept {

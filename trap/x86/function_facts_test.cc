@@ -201,6 +201,26 @@ TEST_F(FactsOfFunctions, AUd2OfAnUnknownIndexIsABoundsFailure) {
   }
 }
 
+// clang's local-bounds: of ten elements the last one that passes is taken out by the second branch,
+// or cannot be a multiple.
+TEST_F(FactsOfFunctions, TheLimitOfAUd2OfClangMayNotBeTheArrays) {
+  // cmp $7,%rdi; ja 1f; cmp $2,%esi; je 1f; mov (%rdx,%rdi,4),%eax; ret; 1: ud2
+  const Code split = {{0x48, 0x83, 0xff, 0x07, 0x77, 0x09, 0x83, 0xfe, 0x02, 0x74, 0x04, 0x8b, 0x04,
+                       0xba, 0xc3, 0x0f, 0x0b},
+                      15};
+  // lea (%rsi,%rsi,2),%rax; cmp $7,%rax; ja 1f; mov (%rdx,%rax,4),%eax; ret; 1: ud2
+  const Code multiple = {{0x48, 0x8d, 0x04, 0x76, 0x48, 0x83, 0xf8, 0x07, 0x77, 0x04, 0x8b, 0x04,
+                          0x82, 0xc3, 0x0f, 0x0b},
+                         14};
+  registers.gpr[Rsi] = 3;
+  for (const Code* const code : {&split, &multiple}) {
+    facts = made_by(Compiler::Gcc, 12);
+    EXPECT_EQ(confidence(*code, 7), Confidence::Certain);
+    facts = made_by(Compiler::Clang, 16);
+    EXPECT_EQ(confidence(*code, 7), Confidence::Unknown);
+  }
+}
+
 // clang's second check of the same access would see the old number.
 TEST_F(FactsOfFunctions, ASecondCheckOfWhatWasReadFromAnArrayForbidsResuming) {
   // mov (%rsi,%rdi,8),%rdx; lea (%rdx,%rdx,1),%rcx; cmp $10,%rcx; jae 1f; shl $3,%rdx;
