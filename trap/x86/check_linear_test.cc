@@ -226,6 +226,19 @@ TEST_F(LinearChecks, WhereTheShiftGivesWhatTheRegisterHasBothMayHaveFailed) {
   EXPECT_NE(event.confidence, Confidence::Certain);
 }
 
+TEST_F(LinearChecks, AHighByteThatWasOverwrittenSaysNothingAboutTheWay) {
+  // movsbl %ah,%eax; lea (%rax,%rax),%edx; cmp $1,%edx; ja 1f; mov (%rcx,%rdx,4),%edx;
+  // sub $16,%eax; cmp $2,%eax; ja 1f; movsbl (%rcx,%rax),%eax; ret; 1: ud2
+  function({0x0f, 0xbe, 0xc4, 0x8d, 0x14, 0x00, 0x83, 0xfa, 0x01, 0x77, 0x10, 0x8b, 0x14, 0x91, 0x83,
+            0xe8, 0x10, 0x83, 0xf8, 0x02, 0x77, 0x05, 0x0f, 0xbe, 0x04, 0x01, 0xc3, 0x0f, 0x0b},
+           27);
+  registers.gpr[Rax] = 16;  // the first check has failed; the second one has the same flags
+  registers.gpr[Rdx] = 32;
+  compared(32, 1, 32);
+  recover();
+  EXPECT_NE(event.confidence, Confidence::Certain);
+}
+
 TEST_F(LinearChecks, ZeroedStorageIsANewCache) {
   void* const storage =
       std::aligned_alloc(alignof(RecoveryCache) < 64 ? 64 : alignof(RecoveryCache),
