@@ -3,10 +3,11 @@
 import dataclasses
 
 # Words for a run, best first. LATER: the index is one that fails, but not the first one of that check, as of a loop of which only the
-# last index was compared. EXPLICIT: the program's own `if (k > 9) __builtin_trap()`, which says so.
+# last index was compared. EXPLICIT: the program's own `if (k > 9) __builtin_trap()`, which says so. LINE: index and limits are right, and
+# the line that debug information has for the compare is another one of the function: the compiler made one compare of several.
 RIGHT, NEAR, EXPLICIT, UNKNOWN, SILENT = "right", "near line", "explicit", "unknown", "silent"
 WRONG, LATER, LINE = "WRONG", "LATER", "LINE"
-BAD = (WRONG, LATER, LINE)
+BAD = (WRONG, LATER)
 
 
 @dataclasses.dataclass
@@ -82,7 +83,8 @@ def judged(event, truth, permissive, lines, source):
     checks = [f for f in truth.failures if not f.is_trap]
     first = {}
     for failure in checks:
-        first.setdefault(failure.site, failure)
+        # Where an index may be equal to the length, the compiler's check fails at the next one.
+        first.setdefault((failure.site, failure.site in permissive and failure.index == failure.length), failure)
     matching = [f for f in first.values() if is_check(event, f, permissive)]
     if not matching:
         if any(f.is_trap and is_check(event, f, ()) for f in truth.failures):
@@ -97,6 +99,25 @@ def judged(event, truth, permissive, lines, source):
     return LINE, f"line {event['line']}, not {sorted({f.line for f in matching})}"
 
 
+def relation(event, truth):
+    """How a wrong claim is made from what is true, as compilers do it: a word for statistics."""
+    index, length = event["index"], event["upper"] + 1
+    checks = [(f.index, f.length) for f in truth.failures if f.length > 0]
+    for i, n in checks:
+        if i == index:
+            return "another limit"
+    for i, n in checks:
+        for c in (2, 3, 4, 5, 6, 8, 9, 10, 12, 16, 24, 32):
+            if index * c == i and length in (-(-n // c), n // c + 1):
+                return "without the factor"
+            if i == index // c and length in (n * c, n * c + c):
+                return "without the quotient"
+    for i, n in checks:
+        if i - index == n - length or i - index == n + 1 - length:
+            return "without the sum"
+    return "something else"
+
+
 def judged_clamp(events, run, truth, is_single):
     """(verdict, why) of a run whose indices kebound corrected."""
     if not events or any(e["disposition"] != "handled" for e in events):
@@ -105,6 +126,8 @@ def judged_clamp(events, run, truth, is_single):
         return UNKNOWN, "an explicit trap, or one that was not taken for a check"
     if run.end != ("exit", 0):
         return WRONG, f"handled, and ended with {run.end[0]} {run.end[1]}"
-    if is_single and run.result != truth.result:
+    # A number that is only out of bounds as an unsigned one is negative to kebound, and the nearest index is another.
+    is_plain = is_single and all(abs(f.index) < 1 << 31 for f in truth.failures)
+    if is_plain and run.result != truth.result:
         return WRONG, f"handled, and gives {run.result}, clamped in its source {truth.result}"
     return RIGHT, None
