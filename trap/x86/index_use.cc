@@ -83,8 +83,9 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
                             a.value.rest != Rest::Unrelated;
       if (a.value.bits < bits_ && !extended) assigned[i].factor = 0;
     }
-    // Loading a slot whose value was not known gives it a name, and nothing else.
-    if (a.kind == Assignment::Kind::Derived && a.sources[0] == a.place && in.op != Op::Lea &&
+    // Loading a slot whose value was not known gives it a name, and nothing else. (movzbl %ah,%eax
+    // is no such load.)
+    if (a.kind == Assignment::Kind::Derived && a.sources[0] == a.place && a.place >= kFirstSlot &&
         (in.op == Op::Mov || in.op == Op::Movzx || in.op == Op::Movsx)) {
       assigned[i] = tags.of[a.place];
     }
