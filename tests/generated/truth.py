@@ -4,9 +4,10 @@ import dataclasses
 
 # Words for a run, best first. LATER: the index is one that fails, but not the first one of that check, as of a loop of which only the
 # last index was compared. EXPLICIT: the program's own `if (k > 9) __builtin_trap()`, which says so. LINE: index and limits are right, and
-# the line that debug information has for the compare is another one of the function: the compiler made one compare of several.
+# the line that debug information has for the compare is another one of the function: the compiler made one compare of several. CHOSEN:
+# "no such check", in a function with ?: in an index; table[k < 3 ? k : k + 6] of three elements is compiled to what table[k] is compiled to.
 RIGHT, NEAR, EXPLICIT, UNKNOWN, SILENT = "right", "near line", "explicit", "unknown", "silent"
-WRONG, LATER, LINE = "WRONG", "LATER", "LINE"
+WRONG, LATER, LINE, CHOSEN = "WRONG", "LATER", "other line", "chosen"
 BAD = (WRONG, LATER)
 
 
@@ -66,7 +67,7 @@ def is_index(event, index):
     if width not in (8, 16, 32, 64) or raw is None:
         return False
     raw = int(raw, 16)
-    return event["index"] == signed(raw, width) and index in (raw, signed(raw, width)) or width == 64 and index % (1 << 64) == raw
+    return event["index"] == signed(raw, width) and (index in (raw, signed(raw, width)) or width == 64 and index % (1 << 64) == raw)
 
 
 def is_check(event, failure, permissive):
@@ -74,7 +75,7 @@ def is_check(event, failure, permissive):
     return failure.length >= 0 and event["lower"] == 0 and event["upper"] in uppers and is_index(event, failure.index)
 
 
-def judged(event, truth, permissive, lines, source):
+def judged(event, truth, permissive, lines, source, has_choice=False):
     """(verdict, why) of the first event of a run. `lines` are those of the shape in `source`."""
     if event is None:
         return SILENT, "no event"
@@ -91,7 +92,7 @@ def judged(event, truth, permissive, lines, source):
             return EXPLICIT, None
         if any(is_check(event, f, permissive) for f in checks):
             return LATER, "an index of a later time"
-        return WRONG, "no such check fails"
+        return CHOSEN if has_choice else WRONG, "no such check fails"
     if event["line"] is None or not event["file"].endswith(source) or event["line"] in {f.line for f in matching}:
         return RIGHT, None
     if event["line_ip"] is not None and event["line"] in lines:
