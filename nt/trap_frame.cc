@@ -7,9 +7,6 @@ namespace {
 
 constexpr uint16_t kUserCs64 = 0x33;
 
-// The flags that an iret to user mode takes from the frame: CF PF AF ZF SF TF DF OF NT RF AC ID.
-constexpr uint64_t kUserFlags = 0x00254DD5;
-
 struct Field {
   ULONG64 KTRAP_FRAME::*member;
   x86::Gpr gpr;
@@ -47,7 +44,7 @@ void apply_trap_frame(const KTRAP_FRAME& frame, x86::Registers& registers) noexc
   const uint64_t mask = registers.cs == kUserCs64 ? ~uint64_t{0} : uint64_t{0xffffffff};
   for (const Field& field : kFields) registers.gpr[field.gpr] = frame.*field.member & mask;
   registers.rip = frame.Rip & mask;
-  registers.rflags = (registers.rflags & ~kUserFlags) | (frame.EFlags & kUserFlags);
+  registers.rflags = (registers.rflags & ~x86::kUserFlags) | (frame.EFlags & x86::kUserFlags);
 }
 
 }  // namespace kebound::nt

@@ -17,6 +17,8 @@ set(KEBOUND_TRAP_SOURCES
   x86/bound_evaluate.cc
   x86/called_check.cc
   x86/check_recovery.cc
+  x86/check_copies.cc
+  x86/check_judgement.cc
   x86/check_site.cc
   x86/check_values.cc
   x86/compare.cc

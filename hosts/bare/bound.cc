@@ -30,7 +30,7 @@ namespace {
 alignas(x86::RecoveryCache) constinit unsigned char g_cache_bytes[sizeof(x86::RecoveryCache)] = {};
 
 x86::RecoveryCache& cache() noexcept {
-  return *reinterpret_cast<x86::RecoveryCache*>(g_cache_bytes);
+  return x86::RecoveryCache::in_zeroed(g_cache_bytes);
 }
 
 void read_registers(const Frame& frame, x86::Registers& out) noexcept {

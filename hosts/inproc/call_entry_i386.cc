@@ -54,8 +54,8 @@ void write_call_registers(const x86::Registers& registers, CallRegisters& saved)
   saved.ebp = static_cast<uint32_t>(registers.gpr[x86::Rbp]);
   saved.esi = static_cast<uint32_t>(registers.gpr[x86::Rsi]);
   saved.edi = static_cast<uint32_t>(registers.gpr[x86::Rdi]);
-  saved.flags =
-      static_cast<uint32_t>((saved.flags & ~kUserFlags) | (registers.rflags & kUserFlags));
+  saved.flags = static_cast<uint32_t>((saved.flags & ~x86::kUserFlags) |
+                                      (registers.rflags & x86::kUserFlags));
   leave_to(saved, static_cast<uint32_t>(registers.gpr[x86::Rsp]),
            static_cast<uint32_t>(registers.rip));
 }

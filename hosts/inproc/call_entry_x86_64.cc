@@ -33,7 +33,7 @@ void read_call_registers(const CallRegisters& saved, x86::Registers& registers) 
 void write_call_registers(const x86::Registers& registers, CallRegisters& saved) noexcept {
   memcpy(saved.gpr, registers.gpr, sizeof saved.gpr);
   saved.ip = registers.rip;
-  saved.flags = (saved.flags & ~kUserFlags) | (registers.rflags & kUserFlags);
+  saved.flags = (saved.flags & ~x86::kUserFlags) | (registers.rflags & x86::kUserFlags);
 }
 
 void go_on_at(CallRegisters& saved, const void* function) noexcept {

@@ -47,8 +47,7 @@ void prepare_kpcr(void* kpcr, void* kthread) noexcept;
 // Finds out what the processor and the kernel offer. Before anything above.
 void prepare_machine() noexcept;
 
-// The sources above are for one machine each; these are for both.
-inline constexpr uint64_t kUserFlags = 0x00254DD5;  // CF PF AF ZF SF TF DF OF NT RF AC ID
+// The sources above are for one machine each; this is for both.
 inline constexpr uint16_t kCode64 = 0x33;
 
 }  // namespace kebound::inproc

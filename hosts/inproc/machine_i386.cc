@@ -74,8 +74,8 @@ void write_registers(const x86::Registers& registers, ucontext_t& context) noexc
   }
   gregs[REG_EIP] = static_cast<greg_t>(registers.rip);
   gregs[REG_EFL] =
-      static_cast<greg_t>((static_cast<uint64_t>(value_of(context, REG_EFL)) & ~kUserFlags) |
-                          (registers.rflags & kUserFlags));
+      static_cast<greg_t>((static_cast<uint64_t>(value_of(context, REG_EFL)) & ~x86::kUserFlags) |
+                          (registers.rflags & x86::kUserFlags));
 }
 
 // gs is the C library's; KeGetCurrentThread() is a function here.

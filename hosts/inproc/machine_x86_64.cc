@@ -99,8 +99,8 @@ void write_registers(const x86::Registers& registers, ucontext_t& context) noexc
     }
   }
   gregs[REG_RIP] = static_cast<greg_t>(registers.rip & mask);
-  gregs[REG_EFL] = static_cast<greg_t>((static_cast<uint64_t>(gregs[REG_EFL]) & ~kUserFlags) |
-                                       (registers.rflags & kUserFlags));
+  gregs[REG_EFL] = static_cast<greg_t>((static_cast<uint64_t>(gregs[REG_EFL]) & ~x86::kUserFlags) |
+                                       (registers.rflags & x86::kUserFlags));
 }
 
 void enter_nt(void* kpcr, uint64_t& saved) noexcept {

@@ -12,7 +12,7 @@ kb-c-only := -std=% -Wstrict-prototypes -Wno-pointer-sign -Wdeclaration-after-st
 kb-cxx-flags = $(filter-out $(kb-c-only),$(KBUILD_CFLAGS) $(KBUILD_CFLAGS_MODULE)) \
 	-std=c++20 -ffreestanding -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-use-cxa-atexit \
 	-fno-asynchronous-unwind-tables -fno-unwind-tables -fno-delete-null-pointer-checks \
-	-Wall -Wextra -Wno-unused-parameter -Wframe-larger-than=3584 -DKEBOUND_NT_LINUX_KERNEL $(if $(CONFIG_KASAN),$(CFLAGS_KASAN)) \
+	-Wall -Wextra -Wno-unused-parameter -Wframe-larger-than=3584 -DKEBOUND_NT_LINUX_KERNEL -DKEBOUND_SMALL_RECOVERY $(if $(CONFIG_KASAN),$(CFLAGS_KASAN)) \
 	-I$(KEBOUND)/hosts/kernel/std $(addprefix -I,$(KEBOUND_FIRST)) -I$(KEBOUND) $(KEBOUND_MODULE_CXXFLAGS)
 
 # Two things that the compiler cannot be told. gcc 12 emits nothing behind a call that does not return, and objtool knows

@@ -22,6 +22,9 @@ struct kb_registers {
   uint32_t zero; /* kebound_registers.index_corrected */
 };
 
+/* x86::kUserFlags: what a callback may change of the flags. */
+#define KB_USER_FLAGS 0x00254dd5
+
 /* ---- what the kernel gives (C) ---- */
 
 /* core/pal.h. */

@@ -106,10 +106,10 @@ static void from_registers(const struct kb_registers *from, struct pt_regs *regs
 	regs->ss = from->ss;
 }
 
-/* What a native callback edited: nt/trap_frame.cc has the same flags, native.cc the same rule for callbacks that sleep. */
+/* What a native callback edited; native.cc has the same rule for callbacks that sleep. */
 static __always_inline void take_native_edits(const struct kb_registers *from, struct pt_regs *regs)
 {
-	const unsigned long user_flags = 0x00254dd5;
+	const unsigned long user_flags = KB_USER_FLAGS;
 
 	if (regs->cs == __USER_CS) {
 		set_general(from, regs);

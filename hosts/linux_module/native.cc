@@ -15,16 +15,17 @@ namespace kebound::linux_module {
 
 namespace {
 
-constexpr uint64_t kUserFlags = 0x00254DD5;  // those of nt/trap_frame.cc
-constexpr Handle kBeingMade = 1;     // generation 0, which no handle has
-constexpr int kInvalid = -22;        // -EINVAL
+static_assert(KB_USER_FLAGS == x86::kUserFlags);
+constexpr Handle kBeingMade = 1;  // generation 0, which no handle has
+constexpr int kInvalid = -22;     // -EINVAL
 
 constinit Native g_natives[2 * kMaxRegistrations];
 
 [[nodiscard]] Native* claim_native() noexcept {
   for (Native& native : g_natives) {
     Handle expected = 0;
-    if (native.handle.load(MemoryOrder::Relaxed) == 0 && native.handle.compare_exchange(expected, kBeingMade))
+    if (native.handle.load(MemoryOrder::Relaxed) == 0 &&
+        native.handle.compare_exchange(expected, kBeingMade))
       return &native;
   }
   return nullptr;
@@ -37,8 +38,8 @@ constinit Native g_natives[2 * kMaxRegistrations];
   return nullptr;
 }
 
-// How many sleepable natives there are or are being made: without any, no driver's callback is searched
-// for among them.
+// How many sleepable natives there are or are being made: without any, no driver's callback is
+// searched for among them.
 constinit Atomic<uint32_t> g_sleepable;
 constinit Atomic<uint32_t> g_being_made;
 constinit Atomic<const Native*> g_by_slot[kMaxRegistrations];  // by the slot of the registration
@@ -46,8 +47,8 @@ constinit Atomic<const Native*> g_by_slot[kMaxRegistrations];  // by the slot of
 // The native callback of the registration that the thread is inside; null: it is an NT driver's.
 [[nodiscard]] const Native* native_inside(const TaskThread& thread, const void* routine) noexcept {
   const Handle inside = thread.thread.dispatch_context.current();
-  // Acquire pairs with the release in made(): without one in the making, all that can be asked are in
-  // their places.
+  // Acquire pairs with the release in made(): without one in the making, all that can be asked are
+  // in their places.
   const bool any_being_made = g_being_made.load(MemoryOrder::Acquire) != 0;
   const Native* const native = g_by_slot[inside % kMaxRegistrations].load(MemoryOrder::Acquire);
   if (native != nullptr && native->handle.load(MemoryOrder::Acquire) == inside) return native;
@@ -98,7 +99,7 @@ void keep_native_edits(const x86::Registers& before, x86::Registers& edited) noe
     for (unsigned i = 0; i < 8; ++i) edited.gpr[i] = static_cast<uint32_t>(shown.gpr[i]);
     edited.rip = static_cast<uint32_t>(shown.rip);
   }
-  edited.rflags = (before.rflags & ~kUserFlags) | (shown.rflags & kUserFlags);
+  edited.rflags = (before.rflags & ~x86::kUserFlags) | (shown.rflags & x86::kUserFlags);
 }
 
 void remove_atomic_callbacks_of(const nt::Image& image) {
@@ -149,7 +150,8 @@ using namespace kebound::linux_module;
 
 extern "C" {
 
-uint64_t kebound_register_callback(kebound_module_callback callback, void* context, unsigned flags) {
+uint64_t kebound_register_callback(kebound_module_callback callback, void* context,
+                                   unsigned flags) {
   using kebound::nt::Facility;
   const auto routine = reinterpret_cast<uint64_t>(callback);
   const kebound::nt::Image* const image = Facility::image_of(routine);
@@ -191,11 +193,11 @@ int kebound_deregister_callback(uint64_t handle) {
   if (native == nullptr) return kInvalid;
   TaskThread* const thread = running_thread();
   const auto outcome =
-      native->atomic
-          ? g_atomic.remove(handle, nullptr)
-          : kebound::nt::Facility::registry().remove(
-                handle, thread != nullptr ? &thread->thread.dispatch_context : nullptr);
-  // Who lost a race leaves the entry to the winner, who may still wait; after a bug check there is none.
+      native->atomic ? g_atomic.remove(handle, nullptr)
+                     : kebound::nt::Facility::registry().remove(
+                           handle, thread != nullptr ? &thread->thread.dispatch_context : nullptr);
+  // Who lost a race leaves the entry to the winner, who may still wait; after a bug check there is
+  // none.
   if (outcome.status == DeregisterStatus::Removed ||
       native->removed.exchange(0, kebound::MemoryOrder::AcqRel) != 0)
     free_native(*native);

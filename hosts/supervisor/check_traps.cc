@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hosts/supervisor/check_traps.h"
 
+#include <stddef.h>
+#include <stdlib.h>
+
 #include <algorithm>
+#include <new>
 #include <optional>
 
 #include "trap/x86/recovery_cache.h"
@@ -30,7 +34,17 @@ std::optional<x86::CodeRange> file_around(const events::ModuleMap& map, uint64_t
   return x86::CodeRange{first->begin, last->end};
 }
 
+// Megabytes, of which a trap touches a part: pages that are zero need not be written.
+x86::RecoveryCache* new_cache() {
+  static_assert(alignof(x86::RecoveryCache) <= alignof(max_align_t));
+  void* const zeroed = calloc(1, sizeof(x86::RecoveryCache));
+  if (zeroed == nullptr) throw std::bad_alloc();
+  return &x86::RecoveryCache::in_zeroed(zeroed);
+}
+
 }  // namespace
+
+void CheckTraps::CacheDelete::operator()(x86::RecoveryCache* cache) const noexcept { free(cache); }
 
 CheckTraps::CheckTraps(pid_t pid, bool is_64bit, TargetMemory& memory,
                        posix::ModuleMapReader& modules, events::TrapMessages* messages)
@@ -39,7 +53,7 @@ CheckTraps::CheckTraps(pid_t pid, bool is_64bit, TargetMemory& memory,
       memory_(memory),
       modules_(modules),
       trap_messages_(messages),
-      cache_(std::make_unique<x86::RecoveryCache>()) {}
+      cache_(new_cache()) {}
 
 CheckTraps::~CheckTraps() = default;
 

@@ -66,7 +66,10 @@ class CheckTraps {
   uint64_t generation_ = 0;  // of the map that images_ is about
   std::vector<MappedImage> images_;
   std::map<uint64_t, std::string> messages_;  // by trap; those of images_
-  std::unique_ptr<x86::RecoveryCache> cache_;
+  struct CacheDelete {
+    void operator()(x86::RecoveryCache* cache) const noexcept;
+  };
+  std::unique_ptr<x86::RecoveryCache, CacheDelete> cache_;
 };
 
 }  // namespace kebound::supervisor

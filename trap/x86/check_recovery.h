@@ -49,9 +49,10 @@ struct RecoverySource {
   ArrayLookup arrays = {};
 };
 
-// What is known about traps that were seen before, and the room to look at new ones. Large (about
-// 2.1 MiB, most of it untouched until a trap is analysed) and all zero when new: static storage, or
-// pages of its own. Any number of threads may use one at once; it is never locked against readers.
+// What is known about traps that were seen before, and the room to look at new ones. Large (6.3
+// MiB, or 2.1 in kernels, most of it untouched until a trap is analysed) and all zero when new:
+// static storage, or pages of its own. Any number of threads may use one at once; it is never
+// locked against readers.
 class RecoveryCache;
 
 // Decides what the compiler's trap at registers.rip is about.

@@ -15,12 +15,21 @@
 
 namespace kebound::x86 {
 
+// Functions that are larger are not analysed. A kernel has no memory that costs nothing until it is
+// touched, and chooses less.
+#ifdef KEBOUND_SMALL_RECOVERY
 inline constexpr size_t kMaxFlowBlocks = 512;
 inline constexpr size_t kMaxFlowInstructions = 4096;
 inline constexpr size_t kMaxPhis = 4096;
+#else
+inline constexpr size_t kMaxFlowBlocks = 2048;
+inline constexpr size_t kMaxFlowInstructions = 16384;
+inline constexpr size_t kMaxPhis = 16384;
+#endif
 inline constexpr ValueId kFirstPhi =
     static_cast<ValueId>(kFirstDefined + kMaxFlowInstructions * kDefinitionsEach);
 inline constexpr size_t kMaxValues = kFirstPhi + kMaxPhis;
+static_assert(kMaxValues <= size_t{1} << (8 * sizeof(ValueId)));
 
 inline constexpr uint16_t kNoBlock = 0xffff;
 
