@@ -85,8 +85,9 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
     }
     // Loading a slot whose value was not known gives it a name, and nothing else. (movzbl %ah,%eax
     // is no such load.)
-    if (a.kind == Assignment::Kind::Derived && a.sources[0] == a.place && a.place >= kFirstSlot &&
-        (in.op == Op::Mov || in.op == Op::Movzx || in.op == Op::Movsx)) {
+    if (a.kind == Assignment::Kind::Derived && a.sources[0] == a.place && in.op != Op::Lea &&
+        (in.op == Op::Mov || in.op == Op::Movzx || in.op == Op::Movsx) &&
+        !in.operands[1].high_byte) {
       assigned[i] = tags.of[a.place];
     }
   }
