@@ -30,6 +30,7 @@ set(KEBOUND_TRAP_SOURCES
   x86/flow_relation.cc
   x86/flow_stores.cc
   x86/function_code.cc
+  x86/folded_check.cc
   x86/index_chain.cc
   x86/index_proof.cc
   x86/index_range.cc

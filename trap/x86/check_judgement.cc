@@ -4,6 +4,7 @@
 #include "trap/x86/array_proof.h"
 #include "trap/x86/check_copies.h"
 #include "trap/x86/flow_stores.h"
+#include "trap/x86/folded_check.h"
 #include "trap/x86/index_range.h"
 
 namespace kebound::x86 {
@@ -193,6 +194,7 @@ void judge_check(const CheckView& view, const RecoverySource& source, FlowAnalys
   judge_range(view, signs, flow, ranged, site);
   const SlotTable& slots = flow.room().slots;
   site.unoptimized = is_unoptimized(view.operand, view.copies, uses, slots);
+  site.folded = may_be_folded(view, site, is_ud1, flow);
   const bool asks = site.range == IndexRange::Known || site.range == IndexRange::Given;
   if (!is_ud1 || !asks || site.unoptimized || site.divisor != 1 ||
       site.proof != IndexProof::Element) {
@@ -220,6 +222,7 @@ Confidence static_confidence(const CheckSite& site, bool clang) noexcept {
   if (site.divisor != 1 && (site.merged || site.displaced)) return Confidence::Unknown;
   if (clang && site.another_array && !site.unoptimized) return Confidence::Unknown;
   if (site.by_array) return Confidence::Certain;
+  if (site.folded && !site.unoptimized) return Confidence::Unknown;
   // gcc's checks are not folded, and without optimization nobody has looked at the callers.
   const bool given = site.range == IndexRange::Given && clang && !site.unoptimized;
   const bool ranged =

@@ -59,6 +59,8 @@ struct CheckSite {
   IndexRange range = IndexRange::Unknown;
   // Several elements are accessed behind this one check: it may be two checks that were merged.
   bool merged = false;
+  // The compare may have been made of one of another number (folded_check.h).
+  bool folded = false;
   // The compared number is a sum with a constant: what could be moved from it to the limit was.
   bool computed = false;
   // What the arrays say that are accessed (array_proof.h).
