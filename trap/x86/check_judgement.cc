@@ -14,7 +14,7 @@ namespace {
 // from there, though the compared register still has it.
 bool is_unoptimized(Place operand, const IndexCopies& copies, const IndexUses& uses,
                     const SlotTable& slots) noexcept {
-  if (operand >= kFirstSlot || uses.address == 0) return false;
+  if (operand >= kFirstSlot || (uses.address & (kRelated - 1)) == 0) return false;
   for (unsigned i = 0; i < copies.count; ++i) {
     if ((uses.address >> i & 1) == 0) continue;
     const Place place = copies.places[i];

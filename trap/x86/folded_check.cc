@@ -157,20 +157,29 @@ OtherUses other_uses(FlowAnalysis& flow, uint64_t compare, const IndexCopies& co
   return uses;
 }
 
-// gcc divides limits by powers of two only.
-bool is_multiple(const FlowAnalysis& flow, const CheckSite& site) noexcept {
+bool is_even_multiple(int32_t factor, unsigned bytes) noexcept {
+  const int32_t size = bytes == 0 ? 1 : static_cast<int32_t>(bytes);
+  return factor % size != 0 || factor / size % 2 == 0;
+}
+
+// gcc divides limits by powers of two only. What is accessed by another number that follows from
+// the compared one may have no check.
+bool is_multiple(const FlowAnalysis& flow, const CheckView& view, const CheckSite& site) noexcept {
+  const UseRoom& uses = view.accesses;
+  for (unsigned i = 0; i < uses.form_count; ++i) {
+    const bool proves = uses.forms[i].proof == IndexProof::Structure;
+    if (proves && is_even_multiple(uses.forms[i].factor, uses.forms[i].bytes)) return true;
+  }
   if (site.proof == IndexProof::Address) return site.factor % 2 == 0;
   if (site.proof != IndexProof::Structure) return false;
   Instruction in;
-  unsigned bytes = 1;
+  unsigned bytes = 0;
   if (site.access != 0 && flow.code().decode(site.access, in)) {
     for (unsigned i = 0; i < in.operand_count; ++i) {
-      const bool accesses = in.operands[i].kind == OperandKind::Memory && in.operands[i].bits >= 8;
-      if (accesses) bytes = in.operands[i].bits / 8u;
+      if (in.operands[i].kind == OperandKind::Memory) bytes = in.operands[i].bits / 8u;
     }
   }
-  const int32_t size = static_cast<int32_t>(bytes);
-  return site.factor % size != 0 || site.factor / size % 2 == 0;
+  return is_even_multiple(site.factor, bytes);
 }
 
 // Accesses of two arrays behind one check of clang: it may be two checks, and a sum in one of them.
@@ -198,7 +207,7 @@ bool may_be_folded(const CheckView& view, const CheckSite& site, bool is_ud1,
   if (site.proof <= IndexProof::Address && uses.quotient_sum) return true;
   if (is_ud1) return uses.twice || accesses_several(view, flow);
   const bool ranged = site.range == IndexRange::Known || site.range == IndexRange::Counted;
-  return ranged && site.divisor == 1 && is_multiple(flow, site);
+  return ranged && site.divisor == 1 && is_multiple(flow, view, site);
 }
 
 }  // namespace kebound::x86
