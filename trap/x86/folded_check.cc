@@ -12,6 +12,7 @@ constexpr unsigned kMaxSteps = 24;
 // What is made of a number behind its check.
 struct OtherUses {
   bool quotient_access = false;  // a quotient of it addresses memory
+  bool even_access = false;      // or an even multiple of it, in elements
   bool quotient_sum = false;     // or is added to something, which may be an address
   bool twice = false;            // two registers of one address follow from it
 };
@@ -20,6 +21,7 @@ struct OtherUses {
 struct Trace {
   bool follows = false;
   bool quotient = false;
+  int64_t factor = 1;  // of the last way that is even; 0: not known
 };
 
 class Tracer {
@@ -33,11 +35,13 @@ class Tracer {
     if (value == kAnonymous) return out;
     ValueId open[kMaxSteps] = {value};
     bool divided[kMaxSteps] = {};
+    int64_t factors[kMaxSteps] = {1};
     unsigned count = 1;
     for (unsigned i = 0; i < count; ++i) {
       if (is_root(open[i])) {
         out.follows = true;
         out.quotient |= divided[i];
+        if (out.factor % 2 != 0) out.factor = factors[i];
         continue;
       }
       Instruction in;
@@ -48,13 +52,18 @@ class Tracer {
         const ValueId from = origin.from[j];
         if (from == kAnonymous || (origin.loaded >> j & 1) != 0 || drops_index(in, from)) continue;
         const bool also = divided[i] || divides(in, from);
+        int64_t factor = 0;
+        for (unsigned k = 0; k < 3; ++k) factor += origin.from[k] == from ? origin.factors[k] : 0;
+        factor *= factors[i];
+        if (factor > INT32_MAX || factor < INT32_MIN) factor = 0;
         bool is_new = true;
         for (unsigned k = 0; k < count && is_new; ++k) {
-          is_new = open[k] != from || divided[k] != also;
+          is_new = open[k] != from || divided[k] != also || factors[k] != factor;
         }
         if (!is_new) continue;
-        if (count == kMaxSteps) return {true, true};
+        if (count == kMaxSteps) return {true, true, 0};
         divided[count] = also;
+        factors[count] = factor;
         open[count++] = from;
       }
     }
@@ -93,6 +102,19 @@ class Tracer {
   const IndexCopies& copies_;
 };
 
+// 0: not known.
+unsigned accessed_bytes(const Instruction& in) noexcept {
+  for (unsigned i = 0; i < in.operand_count; ++i) {
+    if (in.operands[i].kind == OperandKind::Memory) return in.operands[i].bits / 8u;
+  }
+  return 0;
+}
+
+bool is_even_multiple(int64_t factor, unsigned bytes) noexcept {
+  const int64_t size = bytes == 0 ? 1 : bytes;
+  return factor % size != 0 || factor / size % 2 == 0;
+}
+
 ValueId held(const FlowState& state, uint8_t reg) noexcept {
   return reg == kNoRegister || state.values[reg & 15].bits == 0 ? kAnonymous
                                                                 : state.values[reg & 15].id;
@@ -106,11 +128,14 @@ void look_at(const Tracer& tracer, const Instruction& in, const FlowState& befor
     const Trace base = tracer.trace(held(before, memory.base));
     const Trace index = tracer.trace(held(before, memory.index));
     const bool quotient = base.quotient || index.quotient;
+    const unsigned bytes = accessed_bytes(in);
     if (in.op == Op::Lea) {
       uses.quotient_sum |= quotient;
     } else {
       uses.quotient_access |= quotient;
       uses.twice |= base.follows && index.follows;
+      uses.even_access |= base.follows && is_even_multiple(base.factor, bytes);
+      uses.even_access |= index.follows && is_even_multiple(index.factor * memory.scale, bytes);
     }
   }
   if (!sums || in.op == Op::Lea) return;
@@ -157,31 +182,6 @@ OtherUses other_uses(FlowAnalysis& flow, uint64_t compare, const IndexCopies& co
   return uses;
 }
 
-bool is_even_multiple(int32_t factor, unsigned bytes) noexcept {
-  const int32_t size = bytes == 0 ? 1 : static_cast<int32_t>(bytes);
-  return factor % size != 0 || factor / size % 2 == 0;
-}
-
-// gcc divides limits by powers of two only. What is accessed by another number that follows from
-// the compared one may have no check.
-bool is_multiple(const FlowAnalysis& flow, const CheckView& view, const CheckSite& site) noexcept {
-  const UseRoom& uses = view.accesses;
-  for (unsigned i = 0; i < uses.form_count; ++i) {
-    const bool proves = uses.forms[i].proof == IndexProof::Structure;
-    if (proves && is_even_multiple(uses.forms[i].factor, uses.forms[i].bytes)) return true;
-  }
-  if (site.proof == IndexProof::Address) return site.factor % 2 == 0;
-  if (site.proof != IndexProof::Structure) return false;
-  Instruction in;
-  unsigned bytes = 0;
-  if (site.access != 0 && flow.code().decode(site.access, in)) {
-    for (unsigned i = 0; i < in.operand_count; ++i) {
-      if (in.operands[i].kind == OperandKind::Memory) bytes = in.operands[i].bits / 8u;
-    }
-  }
-  return is_even_multiple(site.factor, bytes);
-}
-
 // Accesses of two arrays behind one check of clang: it may be two checks, and a sum in one of them.
 bool accesses_several(const CheckView& view, FlowAnalysis& flow) noexcept {
   const UseRoom& uses = view.accesses;
@@ -207,7 +207,10 @@ bool may_be_folded(const CheckView& view, const CheckSite& site, bool is_ud1,
   if (site.proof <= IndexProof::Address && uses.quotient_sum) return true;
   if (is_ud1) return uses.twice || accesses_several(view, flow);
   const bool ranged = site.range == IndexRange::Known || site.range == IndexRange::Counted;
-  return ranged && site.divisor == 1 && is_multiple(flow, view, site);
+  if (!ranged || site.divisor != 1) return false;
+  // gcc divides limits by powers of two only. What is accessed by another number that follows from
+  // the compared one may have no check.
+  return uses.even_access || (site.proof == IndexProof::Address && site.factor % 2 == 0);
 }
 
 }  // namespace kebound::x86
