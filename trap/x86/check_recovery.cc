@@ -175,8 +175,9 @@ class Recoverer {
     changed_ = !is_still_there(edge);
     if (changed_) return false;
     const bool only = choice.doubt == Doubt::None;
-    if (!only && !choice.agree) {
-      // Only where every way to the trap is known: another one may be no check at all.
+    // Only where every way to the trap is known: another one may be no check at all, or one whose
+    // compare is not needed, as it fails wherever the one before has passed.
+    if (!only && (!choice.agree || (*site_).doubt != Doubt::None)) {
       one_of_several_ = (*site_).doubt == Doubt::None && choice.doubt == Doubt::SeveralCandidates &&
                         all_are_checks(choice);
       return unknown(one_of_several_ ? Doubt::SeveralCandidates : choice.doubt);

@@ -110,5 +110,14 @@ TEST_F(FoldedChecks, WhatIsZeroIsNotBelowOne) {
   EXPECT_FALSE(recover() && event.confidence != Confidence::Unknown);
 }
 
+TEST_F(FoldedChecks, ACheckThatAlwaysFailsHasNoCompare) {
+  // one[k - 16] = 1, other[k]: behind the first one the second one fails. cmp $100,%rax; jae 1f;
+  // movl $1,(%rcx,%rax,4); mov %rdx,%rax; 1: ud1
+  function({0x48, 0x83, 0xf8, 0x64, 0x73, 0x0a, 0xc7, 0x04, 0x81, 0x01, 0x00,
+            0x00, 0x00, 0x48, 0x89, 0xd0, 0x67, 0x0f, 0xb9, 0x40, 0x12},
+           16);
+  EXPECT_EQ(claimed(Rax, 0x5000, 100, 64), Confidence::Unknown);
+}
+
 }  // namespace
 }  // namespace kebound::x86
