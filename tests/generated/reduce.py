@@ -7,6 +7,7 @@ import subprocess
 import shapes
 import text
 import trial
+import truth
 
 
 def without(shape, numbers):
@@ -68,5 +69,6 @@ def described(finding, pool):
     event, shape = finding.event, finding.shape
     claim = {k: event[k] for k in ("source", "confidence", "index", "index_raw", "index_width", "index_register", "lower", "upper", "line", "ip", "trap_ip", "line_ip", "resumable", "doubt")}
     fails = [f"{'trap' if f.is_trap else 'check'} at line {f.line}: index {f.index}, length {f.length}" for f in finding.truth.failures[:6]]
-    return "\n".join([f"{finding.verdict} ({event['confidence']}, {finding.answer}): {finding.why}", f"  {finding.config}", f"  input {finding.truth.given}", f"  claim {claim}",
+    how = f"{finding.why}: {truth.relation(event, finding.truth)}" if finding.answer == "propagate" else finding.why
+    return "\n".join([f"{finding.verdict} ({event['confidence']}, {finding.answer}): {how}", f"  {finding.config}", f"  input {finding.truth.given}", f"  claim {claim}",
                       "  truth " + "; ".join(fails)]), shapes.source_of(pool, [shape], text.plain)

@@ -20,7 +20,9 @@ class Shape:
     permissive: set      # sites whose limit may be the length
     inputs: list
     is_single: bool      # one access, and nothing else uses what its index is made of
-    body: tuple = (0, 0)  # which lines may be left out
+
+    def has_choice(self):
+        return any("?" in line for line in self.lines)
 
 
 class Writer:
@@ -304,13 +306,10 @@ class Writer:
                 other = ", ".join(f"({kind})(input + {i})" if r.random() < 0.5 else f"({kind})5" for i, (_, kind, _) in enumerate(parts))
                 last.append(f"OPAQUE long {self.name}_never(long input) {{ return {self.name}_of({other}); }}")
         lines = self.helpers + first + ["long s = 1;"] + head + self.setup
-        begin = len(lines)
-        lines += statements
-        body = (begin, len(lines))
-        lines += ["return s;", "}"] + last
-        return Shape(self.name, lines, self.needs, self.permissive, self.inputs(len(parts), parts), is_single, body)
+        lines += statements + ["return s;", "}"] + last
+        return Shape(self.name, lines, self.needs, self.permissive, self.inputs(len(parts)), is_single)
 
-    def inputs(self, count, parts):
+    def inputs(self, count):
         r, found = self.random, []
         for number in range(26):
             fields = [r.choice((r.randrange(0, 16), r.randrange(0, 40), r.randrange(0, 256), 0, 7, 8)) for _ in range(count)]

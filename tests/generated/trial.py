@@ -163,7 +163,8 @@ class Program:
                 shape, run = self.shapes[key[0]], runs[key]
                 mine = events.get(run.pid, [])
                 if answer == "propagate":
-                    verdict, why = truth.judged(mine[0] if mine else None, wanted, shape.permissive, self.places[shape.name], os.path.basename(self.path))
+                    verdict, why = truth.judged(mine[0] if mine else None, wanted, shape.permissive, self.places[shape.name], os.path.basename(self.path),
+                                                shape.has_choice())
                     word = verdict
                 else:
                     verdict, why = truth.judged_clamp(mine, run, wanted, shape.is_single)

@@ -13,8 +13,7 @@ namespace {
 // from there, though the compared register still has it.
 bool is_unoptimized(Place operand, const IndexCopies& copies, const IndexUses& uses,
                     const SlotTable& slots) noexcept {
-  const uint16_t all = static_cast<uint16_t>((1u << copies.count) - 1);
-  if (operand >= kFirstSlot || (uses.address & all) == 0) return false;
+  if (operand >= kFirstSlot || (uses.address & (kRelated - 1)) == 0) return false;
   for (unsigned i = 0; i < copies.count; ++i) {
     if ((uses.address >> i & 1) == 0) continue;
     const Place place = copies.places[i];
@@ -30,6 +29,14 @@ bool jumps_over_a_jump(const TrapEdge& edge, const FunctionCode& code) noexcept 
   if (!code.decode(edge.branch, branch) || branch.op != Op::Jcc) return false;
   const uint64_t next = edge.branch + branch.length;
   return code.decode(next, jump) && jump.op == Op::Jmp && branch.target == next + jump.length;
+}
+
+// The elements that are accessed are an even number of those that are read or written apart.
+bool is_even_multiple(const FlowAnalysis& flow, const CheckSite& site) noexcept {
+  Instruction in;
+  if (!flow.code().decode(site.access, in)) return true;
+  const int32_t bytes = site.proof == IndexProof::Address ? 1 : accessed_bytes(in);
+  return bytes == 0 || site.factor % bytes != 0 || site.factor / bytes % 2 == 0;
 }
 
 // A place that has `value`, all of it, and keeps it until the trap.
@@ -253,8 +260,8 @@ void judge_arrays(const CheckView& view, const RecoverySource& source, FlowAnaly
 // has k + 3 and 10, or of k with 5 where it has 2 * k. The access shows it, by a displacement or by
 // a factor that is not the size of an element; but so do members of structures. Where the compiler
 // had what it needs for that, it is not known which of both is the case. A quotient needs no range:
-// k / 8 < 3 is k < 24. gcc folds products and quotients, but no sums. `folds`: the check is one
-// whose sums are folded as well.
+// k / 8 < 3 is k < 24. gcc folds quotients, and multiples by powers of two, but no sums. `folds`:
+// the check is one whose sums are folded as well.
 Confidence confidence_by(const CheckSite& site, bool folds) noexcept {
   if (site.unlinear && !site.unoptimized) return Confidence::Unknown;
   // 8 * k < 7 is k < 1, whatever k is: no product of that is left in the access.
@@ -296,10 +303,12 @@ Confidence confidence_by(const CheckSite& site, bool folds) noexcept {
           !(folds && site.range == IndexRange::Counted)) {
         return Confidence::Certain;
       }
-      return folds || site.proof == IndexProof::Structure ? Confidence::Unknown
-                                                          : Confidence::Likely;
+      if (folds) return Confidence::Unknown;
+      return site.proof == IndexProof::Structure && site.even ? Confidence::Unknown
+                                                              : Confidence::Likely;
     case IndexProof::Address:
-      return ranged && !site.unoptimized ? Confidence::Unknown : Confidence::Likely;
+      return ranged && (folds || site.even) && !site.unoptimized ? Confidence::Unknown
+                                                                 : Confidence::Likely;
     case IndexProof::None:
     case IndexProof::Pointer:
     case IndexProof::Bytes:
@@ -355,6 +364,7 @@ void judge_check(const CheckView& view, const RecoverySource& source, FlowAnalys
   const SlotTable& slots = flow.room().slots;
   site.unoptimized = is_unoptimized(view.operand, view.copies, uses, slots) ||
                      jumps_over_a_jump(view.edge, flow.code());
+  site.even = is_even_multiple(flow, site);
   site.unfolded = is_limit_unfolded(flow, view.compare, site.shape, view.state);
   judge_arrays(view, source, flow, site);
   judge_by_facts(view, source, flow, number, is_ud1, site);

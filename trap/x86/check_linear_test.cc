@@ -244,6 +244,32 @@ TEST_F(LinearChecks, WhereTheShiftGivesWhatTheRegisterHasBothMayHaveFailed) {
   EXPECT_NE(event.confidence, Confidence::Certain);
 }
 
+TEST_F(LinearChecks, AHighByteThatWasOverwrittenSaysNothingAboutTheWay) {
+  // movsbl %ah,%eax; lea (%rax,%rax),%edx; cmp $1,%edx; ja 1f; mov (%rcx,%rdx,4),%edx;
+  // sub $16,%eax; cmp $2,%eax; ja 1f; movsbl (%rcx,%rax),%eax; ret; 1: ud2
+  function(
+      {0x0f, 0xbe, 0xc4, 0x8d, 0x14, 0x00, 0x83, 0xfa, 0x01, 0x77, 0x10, 0x8b, 0x14, 0x91, 0x83,
+       0xe8, 0x10, 0x83, 0xf8, 0x02, 0x77, 0x05, 0x0f, 0xbe, 0x04, 0x01, 0xc3, 0x0f, 0x0b},
+      27);
+  registers.gpr[Rax] = 16;  // the first check has failed; the second one has the same flags
+  registers.gpr[Rdx] = 32;
+  compared(32, 1, 32);
+  recover();
+  EXPECT_NE(event.confidence, Confidence::Certain);
+}
+
+TEST_F(LinearChecks, AHighByteIsNotTheLowOne) {
+  // mov %rdi,%rax; movzbl %al,%ecx; cmp $29,%ecx; jae 1f; movzbl %ah,%eax; movl $1,(%rdx,%rax,4);
+  // ret; 1: ud2
+  function({0x48, 0x89, 0xf8, 0x0f, 0xb6, 0xc8, 0x83, 0xf9, 0x1d, 0x73, 0x0b, 0x0f,
+            0xb6, 0xc4, 0xc7, 0x04, 0x82, 0x01, 0x00, 0x00, 0x00, 0xc3, 0x0f, 0x0b},
+           22);
+  registers.gpr[Rdi] = registers.gpr[Rax] = 0x21f;
+  registers.gpr[Rcx] = 0x1f;
+  compared(0x1f, 0x1d, 32);
+  EXPECT_FALSE(recover() && event.confidence != Confidence::Unknown);
+}
+
 TEST_F(LinearChecks, ZeroedStorageIsANewCache) {
   void* const storage =
       std::aligned_alloc(alignof(RecoveryCache) < 64 ? 64 : alignof(RecoveryCache),

@@ -68,6 +68,8 @@ struct CheckSite {
   // What was made of the compared number by other means than sums and products addresses memory: it
   // may be the index, k / 8 of k.
   bool unlinear = false;
+  // What the number is multiplied by is an even number of what is accessed.
+  bool even = false;
   // Only 0 passes: what else was calculated from the number may be gone behind that.
   bool only_zero = false;
   // The compared number is a sum with a constant: what could be moved from it to the limit was.

@@ -259,11 +259,10 @@ class Backwards {
     // Only the stack is this thread's own.
     const bool stack = in.memory.base == Rbp || in.memory.base == Rsp;
     if (in.reads_memory && (memory_written_ || !stack)) return true;
-    // Of an instruction that overwrites what it read only that it could be repeated is known; not of
-    // movzbl %ah,%eax.
+    // Of an instruction that overwrites what it read only that it could be repeated is known; of
+    // movsbl %ah,%eax not even that.
     const bool repeats = (in.op == Op::Movzx || in.op == Op::Movsx) &&
-                         in.operands[1].kind == OperandKind::Register &&
-                         !in.operands[1].high_byte;
+                         in.operands[1].kind == OperandKind::Register && !in.operands[1].high_byte;
     if ((in.reads & in.writes) != 0 && !repeats) return true;
     uint64_t value = 0;
     if (in.op == Op::Lea) {

@@ -91,9 +91,11 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
                             a.value.rest != Rest::Unrelated;
       if (a.value.bits < bits_ && !extended) assigned[i].factor = 0;
     }
-    // Loading a slot whose value was not known gives it a name, and nothing else.
+    // Loading a slot whose value was not known gives it a name, and nothing else. (movzbl %ah,%eax
+    // is no such load.)
     if (a.kind == Assignment::Kind::Derived && a.sources[0] == a.place && in.op != Op::Lea &&
-        (in.op == Op::Mov || in.op == Op::Movzx || in.op == Op::Movsx)) {
+        (in.op == Op::Mov || in.op == Op::Movzx || in.op == Op::Movsx) &&
+        !in.operands[1].high_byte) {
       assigned[i] = tags.of[a.place];
       // By an address in the same register: an element, which counts as the index where it is used.
       if ((a.loaded & 1) != 0) assigned[i].flags |= IndexTag::kLoaded;
