@@ -107,40 +107,74 @@ ArrayVerdict judge(const Place0& place, unsigned bytes, uint64_t limit,
   return is_nearly || nest.more_within != 0 ? ArrayVerdict::Unknown : ArrayVerdict::Contradicted;
 }
 
+// Another element of the same array, which has a check of its own.
+bool is_of_sister(const Place0& place, const Place0& own, const SisterChecks& sisters) noexcept {
+  if (!sisters.all || place.factor != own.factor || place.other_count != own.other_count) {
+    return false;
+  }
+  for (unsigned i = 0; i < own.other_count; ++i) {
+    if (place.others[i] != own.others[i]) return false;
+  }
+  const int64_t distance = static_cast<int64_t>(place.begin - own.begin);
+  return distance != 0 && distance % own.factor == 0 && sisters.has(distance / own.factor);
+}
+
+// Questions, of which there are not many.
+class Asking {
+ public:
+  explicit Asking(const RecoverySource& source) noexcept : lookup_(source.arrays) {}
+
+  // Null: nothing is known.
+  const ArrayNest* around(uint64_t address) noexcept {
+    if (asked_ == 0 || last_ != address) {
+      if (asked_ == kMaxQuestions) return nullptr;
+      ++asked_;
+      last_ = address;
+      if (!lookup_.find(lookup_.self, address, nest_)) nest_ = {};
+    }
+    return nest_.count != 0 && nest_.count <= ArrayNest::kMax ? &nest_ : nullptr;
+  }
+
+ private:
+  const ArrayLookup& lookup_;
+  unsigned asked_ = 0;
+  uint64_t last_ = 0;
+  ArrayNest nest_;
+};
+
 }  // namespace
 
 ArrayVerdict judge_by_arrays(const UseRoom& uses, const IndexCopies& copies,
-                             const BoundShape& shape, bool followed, const RecoverySource& source,
-                             FlowAnalysis& flow) noexcept {
+                             const BoundShape& shape, const SisterChecks& sisters, bool followed,
+                             const RecoverySource& source, FlowAnalysis& flow) noexcept {
   // Of one element all multiples are the first.
   if (source.arrays.find == nullptr || shape.limit != BoundShape::Limit::Constant ||
       shape.greatest == 0) {
     return ArrayVerdict::Unknown;
   }
-  bool accessed = false;
-  bool confirmed = followed && !uses.more_forms && !uses.more_memory && uses.memory_count != 0;
-  uint64_t asked = 0;
-  ArrayNest nest;
-  unsigned questions = 0;
+  Asking asking(source);
+  ArrayVerdict verdicts[UseRoom::kMaxForms] = {};
+  Place0 places[UseRoom::kMaxForms];
+  unsigned own = uses.memory_count;  // an access that is confirmed
   for (unsigned i = 0; i < uses.memory_count; ++i) {
-    Place0 place;
-    ArrayVerdict verdict = ArrayVerdict::Unknown;
-    if (uses.memory[i].bytes != 0 && locate(uses.memory[i], copies, flow, place)) {
-      const bool is_known = questions != 0 && asked == place.begin;
-      if (!is_known && questions++ < kMaxQuestions) {
-        asked = place.begin;
-        if (!source.arrays.find(source.arrays.self, asked, nest)) nest = {};
-      }
-      if (asked == place.begin && nest.count <= ArrayNest::kMax && nest.count != 0) {
-        verdict = judge(place, uses.memory[i].bytes, shape.greatest + 1, nest);
-      }
+    const IndexedMemory& memory = uses.memory[i];
+    const ArrayNest* nest = nullptr;
+    if (memory.bytes != 0 && locate(memory, copies, flow, places[i])) {
+      nest = asking.around(places[i].begin);
     }
-    if (verdict == ArrayVerdict::Contradicted) return verdict;
-    confirmed &= verdict == ArrayVerdict::Confirmed;
-    accessed |= !uses.memory[i].passed;
-    if (!confirmed && questions >= kMaxQuestions) break;
+    if (nest == nullptr) continue;
+    verdicts[i] = judge(places[i], memory.bytes, shape.greatest + 1, *nest);
+    const bool is_own = verdicts[i] == ArrayVerdict::Confirmed && !memory.passed;
+    if (is_own && own == uses.memory_count) own = i;
   }
-  return confirmed && accessed ? ArrayVerdict::Confirmed : ArrayVerdict::Unknown;
+  const bool is_known = own != uses.memory_count;
+  bool confirmed = followed && !uses.more_forms && !uses.more_memory && is_known;
+  for (unsigned i = 0; i < uses.memory_count; ++i) {
+    if (is_known && is_of_sister(places[i], places[own], sisters)) continue;
+    if (verdicts[i] == ArrayVerdict::Contradicted) return verdicts[i];
+    confirmed &= verdicts[i] == ArrayVerdict::Confirmed;
+  }
+  return confirmed ? ArrayVerdict::Confirmed : ArrayVerdict::Unknown;
 }
 
 }  // namespace kebound::x86

@@ -18,10 +18,11 @@ enum class ArrayVerdict : uint8_t {
 
 // Whether everything that is accessed by the number that the check compared, behind it, lies in the
 // element with that number of an array, and the limit is the array's length. `followed`: the number
-// was, everywhere, and nothing else that it was made from may be an address.
+// was, everywhere, and nothing else that it was made from may be an address. `sisters` guard
+// accesses of their own.
 [[nodiscard]] ArrayVerdict judge_by_arrays(const UseRoom& uses, const IndexCopies& copies,
-                                           const BoundShape& shape, bool followed,
-                                           const RecoverySource& source,
+                                           const BoundShape& shape, const SisterChecks& sisters,
+                                           bool followed, const RecoverySource& source,
                                            FlowAnalysis& flow) noexcept;
 
 }  // namespace kebound::x86

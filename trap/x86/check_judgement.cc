@@ -45,7 +45,7 @@ bool find_quotient(ValueId value, uint32_t written, unsigned bits, const FlowSta
 // What the accesses behind the check say, beyond what they say of the compared number alone.
 // True if the check's trap is a ud1.
 bool judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
-                    Place& ranged) noexcept {
+                    SisterChecks& sisters, Place& ranged) noexcept {
   const TrapEdge& edge = view.edge;
   const UseRoom& uses = view.accesses;
   const IndexCopies& copies = view.copies;
@@ -58,7 +58,6 @@ bool judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
       edge.condition == branch.condition ? branch.target : edge.branch + branch.length;
   if (!flow.code().decode_anywhere(leads_to, trap)) trap = {};
   const bool is_ud1 = trap.op == Op::Ud1;
-  SisterChecks sisters;
   find_sisters(flow, edge.compare, trap.op, copies.value, sisters);
   const IndexChain& chain = copies.chain;
   const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
@@ -194,8 +193,8 @@ NumberRange judge_range(const CheckView& view, const Signs& signs, FlowAnalysis&
 }
 
 // What the arrays say that are accessed, where the code leaves it open.
-void judge_arrays(const CheckView& view, const RecoverySource& source, FlowAnalysis& flow,
-                  bool is_ud1, CheckSite& site) noexcept {
+void judge_arrays(const CheckView& view, const RecoverySource& source, const SisterChecks& sisters,
+                  FlowAnalysis& flow, bool is_ud1, CheckSite& site) noexcept {
   const bool asks = site.range != IndexRange::Unknown && site.range != IndexRange::Counted;
   if (!is_ud1 || !asks || site.unoptimized || site.divisor != 1 ||
       site.proof < IndexProof::Address) {
@@ -205,7 +204,7 @@ void judge_arrays(const CheckView& view, const RecoverySource& source, FlowAnaly
   const bool is_followed = view.use_doubt == Doubt::None && !view.uses.lost && view.copies.all &&
                            !view.accesses.related_address;
   const ArrayVerdict verdict =
-      judge_by_arrays(view.accesses, view.copies, site.shape, is_followed, source, flow);
+      judge_by_arrays(view.accesses, view.copies, site.shape, sisters, is_followed, source, flow);
   site.by_array = verdict == ArrayVerdict::Confirmed;
   site.another_array = verdict == ArrayVerdict::Contradicted;
   // Of table[k + 3] and other[k] the first may have been the one that was checked.
@@ -286,11 +285,12 @@ void judge_check(const CheckView& view, const RecoverySource& source, FlowAnalys
   site.factor = uses.factor;
   const Signs signs = read_width(view, site);
   Place ranged = view.operand;
-  const bool is_ud1 = judge_accesses(view, flow, site, ranged);
+  SisterChecks sisters;
+  const bool is_ud1 = judge_accesses(view, flow, site, sisters, ranged);
   const NumberRange number = judge_range(view, signs, flow, ranged, site);
   const SlotTable& slots = flow.room().slots;
   site.unoptimized = is_unoptimized(view.operand, view.copies, uses, slots);
-  judge_arrays(view, source, flow, is_ud1, site);
+  judge_arrays(view, source, sisters, flow, is_ud1, site);
   judge_by_facts(view, source, flow, number, is_ud1, site);
 }
 

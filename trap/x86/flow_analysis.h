@@ -62,6 +62,7 @@ struct FlowRoom {
   FlowBlock blocks[kMaxFlowBlocks];
   FlowState states[kMaxFlowBlocks];  // at the beginning of each
   Origin origins[kMaxValues];
+  uint8_t zeros[kMaxValues];  // the lowest bits that are 0; of what an instruction has made
   uint16_t phi_block[kMaxPhis];
   Place phi_place[kMaxPhis];
   uint64_t related[(kMaxValues + 63) / 64];  // see mark_related
@@ -112,6 +113,9 @@ class FlowAnalysis {
   [[nodiscard]] bool is_trap(uint64_t address) const noexcept;
 
  private:
+  [[nodiscard]] bool adds_low_bits(const Instruction& in, const FlowEffect& effect,
+                                   const FlowState& state) const noexcept;
+  [[nodiscard]] uint8_t low_zeros(const Instruction& in, const Origin& origin) const noexcept;
   bool make_blocks() noexcept;
   void connect(FlowBlock& block, uint16_t index) noexcept;
   bool round(bool& changed) noexcept;
