@@ -154,23 +154,26 @@ ArrayVerdict judge_by_arrays(const UseRoom& uses, const IndexCopies& copies,
   }
   Asking asking(source);
   ArrayVerdict verdicts[UseRoom::kMaxForms] = {};
-  Place0 places[UseRoom::kMaxForms];
-  unsigned own = uses.memory_count;  // an access that is confirmed
+  Place0 own;  // of an access that is confirmed
   for (unsigned i = 0; i < uses.memory_count; ++i) {
     const IndexedMemory& memory = uses.memory[i];
+    Place0 place;
     const ArrayNest* nest = nullptr;
-    if (memory.bytes != 0 && locate(memory, copies, flow, places[i])) {
-      nest = asking.around(places[i].begin);
+    if (memory.bytes != 0 && locate(memory, copies, flow, place)) {
+      nest = asking.around(place.begin);
     }
     if (nest == nullptr) continue;
-    verdicts[i] = judge(places[i], memory.bytes, shape.greatest + 1, *nest);
+    verdicts[i] = judge(place, memory.bytes, shape.greatest + 1, *nest);
     const bool is_own = verdicts[i] == ArrayVerdict::Confirmed && !memory.passed;
-    if (is_own && own == uses.memory_count) own = i;
+    if (is_own && own.factor == 0) own = place;
   }
-  const bool is_known = own != uses.memory_count;
-  bool confirmed = followed && !uses.more_forms && !uses.more_memory && is_known;
+  bool confirmed = followed && !uses.more_forms && !uses.more_memory && own.factor != 0;
   for (unsigned i = 0; i < uses.memory_count; ++i) {
-    if (is_known && is_of_sister(places[i], places[own], sisters)) continue;
+    Place0 place;
+    if (own.factor != 0 && verdicts[i] != ArrayVerdict::Confirmed &&
+        locate(uses.memory[i], copies, flow, place) && is_of_sister(place, own, sisters)) {
+      continue;
+    }
     if (verdicts[i] == ArrayVerdict::Contradicted) return verdicts[i];
     confirmed &= verdicts[i] == ArrayVerdict::Confirmed;
   }
