@@ -42,6 +42,21 @@ bool find_quotient(ValueId value, uint32_t written, unsigned bits, const FlowSta
   return false;
 }
 
+// clang's local-bounds takes one number out of what passes by a second branch to the trap right
+// behind the first: cmp $10,%edx; ja; cmp $2,%cl; je. The limit is not that of the array then.
+bool is_split(const FlowAnalysis& flow, const TrapEdge& edge) noexcept {
+  constexpr unsigned kMost = 3;
+  Instruction in;
+  if (!flow.code().decode(edge.branch, in) || edge.condition != in.condition) return false;
+  const uint64_t trap = in.target;
+  uint64_t at = edge.branch + in.length;
+  for (unsigned i = 0; i < kMost && flow.code().decode(at, in) && in.falls_through; ++i) {
+    if (in.op == Op::Jcc) return in.condition == kEqual && in.target == trap;
+    at += in.length;
+  }
+  return false;
+}
+
 // What the accesses behind the check say, beyond what they say of the compared number alone.
 // True if the check's trap is a ud1.
 bool judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
@@ -58,6 +73,7 @@ bool judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
       edge.condition == branch.condition ? branch.target : edge.branch + branch.length;
   if (!flow.code().decode_anywhere(leads_to, trap)) trap = {};
   const bool is_ud1 = trap.op == Op::Ud1;
+  site.merged |= !is_ud1 && is_split(flow, edge);
   find_sisters(flow, edge.compare, trap.op, copies.value, sisters);
   const IndexChain& chain = copies.chain;
   const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
@@ -176,8 +192,13 @@ NumberRange judge_range(const CheckView& view, const Signs& signs, FlowAnalysis&
     site.computed = false;
     if (site.range <= kLastPerhaps) site.range = IndexRange::Known;
   }
-  // What has fewer bits than an int is calculated with as one.
+  // What has less bits than an int is calculated with as one.
+  site.narrow = bits < 32 || number.narrow;
   if (bits < 32 && site.range <= kLastPerhaps) site.range = IndexRange::Known;
+  // Of 8 * k no less than 8 is left where only 0 passes, whatever k is.
+  const bool only_zero =
+      site.shape.limit == BoundShape::Limit::Constant && site.shape.greatest == 0;
+  if (only_zero && site.range <= kLastPerhaps) site.range = IndexRange::Known;
   // As a size_t, an unsigned int has a range: "u + 3ul < 10" is "u < 7", and "2ul * u < 10" is
   // "u < 5".
   const bool is_widened =
@@ -218,7 +239,8 @@ void judge_arrays(const CheckView& view, const RecoverySource& source, const Sis
 // has k + 3 and 10, or of k with 5 where it has 2 * k. The access shows it, by a displacement or by
 // a factor that is not the size of an element; but so do members of structures. Where the compiler
 // had what it needs for that, it is not known which of both is the case. `folds`: the check is one
-// that is optimized.
+// that is optimized. Others are when instructions are chosen, by gcc: of 2 * k it knows that it
+// does not overflow if k was zero-extended.
 Confidence confidence_by(const CheckSite& site, bool folds) noexcept {
   if (folds && site.merged && !site.unoptimized) return Confidence::Unknown;
   if (site.divisor != 1 && (site.merged || site.displaced)) return Confidence::Unknown;
@@ -234,12 +256,14 @@ Confidence confidence_by(const CheckSite& site, bool folds) noexcept {
       if (site.unoptimized) return Confidence::Certain;
       // The program itself may have said something about the number, without any code.
       if (!ranged) {
-        return site.by_facts && folds && !plain ? Confidence::Likely : Confidence::Certain;
+        const bool doubtful = folds ? site.by_facts : site.range == IndexRange::Widened;
+        return doubtful && !plain ? Confidence::Likely : Confidence::Certain;
       }
       if (plain) {
         return site.range == IndexRange::Counted ? Confidence::Likely : Confidence::Certain;
       }
       if (site.proof == IndexProof::Element && site.computed) return Confidence::Certain;
+      if (site.proof == IndexProof::Structure && site.narrow) return Confidence::Unknown;
       return folds ? Confidence::Unknown : Confidence::Likely;
     case IndexProof::Address:
       return ranged && folds && !site.unoptimized ? Confidence::Unknown : Confidence::Likely;
@@ -257,16 +281,22 @@ void judge_by_facts(const CheckView& view, const RecoverySource& source, const F
   const Confidence folded = confidence_by(site, true);
   const bool perhaps = site.range == number.range &&
                        (site.range == IndexRange::Given || site.range == IndexRange::Stored);
-  CheckSite other = site;
-  other.range = IndexRange::Unknown;
-  const bool by_range = perhaps && confidence_by(other, true) != folded;
-  const bool by_compiler = !is_ud1 && confidence_by(site, false) != folded;
+  const IndexRange range = site.range;
+  site.range = IndexRange::Unknown;
+  const bool by_range = perhaps && confidence_by(site, true) != folded;
+  site.range = range;
+  // Of 4 * k + 1 <= 10 nobody can tell from the code that 10 does not pass.
+  const IndexChain& chain = view.copies.chain;
+  const int factor = chain.count != 0 ? chain.factors[chain.count - 1] : 1;
+  const bool is_multiple = site.divisor == 1 && factor != 1 && factor != -1;
+  const bool by_compiler = !is_ud1 && (is_multiple || confidence_by(site, false) != folded);
   FunctionFacts facts;
   if ((!by_range && !by_compiler) || source.facts.find == nullptr ||
       !source.facts.find(source.facts.self, flow.code().range().begin, facts)) {
     return;
   }
   site.folds = !is_ud1 && folds_checks(facts);
+  site.merged |= site.folds && is_multiple;
   const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
   if (perhaps && view.compare.operands[0].bits == native && is_unknown_by(facts, number, native)) {
     site.range = IndexRange::Unknown;
@@ -299,7 +329,8 @@ Confidence static_confidence(const CheckSite& site, bool clang) noexcept {
 }
 
 bool is_bounds_check(const CheckSite& site, bool clang) noexcept {
-  return confidence_by(site, clang) != Confidence::Unknown;
+  return (site.proof == IndexProof::Structure && site.narrow && !clang) ||
+         confidence_by(site, clang) != Confidence::Unknown;
 }
 
 Doubt static_doubt(const CheckSite& site) noexcept {

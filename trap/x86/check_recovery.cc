@@ -202,7 +202,7 @@ class Recoverer {
     const Confidence confidence = confidence_of(check, choice, folds);
     if (confidence == Confidence::Unknown) {
       // Of what number, the compiler has changed.
-      is_check_ = only && check.folds && is_bounds_check(check, folds);
+      is_check_ = only && is_bounds_check(check, folds);
       return unknown(static_doubt(check));
     }
     if (!fill_values(compare, check, choice.result, source_, registers_, clang, event_)) {

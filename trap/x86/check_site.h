@@ -60,6 +60,7 @@ struct CheckSite {
   // The proving access has a displacement: index + k is possible.
   bool displaced = false;
   IndexRange range = IndexRange::Unknown;
+  bool narrow = false;  // the compared number was made of one with less bits than an int
   // What debug information says (function_facts.h).
   bool by_facts = false;  // the compiler knew nothing about the number, for all that can be seen
   bool folds = false;     // the check was optimized like code

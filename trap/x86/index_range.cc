@@ -11,17 +11,14 @@ constexpr unsigned kMaxSteps = 16;
 // 14 and 16 know it as well, but use it for the conversions of ints only.
 constexpr uint16_t kFirstByCallers = 17;
 
-bool is_fixed(FlowAnalysis& flow, uint8_t base, const FlowState& state) noexcept {
-  uint64_t address = 0;
-  return base == kNoRegister || constant_value(flow, state.values[base & 15].id, address);
-}
-
 // What the instruction at `at` loads is a variable that lies at the same address at each execution.
 bool loads_variable(FlowAnalysis& flow, const Instruction& in, uint64_t at) noexcept {
+  if (in.operands[1].kind != OperandKind::Memory || in.memory.index != kNoRegister) return false;
+  if (in.memory.rip_relative || in.memory.base == kNoRegister) return true;
   FlowState state;
-  return in.operands[1].kind == OperandKind::Memory && in.memory.index == kNoRegister &&
-         (in.memory.rip_relative ||
-          (flow.state_before(at, state) && is_fixed(flow, in.memory.base, state)));
+  uint64_t address = 0;
+  return flow.state_before(at, state) &&
+         constant_value(flow, state.values[in.memory.base & 15].id, address);
 }
 
 // What the instruction at `at` has of the value `id`, which it calculates with: it may be one that
@@ -51,7 +48,9 @@ NumberRange by_definition(FlowAnalysis& flow, Value value) noexcept {
         value.bits < native && (value.rest == Rest::Sign || value.rest == Rest::SignTo32);
     // No sum or multiple of what has less bits overflows.
     const uint8_t least = i == 0 ? uint8_t{32} : static_cast<uint8_t>(native);
-    if (value.rest == Rest::Zero && value.bits < least) return {IndexRange::Known};
+    if (value.rest == Rest::Zero && value.bits < least) {
+      return {IndexRange::Known, kNoRegister, true};
+    }
     if (value.id == kAnonymous) return {};
     if (value.id < kFirstDefined) {
       if (extended) return {};
@@ -74,6 +73,10 @@ NumberRange by_definition(FlowAnalysis& flow, Value value) noexcept {
       case Op::Shl:
       case Op::Imul:
         break;
+      case Op::Movzx:
+      case Op::And:
+      case Op::Shr:
+        return {IndexRange::Known, kNoRegister, true};
       default:
         return {IndexRange::Known};
     }
@@ -87,6 +90,8 @@ NumberRange by_definition(FlowAnalysis& flow, Value value) noexcept {
       factor += origin.factors[j];
     }
     if (only == kAnonymous) return {};
+    // Below an even limit what is 2 * k is so with 1 added to it.
+    if (factor % 2 == 0) return {IndexRange::Known};
     // Of what is added to a sum nothing is left that could be moved to the limit.
     value = factor == 1 ? Value{only, 64, Rest::Unrelated} : operand_value(flow, in, at, only);
   }
@@ -203,14 +208,9 @@ bool may_know_low_bits(const FlowAnalysis& flow, ValueId value) noexcept {
 
 NumberRange index_range(FlowAnalysis& flow, uint64_t compare, const FlowState& state,
                         Place operand) noexcept {
-  NumberRange number = by_definition(flow, state.values[operand]);
-  // The compare reads it from memory.
-  if (number.range == IndexRange::Unknown && operand >= kFirstSlot &&
-      is_fixed(flow, flow.room().slots.slots[operand - kFirstSlot].base, state)) {
-    number.range = IndexRange::Stored;
-  }
+  const NumberRange number = by_definition(flow, state.values[operand]);
   if (number.range > kLastPerhaps || !is_compared_before(flow, compare)) return number;
-  return {IndexRange::Known};
+  return {IndexRange::Known, kNoRegister, number.narrow};
 }
 
 bool is_unknown_by(const FunctionFacts& facts, const NumberRange& number, unsigned bits) noexcept {

@@ -11,6 +11,7 @@ namespace kebound::x86 {
 struct NumberRange {
   IndexRange range = IndexRange::Unknown;
   uint8_t parameter = kNoRegister;  // Given: the register that it came in
+  bool narrow = false;              // it was made of a number with less bits
 };
 
 // That of the one in `operand` at the compare, whose values are `state`. The analysis' related
