@@ -217,7 +217,9 @@ NumberRange judge_range(const CheckView& view, const Signs& signs, FlowAnalysis&
 void judge_arrays(const CheckView& view, const RecoverySource& source, const SisterChecks& sisters,
                   FlowAnalysis& flow, bool is_ud1, CheckSite& site) noexcept {
   const bool asks = site.range != IndexRange::Unknown && site.range != IndexRange::Counted;
-  if (!is_ud1 || !asks || site.unoptimized || site.divisor != 1 ||
+  // gcc's checks are not folded, but for those that are unknown without arrays.
+  const bool is_narrow = site.narrow && site.proof == IndexProof::Structure;
+  if ((!is_ud1 && !is_narrow) || !asks || site.unoptimized || site.divisor != 1 ||
       site.proof < IndexProof::Address) {
     return;
   }
@@ -226,6 +228,9 @@ void judge_arrays(const CheckView& view, const RecoverySource& source, const Sis
                            !view.accesses.related_address;
   const ArrayVerdict verdict =
       judge_by_arrays(view.accesses, view.copies, site.shape, sisters, is_followed, source, flow);
+  // A ud2 may be a condition of the program's own.
+  site.likely_by_array = !is_ud1 && verdict == ArrayVerdict::Confirmed;
+  if (!is_ud1) return;
   site.by_array = verdict == ArrayVerdict::Confirmed;
   site.another_array = verdict == ArrayVerdict::Contradicted;
   // Of table[k + 3] and other[k] the first may have been the one that was checked.
@@ -263,7 +268,9 @@ Confidence confidence_by(const CheckSite& site, bool folds) noexcept {
         return site.range == IndexRange::Counted ? Confidence::Likely : Confidence::Certain;
       }
       if (site.proof == IndexProof::Element && site.computed) return Confidence::Certain;
-      if (site.proof == IndexProof::Structure && site.narrow) return Confidence::Unknown;
+      if (site.proof == IndexProof::Structure && site.narrow) {
+        return site.likely_by_array ? Confidence::Likely : Confidence::Unknown;
+      }
       return folds ? Confidence::Unknown : Confidence::Likely;
     case IndexProof::Address:
       return ranged && folds && !site.unoptimized ? Confidence::Unknown : Confidence::Likely;
