@@ -149,7 +149,7 @@ TEST_F(ArrayNests, A_neighbour_with_a_check_of_its_own_is_that_check_s_matter) {
   code(kPair, 23, 10);
   EXPECT_EQ(said(), Confidence::Unknown);
   arrays[table] = {10, 1};
-  EXPECT_EQ(said(), Confidence::Certain);
+  EXPECT_EQ(said(), Confidence::Likely) << "both fail, and a compiler may change their order";
   arrays[table] = {12, 1};
   EXPECT_EQ(said(), Confidence::Unknown);
 }

@@ -167,17 +167,20 @@ ArrayVerdict judge_by_arrays(const UseRoom& uses, const IndexCopies& copies,
     const bool is_own = verdicts[i] == ArrayVerdict::Confirmed && !memory.passed;
     if (is_own && own.factor == 0) own = place;
   }
+  bool has_neighbour = false;
   bool confirmed = followed && !uses.more_forms && !uses.more_memory && own.factor != 0;
   for (unsigned i = 0; i < uses.memory_count; ++i) {
     Place0 place;
     if (own.factor != 0 && verdicts[i] != ArrayVerdict::Confirmed &&
         locate(uses.memory[i], copies, flow, place) && is_of_sister(place, own, sisters)) {
+      has_neighbour = true;
       continue;
     }
     if (verdicts[i] == ArrayVerdict::Contradicted) return verdicts[i];
     confirmed &= verdicts[i] == ArrayVerdict::Confirmed;
   }
-  return confirmed ? ArrayVerdict::Confirmed : ArrayVerdict::Unknown;
+  if (!confirmed) return ArrayVerdict::Unknown;
+  return has_neighbour ? ArrayVerdict::OneOfTwo : ArrayVerdict::Confirmed;
 }
 
 }  // namespace kebound::x86

@@ -13,6 +13,7 @@ namespace kebound::x86 {
 enum class ArrayVerdict : uint8_t {
   Unknown,      // nothing is known of what is accessed, or not of all of it
   Confirmed,    // the compared number is the index
+  OneOfTwo,     // as well, but a neighbour has a check of its own, which may be the source's first
   Contradicted  // where the number 0 leads are arrays, and the one that has the limit is none
 };
 

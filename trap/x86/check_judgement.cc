@@ -229,7 +229,8 @@ void judge_arrays(const CheckView& view, const RecoverySource& source, const Sis
   const ArrayVerdict verdict =
       judge_by_arrays(view.accesses, view.copies, site.shape, sisters, is_followed, source, flow);
   // A ud2 may be a condition of the program's own.
-  site.likely_by_array = !is_ud1 && verdict == ArrayVerdict::Confirmed;
+  site.likely_by_array =
+      verdict == ArrayVerdict::OneOfTwo || (!is_ud1 && verdict == ArrayVerdict::Confirmed);
   if (!is_ud1) return;
   site.by_array = verdict == ArrayVerdict::Confirmed;
   site.another_array = verdict == ArrayVerdict::Contradicted;
@@ -268,9 +269,8 @@ Confidence confidence_by(const CheckSite& site, bool folds) noexcept {
         return site.range == IndexRange::Counted ? Confidence::Likely : Confidence::Certain;
       }
       if (site.proof == IndexProof::Element && site.computed) return Confidence::Certain;
-      if (site.proof == IndexProof::Structure && site.narrow) {
-        return site.likely_by_array ? Confidence::Likely : Confidence::Unknown;
-      }
+      if (site.likely_by_array) return Confidence::Likely;
+      if (site.proof == IndexProof::Structure && site.narrow) return Confidence::Unknown;
       return folds ? Confidence::Unknown : Confidence::Likely;
     case IndexProof::Address:
       return ranged && folds && !site.unoptimized ? Confidence::Unknown : Confidence::Likely;
