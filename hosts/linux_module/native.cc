@@ -15,15 +15,9 @@ namespace kebound::linux_module {
 
 namespace {
 
-<<<<<<< HEAD
-constexpr uint64_t kUserFlags = 0x00254DD5;  // those of nt/trap_frame.cc
-constexpr Handle kBeingMade = 1;             // generation 0, which no handle has
-constexpr int kInvalid = -22;                // -EINVAL
-=======
 static_assert(KB_USER_FLAGS == x86::kUserFlags);
 constexpr Handle kBeingMade = 1;  // generation 0, which no handle has
 constexpr int kInvalid = -22;     // -EINVAL
->>>>>>> main
 
 constinit Native g_natives[2 * kMaxRegistrations];
 

@@ -95,10 +95,11 @@ class Summing {
     if (in.op == Op::Lea && in.operands[1].rip_relative) {
       return add_place(static_cast<uint64_t>(in.operands[1].displacement), factor);
     }
-    return flow_.state_before(at, state_) && take_operands(in, factor);
+    return flow_.state_before(at, state_) &&
+           take_operands(in, flow_.room().origins[value.id], factor);
   }
 
-  bool take_operands(const Instruction& in, int64_t factor) noexcept {
+  bool take_operands(const Instruction& in, const Origin& origin, int64_t factor) noexcept {
     const Operand& first = in.operands[0];
     const Operand& last = in.operands[in.operand_count - 1];
     const bool constant = last.kind == OperandKind::Immediate;
@@ -126,6 +127,11 @@ class Summing {
         }
         return true;
       }
+      case Op::Or:  // of low bits that are 0
+        if (!constant || origin.factors[0] == 0) return false;
+        push_register(first.reg, factor);
+        add_constant(last.immediate, factor);
+        return true;
       case Op::Shl:
       case Op::Imul: {
         if (!constant) return false;

@@ -137,5 +137,40 @@ TEST_F(ArrayNests, An_address_that_is_passed_on_has_to_be_of_the_element_as_well
   }
 }
 
+// movzbl %dil,%eax; add %rax,%rax; cmp $10,%eax; jae 1f; mov %eax,%ecx; or $1,%rcx; cmp $9,%ecx;
+// ja 1f; lea table(%rip),%rdx; movzbl (%rax,%rdx,1),%esi; movzbl (%rcx,%rdx,1),%eax; ret;
+// 1: ud1 0x12(%eax),%eax: clang 14's table[2 * k] and table[2 * k + 1]
+const std::vector<uint8_t> kPair = {
+    0x40, 0x0f, 0xb6, 0xc7, 0x48, 0x01, 0xc0, 0x83, 0xf8, 0x0a, 0x73, 0x1b, 0x89, 0xc1, 0x48,
+    0x83, 0xc9, 0x01, 0x83, 0xf9, 0x09, 0x77, 0x10, 0x48, 0x8d, 0x15, 0x00, 0x10, 0x00, 0x00,
+    0x0f, 0xb6, 0x34, 0x10, 0x0f, 0xb6, 0x04, 0x11, 0xc3, 0x67, 0x0f, 0xb9, 0x40, 0x12};
+
+TEST_F(ArrayNests, A_neighbour_with_a_check_of_its_own_is_that_check_s_matter) {
+  code(kPair, 23, 10);
+  EXPECT_EQ(said(), Confidence::Unknown);
+  arrays[table] = {10, 1};
+  EXPECT_EQ(said(), Confidence::Likely) << "both fail, and a compiler may change their order";
+  arrays[table] = {12, 1};
+  EXPECT_EQ(said(), Confidence::Unknown);
+}
+
+// clang 19's: which of both was checked is not known.
+TEST_F(ArrayNests, A_neighbour_without_one_leaves_it_open) {
+  std::vector<uint8_t> bytes = kPair;
+  for (size_t i = 18; i < 23; ++i) bytes[i] = 0x90;
+  code(bytes, 23, 10);
+  arrays[table] = {10, 1};
+  EXPECT_EQ(said(), Confidence::Unknown);
+}
+
+// or $2,%rcx, of what is even: it may have that bit.
+TEST_F(ArrayNests, A_bit_that_may_be_there_is_not_added) {
+  std::vector<uint8_t> bytes = kPair;
+  bytes[17] = 2;
+  code(bytes, 23, 10);
+  arrays[table] = {10, 1};
+  EXPECT_EQ(said(), Confidence::Unknown);
+}
+
 }  // namespace
 }  // namespace kebound::x86

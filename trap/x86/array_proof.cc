@@ -107,77 +107,112 @@ ArrayVerdict judge(const Place0& place, unsigned bytes, uint64_t limit,
   return is_nearly || nest.more_within != 0 ? ArrayVerdict::Unknown : ArrayVerdict::Contradicted;
 }
 
+// Another element of the same array, which has a check of its own.
+bool is_of_sister(const Place0& place, const Place0& own, const SisterChecks& sisters) noexcept {
+  if (!sisters.all || place.factor != own.factor || place.other_count != own.other_count) {
+    return false;
+  }
+  for (unsigned i = 0; i < own.other_count; ++i) {
+    if (place.others[i] != own.others[i]) return false;
+  }
+  const int64_t distance = static_cast<int64_t>(place.begin - own.begin);
+  return distance != 0 && distance % own.factor == 0 && sisters.has(distance / own.factor);
+}
+
+// Questions, of which there are not many.
+class Asking {
+ public:
+  explicit Asking(const RecoverySource& source) noexcept : lookup_(source.arrays) {}
+
+  // Null: nothing is known.
+  const ArrayNest* around(uint64_t address) noexcept {
+    if (asked_ == 0 || last_ != address) {
+      if (asked_ == kMaxQuestions) return nullptr;
+      ++asked_;
+      last_ = address;
+      if (!lookup_.find(lookup_.self, address, nest_)) nest_ = {};
+    }
+    return nest_.count != 0 && nest_.count <= ArrayNest::kMax ? &nest_ : nullptr;
+  }
+
+ private:
+  const ArrayLookup& lookup_;
+  unsigned asked_ = 0;
+  uint64_t last_ = 0;
+  ArrayNest nest_;
+};
+
 // What moves in step with the number.
-ArrayVerdict judge_step(const AccessForm& form, uint64_t limit,
-                        const RecoverySource& source) noexcept {
+ArrayVerdict judge_step(const AccessForm& form, uint64_t limit, const RecoverySource& source,
+                        Asking& asking) noexcept {
   Place0 place;
-  ArrayNest nest;
   if (!form.constant || form.bytes == 0 || form.factor <= 0) return ArrayVerdict::Unknown;
   const unsigned native = source.mode == CodeMode::Bits64 ? 64 : 32;
   place.begin = (form.base + static_cast<uint64_t>(form.offset)) & width_mask(native);
   place.factor = form.factor;
-  if (!source.arrays.find(source.arrays.self, place.begin, nest)) return ArrayVerdict::Unknown;
-  if (nest.count == 0 || nest.count > ArrayNest::kMax) return ArrayVerdict::Unknown;
-  return judge(place, form.bytes, limit, nest);
+  const ArrayNest* const nest = asking.around(place.begin);
+  return nest == nullptr ? ArrayVerdict::Unknown : judge(place, form.bytes, limit, *nest);
 }
 
 }  // namespace
 
 ArrayVerdict judge_by_arrays(const UseRoom& uses, const IndexCopies& copies,
-                             const BoundShape& shape, bool followed, const RecoverySource& source,
-                             FlowAnalysis& flow) noexcept {
+                             const BoundShape& shape, const SisterChecks& sisters, bool followed,
+                             const RecoverySource& source, FlowAnalysis& flow) noexcept {
   // Of one element all multiples are the first.
   if (source.arrays.find == nullptr || shape.limit != BoundShape::Limit::Constant ||
       shape.greatest == 0) {
     return ArrayVerdict::Unknown;
   }
-  bool accessed = false;
+  Asking asking(source);
+  ArrayVerdict verdicts[UseRoom::kMaxForms] = {};
+  Place0 own;  // of an access that is confirmed
+  for (unsigned i = 0; i < uses.memory_count; ++i) {
+    const IndexedMemory& memory = uses.memory[i];
+    Place0 place;
+    const ArrayNest* nest = nullptr;
+    if (memory.bytes != 0 && locate(memory, copies, flow, place)) {
+      nest = asking.around(place.begin);
+    }
+    if (nest == nullptr) continue;
+    verdicts[i] = judge(place, memory.bytes, shape.greatest + 1, *nest);
+    const bool is_own = verdicts[i] == ArrayVerdict::Confirmed && !memory.passed;
+    if (is_own && own.factor == 0) own = place;
+  }
   bool steps = false;
   for (unsigned i = 0; i < uses.form_count; ++i) steps |= uses.forms[i].in_step;
+  bool has_neighbour = false;
   bool confirmed = followed && !uses.more_forms && !uses.more_memory && !uses.more_steps &&
-                   (uses.memory_count != 0 || steps);
-  uint64_t asked = 0;
-  ArrayNest nest;
-  unsigned questions = 0;
+                   (own.factor != 0 || (steps && uses.memory_count == 0));
   for (unsigned i = 0; i < uses.memory_count; ++i) {
     Place0 place;
-    ArrayVerdict verdict = ArrayVerdict::Unknown;
-    if (uses.memory[i].bytes != 0 && locate(uses.memory[i], copies, flow, place)) {
-      const bool is_known = questions != 0 && asked == place.begin;
-      if (!is_known && questions++ < kMaxQuestions) {
-        asked = place.begin;
-        if (!source.arrays.find(source.arrays.self, asked, nest)) nest = {};
-      }
-      if (asked == place.begin && nest.count <= ArrayNest::kMax && nest.count != 0) {
-        verdict = judge(place, uses.memory[i].bytes, shape.greatest + 1, nest);
-      }
+    if (own.factor != 0 && verdicts[i] != ArrayVerdict::Confirmed &&
+        locate(uses.memory[i], copies, flow, place) && is_of_sister(place, own, sisters)) {
+      has_neighbour = true;
+      continue;
     }
-    if (verdict == ArrayVerdict::Contradicted) return verdict;
-    confirmed &= verdict == ArrayVerdict::Confirmed;
-    accessed |= !uses.memory[i].passed;
-    if (!confirmed && questions >= kMaxQuestions) break;
+    if (verdicts[i] == ArrayVerdict::Contradicted) return verdicts[i];
+    confirmed &= verdicts[i] == ArrayVerdict::Confirmed;
   }
   for (unsigned i = 0; i < uses.form_count; ++i) {
     if (!uses.forms[i].in_step) continue;
-    const ArrayVerdict verdict = questions++ < kMaxQuestions
-                                     ? judge_step(uses.forms[i], shape.greatest + 1, source)
-                                     : ArrayVerdict::Unknown;
+    const ArrayVerdict verdict = judge_step(uses.forms[i], shape.greatest + 1, source, asking);
     if (verdict == ArrayVerdict::Contradicted) return verdict;
     confirmed &= verdict == ArrayVerdict::Confirmed;
-    accessed = true;
   }
-  return confirmed && accessed ? ArrayVerdict::Confirmed : ArrayVerdict::Unknown;
+  if (!confirmed) return ArrayVerdict::Unknown;
+  return has_neighbour ? ArrayVerdict::OneOfTwo : ArrayVerdict::Confirmed;
 }
 
 bool is_step_of_another(const UseRoom& uses, const BoundShape& shape,
                         const RecoverySource& source) noexcept {
   if (source.arrays.find == nullptr || shape.limit != BoundShape::Limit::Constant) return false;
-  unsigned asked = 0;
+  Asking asking(source);
   bool another = false;
   for (unsigned i = 0; i < uses.form_count; ++i) {
     if (!uses.forms[i].in_step || uses.forms[i].proof < IndexProof::Structure) continue;
-    if (asked++ == kMaxQuestions) return false;
-    if (judge_step(uses.forms[i], shape.greatest + 1, source) != ArrayVerdict::Contradicted) {
+    if (judge_step(uses.forms[i], shape.greatest + 1, source, asking) !=
+        ArrayVerdict::Contradicted) {
       return false;
     }
     another = true;

@@ -243,10 +243,15 @@ void judge_arrays(const CheckView& view, const RecoverySource& source, FlowAnaly
   // What was calculated before the check may be an element's address, too.
   const bool is_followed = !view.accesses.more_steps && view.use_doubt == Doubt::None &&
                            !view.uses.lost && view.copies.all && !view.accesses.related_address;
-  const ArrayVerdict verdict =
-      judge_by_arrays(view.accesses, view.copies, site.shape, is_followed, source, flow);
-  site.by_array = verdict == ArrayVerdict::Confirmed;
+  const ArrayVerdict verdict = judge_by_arrays(view.accesses, view.copies, site.shape, view.sisters,
+                                               is_followed, source, flow);
+  const bool is_ud1 = view.trap == Op::Ud1;
+  // A ud2 may be a condition of the program's own.
+  site.likely_by_array =
+      verdict == ArrayVerdict::OneOfTwo || (!is_ud1 && verdict == ArrayVerdict::Confirmed);
   site.another_array = verdict == ArrayVerdict::Contradicted;
+  if (!is_ud1) return;
+  site.by_array = verdict == ArrayVerdict::Confirmed;
   const bool asks = site.range != IndexRange::Unknown && site.range != IndexRange::Counted;
   if (!asks) return;
   // Of table[k + 3] and other[k] the first may have been the one that was checked.
@@ -303,6 +308,7 @@ Confidence confidence_by(const CheckSite& site, bool folds) noexcept {
           !(folds && site.range == IndexRange::Counted)) {
         return Confidence::Certain;
       }
+      if (site.likely_by_array) return Confidence::Likely;
       if (folds) return Confidence::Unknown;
       return site.proof == IndexProof::Structure && site.even ? Confidence::Unknown
                                                               : Confidence::Likely;

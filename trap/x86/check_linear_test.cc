@@ -73,17 +73,17 @@ TEST_F(LinearChecks, AnUnsignedIntHasARangeAsASize) {
   EXPECT_EQ(event.doubt, Doubt::Scaled);
 }
 
-// mov (%rdi),%rax; shl $3,%rax; cmp $24,%rax; jae 1f; lea 0x1000(%rip),%rcx;
-// movswq 2(%rcx,%rax,2),%rax; ret; 1: ud1 0x12(%eax),%eax: clang 19's table[8 * k + 1] of 24
-// elements. With an odd limit it would compare the sum.
+// mov (%rdi),%rax; lea 8(,%rax,8),%rax; cmp $24,%rax; jae 1f; lea 0x1000(%rip),%rcx;
+// movswq 2(%rcx,%rax,2),%rax; ret; 1: ud1 0x12(%eax),%eax: clang 19's table[8 * k + 9] of 24
+// elements, where it has 8 * k + 8 already. With an odd limit it compares the index.
 TEST_F(LinearChecks, OneMoreThanAMultipleIsInBoundsWhereTheMultipleIs) {
   for (const uint8_t limit : {uint8_t{24}, uint8_t{23}}) {
     cache = std::make_unique<RecoveryCache>();
     ranges.clear();
-    function({0x48, 0x8b, 0x07, 0x48, 0xc1, 0xe0, 0x03, 0x48, 0x83, 0xf8, limit,
-              0x73, 0x0e, 0x48, 0x8d, 0x0d, 0x00, 0x10, 0x00, 0x00, 0x48, 0x0f,
-              0xbf, 0x44, 0x41, 0x02, 0xc3, 0x67, 0x0f, 0xb9, 0x40, 0x12},
-             27);
+    function({0x48, 0x8b, 0x07,  0x48, 0x8d, 0x04, 0xc5, 0x08, 0x00, 0x00, 0x00, 0x48,
+              0x83, 0xf8, limit, 0x73, 0x0e, 0x48, 0x8d, 0x0d, 0x00, 0x10, 0x00, 0x00,
+              0x48, 0x0f, 0xbf,  0x44, 0x41, 0x02, 0xc3, 0x67, 0x0f, 0xb9, 0x40, 0x12},
+             31);
     registers.gpr[Rax] = 96;
     compared(96, limit);
     ASSERT_TRUE(recover());

@@ -81,8 +81,9 @@ struct CheckSite {
   bool by_step = false;
   bool unfolded = false;  // the limit is one that no compiler has moved anything to
   // What the arrays say that are accessed (array_proof.h).
-  bool by_array = false;       // the compared number is the index
-  bool another_array = false;  // the array that is checked is another one
+  bool by_array = false;         // the compared number is the index
+  bool likely_by_array = false;  // it is, if the condition is a check, and the one that failed
+  bool another_array = false;    // the array that is checked is another one
   // The compared number is the index times this, an offset in bytes; the index is in `quotient`.
   uint8_t divisor = 1;
   StaticPlace quotient;

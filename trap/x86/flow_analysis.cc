@@ -2,6 +2,7 @@
 #include "trap/x86/flow_analysis.h"
 
 #include "trap/x86/compiler_trap.h"
+#include "trap/x86/index_chain.h"
 
 namespace kebound::x86 {
 namespace {
@@ -170,6 +171,7 @@ ValueId FlowAnalysis::phi(uint16_t block, Place place) noexcept {
   room_.phi_block[number] = block;
   room_.phi_place[number] = place;
   room_.origins[kFirstPhi + number] = {};
+  room_.zeros[kFirstPhi + number] = 0;
   return static_cast<ValueId>(kFirstPhi + number);
 }
 
@@ -305,6 +307,52 @@ uint8_t FlowAnalysis::reads_ip(const Instruction& call) const noexcept {
   return called.reg;
 }
 
+// 2 * k | 1 is 2 * k + 1.
+bool FlowAnalysis::adds_low_bits(const Instruction& in, const FlowEffect& effect,
+                                 const FlowState& state) const noexcept {
+  if (in.op != Op::Or || in.operands[0].bits < 32 || effect.count != 1 ||
+      in.operands[1].kind != OperandKind::Immediate || in.operands[1].immediate < 0 ||
+      effect.assignments[0].sources[0] >= kFirstSlot) {
+    return false;
+  }
+  const Value& value = state.values[effect.assignments[0].sources[0]];
+  const unsigned zeros = value.bits < 32 ? 0 : room_.zeros[value.id];
+  return in.operands[1].immediate >> zeros == 0;
+}
+
+// How many low bits of a value are 0, by how it was made.
+uint8_t FlowAnalysis::low_zeros(const Instruction& in, const Origin& origin) const noexcept {
+  constexpr unsigned kMost = 32;
+  const auto of = [](uint64_t number) {
+    const unsigned zeros = number == 0 ? kMost : static_cast<unsigned>(__builtin_ctzll(number));
+    return zeros < kMost ? zeros : kMost;
+  };
+  const Operand& last = in.operands[in.operand_count == 0 ? 0 : in.operand_count - 1];
+  if (in.op == Op::And && last.kind == OperandKind::Immediate) {
+    const unsigned zeros = of(static_cast<uint64_t>(last.immediate));
+    return static_cast<uint8_t>(zeros < kMost ? zeros : 0);
+  }
+  const bool from_memory = in.reads_memory && in.op != Op::Lea;
+  if (from_memory || origin.loaded != 0 || in.operands[0].bits < 32) return 0;
+  const bool sums = in.op == Op::Add || in.op == Op::Sub || in.op == Op::Lea || in.op == Op::Or ||
+                    in.op == Op::Shl || in.op == Op::Imul;
+  if (!sums || (in.op == Op::Lea && in.operands[1].rip_relative)) return 0;
+  unsigned least = of(static_cast<uint64_t>(added_constant(in)));
+  bool any = false;
+  for (unsigned i = 0; i < 3; ++i) {
+    if (origin.from[i] == kAnonymous && origin.factors[i] == 0) continue;
+    if (origin.factors[i] == 0) return 0;
+    any = true;
+    int64_t factor = origin.factors[i];
+    // Twice the same.
+    if (i == 0 && origin.from[1] == origin.from[0]) factor += origin.factors[1];
+    if (i == 1 && origin.from[1] == origin.from[0]) continue;
+    const unsigned zeros = room_.zeros[origin.from[i]] + of(static_cast<uint64_t>(factor));
+    least = zeros < least ? zeros : least;
+  }
+  return static_cast<uint8_t>(any && least < kMost ? least : 0);
+}
+
 void FlowAnalysis::step(const Instruction& instruction, uint16_t number, FlowState& state,
                         FlowEffect& effect) noexcept {
   const uint8_t address = reads_ip(instruction);
@@ -318,7 +366,14 @@ void FlowAnalysis::step(const Instruction& instruction, uint16_t number, FlowSta
   } else {
     flow_effect(instruction, number, code_.mode(), state, room_.slots, effect);
   }
+  if (adds_low_bits(instruction, effect, state)) effect.assignments[0].factors[0] = 1;
   note_origins(effect, state);
+  for (unsigned i = 0; i < effect.count; ++i) {
+    const Assignment& a = effect.assignments[i];
+    if (a.kind == Assignment::Kind::Copy || a.value.id == kAnonymous) continue;
+    const bool derived = a.kind == Assignment::Kind::Derived;
+    room_.zeros[a.value.id] = derived ? low_zeros(instruction, room_.origins[a.value.id]) : 0;
+  }
   Value assigned[FlowEffect::kMax];
   for (unsigned i = 0; i < effect.count; ++i) assigned[i] = effect.assignments[i].value;
   for (unsigned place = 0; place < kMaxPlaces; ++place) {
@@ -382,7 +437,10 @@ Doubt FlowAnalysis::run() noexcept {
   for (uint8_t reg = 0; reg < 16; ++reg) {
     entry.values[reg] = {static_cast<ValueId>(kFirstEntry + reg), bits, Rest::Unrelated};
   }
-  for (unsigned i = 0; i < room_.defined_end; ++i) room_.origins[i] = {};
+  for (unsigned i = 0; i < room_.defined_end; ++i) {
+    room_.origins[i] = {};
+    room_.zeros[i] = 0;
+  }
   for (round_ = 1; round_ <= kMaxRounds; ++round_) {
     bool changed = false;
     if (!round(entry, changed)) return Doubt::FunctionTooLarge;

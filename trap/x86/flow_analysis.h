@@ -67,6 +67,7 @@ struct FlowRoom {
   uint8_t entered[kMaxFlowBlocks];         // the last round that came to each
   uint32_t offsets[kMaxFlowInstructions];  // of the instructions, from the function's beginning
   Origin origins[kMaxValues];
+  uint8_t zeros[kMaxValues];  // the lowest bits that are 0; of what an instruction has made
   uint16_t phi_block[kMaxPhis];
   Place phi_place[kMaxPhis];
   uint64_t related[(kMaxValues + 63) / 64];  // see mark_related
@@ -131,6 +132,9 @@ class FlowAnalysis {
   [[nodiscard]] bool is_trap(uint64_t address) const noexcept;
 
  private:
+  [[nodiscard]] bool adds_low_bits(const Instruction& in, const FlowEffect& effect,
+                                   const FlowState& state) const noexcept;
+  [[nodiscard]] uint8_t low_zeros(const Instruction& in, const Origin& origin) const noexcept;
   bool make_blocks() noexcept;
   void put_in_order() noexcept;
   void connect(FlowBlock& block, uint16_t index) noexcept;

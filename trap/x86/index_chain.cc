@@ -40,6 +40,7 @@ bool is_linear(const Instruction& in) noexcept {
     case Op::Dec:
     case Op::Shl:
     case Op::Imul:
+    case Op::Or:  // where it has a factor, see FlowAnalysis::step
       return in.operands[0].kind == OperandKind::Register;
     default:
       return false;
@@ -58,6 +59,8 @@ int64_t added_constant(const Instruction& in) noexcept {
       return in.operands[1].kind == OperandKind::Immediate ? in.operands[1].immediate : 0;
     case Op::Sub:
       return in.operands[1].kind == OperandKind::Immediate ? -in.operands[1].immediate : 0;
+    case Op::Or:
+      return in.operands[1].kind == OperandKind::Immediate ? in.operands[1].immediate : 0;
     case Op::Lea:
       return in.operands[1].displacement;
     default:

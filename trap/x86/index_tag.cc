@@ -8,8 +8,10 @@ namespace {
 
 constexpr uint16_t kCopies = kRelated - 1;
 
-bool is_constant_sum(const Instruction& in) noexcept {
+bool is_constant_sum(const Instruction& in, const Assignment& a) noexcept {
   switch (in.op) {
+    case Op::Or:
+      return a.factors[0] != 0;
     case Op::Inc:
     case Op::Dec:
       return true;
@@ -146,10 +148,10 @@ IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& be
     const bool sum = in.op == Op::Add || in.op == Op::Lea;
     known &= sum;
     tag.flags |= IndexTag::kBased;
-  } else if (is_constant_sum(in)) {
+  } else if (is_constant_sum(in, a)) {
     tag.flags |= IndexTag::kShifted;
   }
-  if (is_constant_sum(in)) shift += added_constant(in) * (divisor == 0 ? 1 : divisor);
+  if (is_constant_sum(in, a)) shift += added_constant(in) * (divisor == 0 ? 1 : divisor);
   known &= factor >= INT16_MIN && factor <= INT16_MAX && factor != 0;
   known &= shift >= INT32_MIN && shift <= INT32_MAX;
   if (!known) return tag;
