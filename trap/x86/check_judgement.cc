@@ -196,6 +196,7 @@ void judge_check(const CheckView& view, const RecoverySource& source, FlowAnalys
   site.displaced = uses.displaced;
   site.access = uses.access;
   site.factor = uses.factor;
+  site.by_part = view.accesses.by_part;
   const Signs signs = read_width(view, site);
   Place ranged = view.operand;
   const bool is_ud1 = judge_accesses(view, flow, site, ranged);
@@ -226,11 +227,13 @@ void judge_check(const CheckView& view, const RecoverySource& source, FlowAnalys
 // a factor that is not the size of an element; but so do members of structures. Where the compiler
 // had what it needs for that, it is not known which of both is the case.
 Confidence static_confidence(const CheckSite& site, bool clang) noexcept {
+  if (site.by_part && !site.unoptimized) return Confidence::Unknown;
   if (clang && site.merged && !site.unoptimized) return Confidence::Unknown;
   if (site.divisor != 1 && (site.merged || site.displaced)) return Confidence::Unknown;
   if (clang && site.another_array && !site.unoptimized) return Confidence::Unknown;
   if (site.by_array) return Confidence::Certain;
-  // gcc's checks are not folded, and without optimization nobody has looked at the callers.
+  // Sums and multiples are not folded into gcc's checks, and without optimization nobody has looked
+  // at the callers.
   const bool given = site.range == IndexRange::Given && clang && !site.unoptimized;
   const bool ranged =
       given || (site.range != IndexRange::Unknown && site.range != IndexRange::Given);

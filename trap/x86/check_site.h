@@ -59,6 +59,8 @@ struct CheckSite {
   IndexRange range = IndexRange::Unknown;
   // Several elements are accessed behind this one check: it may be two checks that were merged.
   bool merged = false;
+  // A part of the compared number is an index, too, without a check: this one may be of that.
+  bool by_part = false;
   // The compared number is a sum with a constant: what could be moved from it to the limit was.
   bool computed = false;
   // What the arrays say that are accessed (array_proof.h).

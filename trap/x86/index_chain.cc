@@ -110,6 +110,43 @@ IndexChain index_chain(const FlowAnalysis& flow, ValueId compared) noexcept {
   return chain;
 }
 
+bool is_part(FlowAnalysis& flow, ValueId value, ValueId index, unsigned bits) noexcept {
+  constexpr unsigned kMaxValuesSeen = 16;
+  struct Seen {
+    ValueId value;
+    bool part;
+  };
+  Seen seen[kMaxValuesSeen] = {{value, false}};
+  unsigned count = 1;
+  for (unsigned i = 0; i < count; ++i) {
+    if (seen[i].value == index) {
+      if (seen[i].part) return true;
+      continue;
+    }
+    Instruction in;
+    uint64_t at = 0;
+    if (!definition(flow, seen[i].value, in, at)) continue;
+    // What has other bits in it is no part of them: i and k of "x >> 8" and "x & 255".
+    FlowState state;
+    const Operand& whole = in.operands[0];
+    const Place place = whole.kind == OperandKind::Register && flow.state_before(at, state)
+                            ? place_of(whole, state, flow.room().slots, false)
+                            : kNoPlace;
+    if (place != kNoPlace && in.op != Op::Mov && in.op != Op::Lea &&
+        state.values[place].id == index && narrowed(state.values[place], whole.bits).bits > bits) {
+      continue;
+    }
+    const bool part = seen[i].part || in.op == Op::Shr || in.op == Op::Sar || in.op == Op::And ||
+                      in.op == Op::Other;
+    const Origin& origin = flow.room().origins[seen[i].value];
+    for (unsigned j = 0; j < 3; ++j) {
+      const bool known = origin.from[j] != kAnonymous && (origin.loaded >> j & 1) == 0;
+      if (known && count < kMaxValuesSeen) seen[count++] = {origin.from[j], part};
+    }
+  }
+  return false;
+}
+
 bool constant_value(const FlowAnalysis& flow, ValueId value, uint64_t& out) noexcept {
   uint64_t sum = 0;
   for (unsigned i = 0; i < kMaxConstantSteps; ++i) {

@@ -36,6 +36,11 @@ struct IndexChain {
 };
 [[nodiscard]] IndexChain index_chain(const FlowAnalysis& flow, ValueId compared) noexcept;
 
+// `value` was made of the low `bits` bits of `index` by a shift down, a mask or a division,
+// whatever was added since.
+[[nodiscard]] bool is_part(FlowAnalysis& flow, ValueId value, ValueId index,
+                           unsigned bits) noexcept;
+
 // A value that is the same at each execution: the address of a global object, or of the table of
 // them in position-independent code.
 [[nodiscard]] bool constant_value(const FlowAnalysis& flow, ValueId value, uint64_t& out) noexcept;

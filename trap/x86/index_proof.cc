@@ -70,6 +70,8 @@ void IndexUse::note_access(const Instruction& in, const FlowState& before,
   const IndexTag& base = has_base ? tags.of[memory.base & 15] : none;
   const IndexTag& index = indexed ? tags.of[memory.index & 15] : none;
   note_form(in, before, base, index);
+  note_part(before, memory.base, base);
+  note_part(before, memory.index, index);
   const bool displaced = memory.displacement != 0 && !memory.rip_relative;
   int32_t factor = 0;
   if (is_index(index) && !has_index(base)) {
@@ -87,6 +89,14 @@ void IndexUse::note_access(const Instruction& in, const FlowState& before,
     return;
   }
   prove(proof_of(in, factor), displaced, factor);
+}
+
+// Compilers make "k < 20" of "k / 2 < 10".
+void IndexUse::note_part(const FlowState& before, uint8_t reg, const IndexTag& tag) noexcept {
+  const bool follows = (tag.origins & ~(kStale | kSuspect)) != 0 && !is_linear(tag) &&
+                       (tag.flags & IndexTag::kSpent) == 0;
+  if (!follows || room_.by_part || reg == kNoRegister || value_ == kAnonymous) return;
+  room_.by_part = is_part(flow_, before.values[reg & 15].id, value_, bits_);
 }
 
 // Where an access is, as far as that depends on the index: forms[] has one of each kind.

@@ -158,7 +158,14 @@ void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const
                          begins_with(taken_traps ? in.target : last + in.length, Op::Ud2);
   if (!own && (companion || (quiet && index == first_block_))) {
     uses_.rechecked |= pending.origins;
-    return enter(pass, tags, changed);
+    // What is checked there and is not the index is that check's matter.
+    IndexTags both = tags;
+    const ValueId other = pending.ids[shape.index_operand];
+    for (unsigned i = 0; i < kMaxPlaces && other != kAnonymous; ++i) {
+      const bool is_checked = state.values[i].id == other && state.values[i].bits != 0;
+      if (is_checked && (both.of[i].origins & kCopies) == 0) both.of[i].flags |= IndexTag::kSpent;
+    }
+    return enter(pass, both, changed);
   }
   const ValueId checked = pending.ids[shape.index_operand];
   IndexTags passing = tags;
@@ -276,10 +283,12 @@ Doubt IndexUse::run(const FlowState& at_compare, const IndexCopies& copies, cons
   for (uint16_t i = 0; i < count; ++i) room_.blocks[i] = {};
   room_.exceptional = {};
   room_.more_forms = false;
+  room_.by_part = false;
   room_.form_count = 0;
   room_.makes_address = false;
   room_.displaced_address = false;
   uses_ = {};
+  value_ = copies.value;
   bits_ = copies.bits;
   again_ = &again;
   if (!seed(at_compare, copies)) return Doubt::CopiesUnknown;

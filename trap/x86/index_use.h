@@ -34,6 +34,7 @@ struct UseRoom {
   // How the accesses behind the check depend on the index, one of each kind.
   bool more_forms = false;         // or some that are not known
   bool displaced_address = false;  // with a displacement, of an element that was not seen
+  bool by_part = false;            // also by a part of the index, which has no check of its own
   bool makes_address = false;      // of what was made of the index and something unrelated
   uint8_t form_count = 0;
   AccessForm forms[kMaxForms];
@@ -104,6 +105,7 @@ class IndexUse {
   void note_access(const Instruction& in, const FlowState& before, const IndexTags& tags) noexcept;
   void note_form(const Instruction& in, const FlowState& before, const IndexTag& base,
                  const IndexTag& index) noexcept;
+  void note_part(const FlowState& before, uint8_t reg, const IndexTag& tag) noexcept;
   void note_store(const Instruction& in, const FlowState& before, const FlowEffect& effect,
                   const IndexTags& tags) noexcept;
   void note_address(const Instruction& in, const IndexTag& sum) noexcept;
@@ -122,6 +124,7 @@ class IndexUse {
   const unsigned index_operand_;
   IndexUses uses_;
   const IndexAgain* again_ = nullptr;
+  ValueId value_ = kAnonymous;       // the index
   uint8_t bits_ = 0;                 // of the index; with fewer it is another number
   uint16_t first_block_ = kNoBlock;  // behind the check
   bool is_ud1_ = false;              // its trap
