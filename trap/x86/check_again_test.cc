@@ -111,5 +111,32 @@ TEST_F(CalculatedAgain, ASumIsTheSameHoweverItIsAddedUp) {
   expect_index();
 }
 
+// Of a part of the compared number, that is not calculated again but accessed beside it.
+TEST_F(CheckRecovery, WhereAPartOfTheNumberIsAnIndexTheCheckMayBeOne) {
+  // mov %edi,%eax; shr %eax; cmp $19,%edi; ja 1f; mov %eax,%eax; mov (%rdx,%rax,4),%eax;
+  // mov %edi,%edi; add (%rsi,%rdi,4),%eax; ret; 1: ud2: ten[u / 2] + p[u]
+  function({0x89, 0xf8, 0xd1, 0xe8, 0x83, 0xff, 0x13, 0x77, 0x0b, 0x89, 0xc0,
+            0x8b, 0x04, 0x82, 0x89, 0xff, 0x03, 0x04, 0xbe, 0xc3, 0x0f, 0x0b},
+           20);
+  registers.gpr[Rdi] = 24;
+  registers.gpr[Rax] = 12;
+  compared(24, 19, 32);
+  ASSERT_TRUE(recover()) << "a failed check, of what number is not known";
+  EXPECT_EQ(event.confidence, Confidence::Unknown);
+}
+
+TEST_F(CheckRecovery, APartWithACheckOfItsOwnIsThatChecksMatter) {
+  // The same with cmp $9,%eax; ja 1f behind the first check.
+  function({0x89, 0xf8, 0xd1, 0xe8, 0x83, 0xff, 0x13, 0x77, 0x10, 0x83, 0xf8, 0x09, 0x77, 0x0b,
+            0x89, 0xc0, 0x8b, 0x04, 0x82, 0x89, 0xff, 0x03, 0x04, 0xbe, 0xc3, 0x0f, 0x0b},
+           25);
+  registers.gpr[Rdi] = 27;
+  registers.gpr[Rax] = 13;
+  compared(27, 19, 32);
+  ASSERT_TRUE(recover()) << doubt_text(event.doubt);
+  EXPECT_EQ(event.index, 27);
+  EXPECT_EQ(event.upper, 19);
+}
+
 }  // namespace
 }  // namespace kebound::x86

@@ -167,7 +167,14 @@ void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const
                          begins_with(taken_traps ? in.target : last + in.length, Op::Ud2);
   if (!own && (companion || (quiet && index == first_block_))) {
     uses_.rechecked |= pending.origins;
-    return enter(pass, tags, changed);
+    // What is checked there and is not the index is that check's matter.
+    IndexTags both = tags;
+    const ValueId other = pending.ids[shape.index_operand];
+    for (unsigned i = 0; i < kMaxPlaces && other != kAnonymous; ++i) {
+      const bool is_checked = state.values[i].id == other && state.values[i].bits != 0;
+      if (is_checked && (both.of[i].origins & kCopies) == 0) both.of[i].flags |= IndexTag::kSpent;
+    }
+    return enter(pass, both, changed);
   }
   const ValueId checked = pending.ids[shape.index_operand];
   IndexTags passing = tags;

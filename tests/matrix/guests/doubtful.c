@@ -55,6 +55,35 @@ SHAPE_FUNCTION long written_in_pairs(long input) {
   return halves[0];
 }
 
+// gcc without optimization calculates an index of constants twice, for the check and for the access.
+SHAPE_FUNCTION long halved(long input) {
+  const unsigned i = (unsigned)input;
+#ifdef SHAPES_CLAMPED
+  return tenner[9] + seven[i / 8];
+#endif
+  const int* const place = seven;
+  return tenner[i / 2] + place[i / 8];  // at halved
+}
+
+// One of "i / 2 < 10" is also one of "i < 20", and what is accessed by i has none.
+SHAPE_FUNCTION long half_and_whole(long input) {
+  const unsigned i = (unsigned)input;
+  const short* place = halves;
+  __asm__ volatile("" : "+r"(place));
+#ifdef SHAPES_CLAMPED
+  return tenner[9] + place[i / 2];
+#endif
+  return tenner[i / 2] + place[i];  // at half_and_whole
+}
+SHAPE_FUNCTION long rest_of(int dividend, int divisor) {
+  const int a = dividend, b = divisor;
+#ifdef SHAPES_CLAMPED
+  return tenner[9] + a + b;
+#endif
+  return tenner[a % b] + a + b;  // at rest
+}
+SHAPE_FUNCTION long rest(long input) { return rest_of(MIDDLE(input), LOW(input)); }
+
 // Two bytes, read at once.
 SHAPE_FUNCTION long read_in_pairs(long input) {
   const unsigned char i = (unsigned char)input;
@@ -224,6 +253,9 @@ SHAPE_FUNCTION long stored_doubled(long input) {
 static const struct shape doubtful[] = {
     {"doubtful", "unread_neighbour", unread_neighbour, 8, 11, 0, 9},
     {"doubtful", "written_in_pairs", written_in_pairs, 12, 24, 0, 19},
+    {"doubtful", "halved", halved, 24, 12, 0, 9},
+    {"doubtful", "half_and_whole", half_and_whole, 24, 12, 0, 9},
+    {"doubtful", "rest", rest, 0x2c11, 10, 0, 9},
     {"doubtful", "read_in_pairs", read_in_pairs, 7, 14, 0, 9},
     {"doubtful", "sum_then_plain", sum_then_plain, 8, 11, 0, 9},
     {"doubtful", "address_then_plain", address_then_plain, 9, 13, 0, 10},
