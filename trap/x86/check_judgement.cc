@@ -196,8 +196,8 @@ void judge_check(const CheckView& view, const RecoverySource& source, FlowAnalys
     site.another_array = site.by_step && is_step_of_another(view.accesses, site.shape, source);
     return;
   }
-  const bool asks = site.in_step || site.shape.equal || site.range == IndexRange::Known ||
-                    site.range == IndexRange::Given;
+  const bool asks = site.in_step || site.shape.equal || site.skips ||
+                    site.range == IndexRange::Known || site.range == IndexRange::Given;
   if (!asks) return;
   // What was calculated before the check may be an element's address, too.
   const bool is_followed = view.use_doubt == Doubt::None && !uses.lost && view.copies.all &&
@@ -235,6 +235,8 @@ Confidence static_confidence(const CheckSite& site, bool clang) noexcept {
   if (site.shape.equal) return is_plain ? Confidence::Likely : Confidence::Unknown;
   const bool begins_anywhere = site.in_step && !site.unoptimized && (ranged || site.by_step);
   if (clang && begins_anywhere && !is_plain) return Confidence::Unknown;
+  // k < 2 is k < 1 where k is even.
+  if (clang && site.skips && !site.unoptimized && !site.unfolded) return Confidence::Unknown;
   if (site.by_step) {
     return site.proof == IndexProof::Element ? Confidence::Likely : Confidence::Unknown;
   }
