@@ -287,6 +287,8 @@ Confidence confidence_by(const CheckSite& site, bool folds) noexcept {
   const bool ranged = site.range != IndexRange::Unknown && (perhaps || site.range > kLastPerhaps);
   const bool begins_anywhere = site.in_step && !site.unoptimized && (ranged || site.by_step);
   if (folds && begins_anywhere && !is_own_limit) return Confidence::Unknown;
+  // k < 2 is k < 1 where k is even.
+  if (folds && site.skips && !site.unoptimized && !site.unfolded) return Confidence::Unknown;
   if (site.by_step) {
     return site.proof == IndexProof::Element ? Confidence::Likely : Confidence::Unknown;
   }

@@ -236,6 +236,24 @@ TEST_F(LoopChecks, ACounterThatIsAskedForOneNumberNeedsTheArray) {
   EXPECT_EQ(event.confidence, Confidence::Unknown);
 }
 
+// "k < 10" is "k < 9" where k is even, and clang takes the one for the other.
+TEST_F(LoopChecks, OfACounterOfEvenNumbersTheLimitIsThatOfTheArray) {
+  // lea 0x2000(%rip),%rdx; xor %eax,%eax; 1: cmp $9,%rax; ja 2f; add (%rdx,%rax,4),%ecx;
+  // add $2,%rax; cmp %rdi,%rax; jb 1b; ret; 2: ud1 0x12(%eax),%eax
+  const std::vector<uint8_t> code = {0x48, 0x8d, 0x15, 0x00, 0x20, 0x00, 0x00, 0x31, 0xc0,
+                                     0x48, 0x83, 0xf8, 0x09, 0x77, 0x0d, 0x03, 0x0c, 0x82,
+                                     0x48, 0x83, 0xc0, 0x02, 0x48, 0x39, 0xf8, 0x72, 0xee,
+                                     0xc3, 0x67, 0x0f, 0xb9, 0x40, 0x12};
+  ASSERT_TRUE(failed(code, 5, 10, 9));
+  EXPECT_EQ(event.confidence, Confidence::Unknown);
+  arrays[kTable] = {9, 4};
+  ASSERT_TRUE(failed(code, 5, 10, 9));
+  EXPECT_EQ(event.confidence, Confidence::Unknown);
+  arrays[kTable] = {10, 4};
+  ASSERT_TRUE(failed(code, 5, 10, 9));
+  expect_index(10, 9, Confidence::Certain);
+}
+
 TEST_F(LoopChecks, WhatIsInStepWithAnIndexOfASizeBeginsWithTheElements) {
   // mov (%rdi),%rdx; mov 8(%rdi),%rcx; sub %rdx,%rcx; sar $2,%rcx; xor %esi,%esi;
   // 1: cmp %rsi,%rcx; jbe 2f; add (%rdx),%eax; add $1,%rsi; add $4,%rdx; cmp %r8,%rsi; jb 1b; ret;

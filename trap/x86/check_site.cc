@@ -143,6 +143,7 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
   LinearForm index;
   const Value compared = narrowed(state.values[operand], compare.operands[0].bits);
   const bool is_sum = forms.add(compared, 1, index);
+  site.skips = is_sum && index.skips();
   const Op trap = trap_of(edge, code);
   SisterChecks sisters;
   find_sisters(flow, edge.compare, trap, copies.value, forms, is_sum ? &index : nullptr, sisters);

@@ -79,6 +79,7 @@ struct CheckSite {
   // proof.
   bool in_step = false;
   bool by_step = false;
+  bool skips = false;     // the number counts by more than one: of two limits both may be the same
   bool unfolded = false;  // the limit is one that no compiler has moved anything to
   // What the arrays say that are accessed (array_proof.h).
   bool by_array = false;         // the compared number is the index

@@ -201,14 +201,17 @@ void find_sisters(FlowAnalysis& flow, uint64_t compare, Op trap, ValueId compare
       add(-int64_t{own.sums[up]});
       continue;
     }
+    bool found = false;
     for (unsigned j = 0; j < chain.count; ++j) {
       const unsigned k = own.find(chain.values[j]);
       const bool is_own = chain.values[j] == compared;
       if (!is_own && k == own.count) continue;
       if (chain.factors[j] != (is_own ? 1 : own.factors[k])) break;
       add(int64_t{chain.sums[j]} - (is_own ? 0 : own.sums[k]));
+      found = true;
       break;
     }
+    if (!found && out.other_count < SisterChecks::kMax) out.others[out.other_count++] = other;
   }
 }
 

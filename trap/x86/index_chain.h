@@ -49,6 +49,9 @@ struct SisterChecks {
   uint8_t count = 0;
   bool all = true;  // there was room for them
   int32_t sums[kMax] = {};
+  // The other checks, of values that are no such sum.
+  uint8_t other_count = 0;
+  ValueId others[kMax] = {};
 
   [[nodiscard]] bool has(int64_t sum) const noexcept;
 };

@@ -65,10 +65,26 @@ class StepFinder {
     if (rest.count == 1 && rest.factors[0] == 1) {
       form.base = rest.atoms[0];
       form.summed = rest.atoms[0] > UINT16_MAX;
+      // A table's address and a number are no pointer: the index is the sum of both numbers.
       // Nothing lies in front of a pointer: what it points to and the index began at two places.
+      if (is_address(form.offset) && !is_program_address(rest.atoms[0])) return Step::Unknown;
       return form.offset < 0 && !is_stack(rest.atoms[0]) ? Step::Unknown : Step::Known;
     }
     return summed(rest, form);
+  }
+
+  // What 32-bit position-independent code adds to the program counter that a function gave it. If
+  // that is in a register of the caller's, the function is not known to have changed it.
+  [[nodiscard]] bool is_program_address(LinearForm::Atom atom) const noexcept {
+    if (flow_.code().mode() != CodeMode::Bits32) return false;
+    if (atom == kFirstEntry + Rbx || atom == kFirstEntry + Rsi || atom == kFirstEntry + Rdi) {
+      return true;
+    }
+    Instruction in;
+    uint64_t at = 0;
+    return atom <= UINT16_MAX && definition(flow_, static_cast<ValueId>(atom), in, at) &&
+           in.op == Op::Add && in.operands[1].kind == OperandKind::Immediate &&
+           is_address(in.operands[1].immediate);
   }
 
   // A pointer, and rows or structures that are chosen by other numbers.
@@ -100,11 +116,11 @@ class StepFinder {
     LinearForm address;
     address.constant = static_cast<uint64_t>(memory.displacement);
     if (memory.base == Rsp) address.constant += static_cast<uint64_t>(int64_t{state.rsp_offset});
-    if (memory.base != kNoRegister && !forms_.add(state.values[memory.base & 15], 1, address))
-      return;
-    if (memory.index != kNoRegister &&
-        !forms_.add(state.values[memory.index & 15], memory.scale, address)) {
-      return;
+    const uint8_t registers[2] = {memory.base, memory.index};
+    for (unsigned i = 0; i < 2; ++i) {
+      if (registers[i] == kNoRegister) continue;
+      const Value& value = state.values[registers[i] & 15];
+      if (is_checked(value) || !forms_.add(value, i == 0 ? 1 : memory.scale, address)) return;
     }
     AccessForm form;
     const Step step = form_of(address, form);
@@ -122,6 +138,9 @@ class StepFinder {
 
   // Another check has let it pass.
   [[nodiscard]] bool is_checked(const Value& value) const noexcept {
+    for (unsigned i = 0; i < sisters_.other_count; ++i) {
+      if (value.bits != 0 && value.id == sisters_.others[i]) return true;
+    }
     LinearForm distance;
     if (!forms_.add(value, 1, distance) || !distance.add(index_, -1) || distance.count != 0) {
       return false;

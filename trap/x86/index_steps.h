@@ -10,8 +10,8 @@
 namespace kebound::x86 {
 
 // Adds to `uses`, which are those of the check of `edge`, the accesses that only the passed check
-// leads to and that move in step with what it compared: `index`, at the compare. What one of the
-// sisters compared, and is then used to address memory, is the sister's matter.
+// leads to and that move in step with what it compared: `index`, at the compare. What
+// another check compared, and is then used to address memory, is that check's matter.
 void note_steps(FlowAnalysis& flow, const LinearForms& forms, const TrapEdge& edge,
                 const BoundShape& shape, const LinearForm& index, const SisterChecks& sisters,
                 UseRoom& uses) noexcept;

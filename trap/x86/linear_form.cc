@@ -36,6 +36,13 @@ bool LinearForm::counts_up() const noexcept {
   return loops == 1;
 }
 
+bool LinearForm::skips() const noexcept {
+  for (unsigned i = 0; i < count; ++i) {
+    if ((atoms[i] & kTurns) != 0 && factors[i] != 1 && factors[i] != -1) return true;
+  }
+  return false;
+}
+
 int64_t LinearForm::factor_of(Atom atom) const noexcept {
   for (unsigned i = 0; i < count; ++i) {
     if (atoms[i] == atom) return factors[i];

@@ -27,6 +27,8 @@ struct LinearForm {
 
   // It counts up by one with each turn of a loop, and changes in no other.
   [[nodiscard]] bool counts_up() const noexcept;
+  // It changes by more than one with each turn of a loop.
+  [[nodiscard]] bool skips() const noexcept;
   [[nodiscard]] int64_t factor_of(Atom atom) const noexcept;
   // Adds factor * `other`. False if that is too much for the room.
   [[nodiscard]] bool add(const LinearForm& other, int64_t factor) noexcept;
