@@ -63,7 +63,9 @@ bool judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
   find_sisters(flow, edge.compare, trap.op, copies.value, sisters);
   const IndexChain& chain = copies.chain;
   const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
-  site.computed = chain.count != 0 && chain.sums[chain.count - 1] != 0 && bits == native;
+  // Of 3 * (k - 8) + 1 nothing is left to be seen in 3 * (k - 8).
+  site.computed = chain.count != 0 && chain.sums[0] != 0 && bits == native &&
+                  state.values[view.operand].bits == native;
   const AccessForm* own = own_form(uses, sisters, IndexProof::Structure);
   for (unsigned i = 0; i < uses.form_count; ++i) {
     site.merged |= own == nullptr && uses.forms[i].proof >= IndexProof::Structure;

@@ -131,6 +131,7 @@ void look_at(const Tracer& tracer, const Instruction& in, const FlowState& befor
     const unsigned bytes = accessed_bytes(in);
     if (in.op == Op::Lea) {
       uses.quotient_sum |= quotient;
+      uses.twice |= memory.base != memory.index && base.follows && index.follows;
     } else {
       uses.quotient_access |= quotient;
       uses.twice |= base.follows && index.follows;
