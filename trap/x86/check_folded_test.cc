@@ -119,5 +119,15 @@ TEST_F(FoldedChecks, ACheckThatAlwaysFailsHasNoCompare) {
   EXPECT_EQ(claimed(Rax, 0x5000, 100, 64), Confidence::Unknown);
 }
 
+TEST_F(FoldedChecks, AConstantInsideOfAMultipleIsNotTheOneOfTheIndex) {
+  // list[3ll * k + 1] of seven, k = (input & 255) - 8: movzbl %dil,%eax; add $-8,%eax;
+  // lea (%rax,%rax,2),%rax; cmp $6,%rax; jae 1f; movw $1,0x86(%rcx,%rax,2); ret; 1: ud1
+  function({0x40, 0x0f, 0xb6, 0xc7, 0x83, 0xc0, 0xf8, 0x48, 0x8d, 0x04, 0x40,
+            0x48, 0x83, 0xf8, 0x06, 0x73, 0x0b, 0x66, 0xc7, 0x84, 0x41, 0x86,
+            0x00, 0x00, 0x00, 0x01, 0x00, 0xc3, 0x67, 0x0f, 0xb9, 0x40, 0x12},
+           28);
+  EXPECT_EQ(claimed(Rax, 6, 6, 64), Confidence::Unknown);
+}
+
 }  // namespace
 }  // namespace kebound::x86

@@ -86,7 +86,9 @@ void judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
   const SisterChecks& sisters = view.sisters;
   const IndexChain& chain = copies.chain;
   const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
-  site.computed = chain.count != 0 && chain.sums[chain.count - 1] != 0 && bits == native;
+  // Of 3 * (k - 8) + 1 nothing is left to be seen in 3 * (k - 8).
+  site.computed = chain.count != 0 && chain.sums[0] != 0 && bits == native &&
+                  state.values[view.operand].bits == native;
   const AccessForm* own = own_form(uses, sisters, IndexProof::Structure);
   // Or it is what is not followed: many[2 * k], where 2 * k was there before, beside bytes[k + 3].
   const bool is_plain =
