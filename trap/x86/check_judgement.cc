@@ -96,9 +96,9 @@ void judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
   site.unlinear = uses.unlinear || (uses.related_access && !is_plain);
   // An element whose address is passed on may be the one that was checked.
   unsigned passed = 0;
-  for (unsigned i = 0; i < uses.memory_count; ++i) passed += uses.memory[i].passed;
+  for (unsigned i = 0; i < uses.memory_count; ++i) passed += uses.memory[i].certain;
   site.merged = passed > 1 || (passed != 0 && uses.form_count != 0) ||
-                (site.proof == IndexProof::Address && (uses.more_forms || uses.more_memory)) ||
+                (site.proof == IndexProof::Address && uses.more_forms) ||
                 (!is_ud1 && is_split(flow, edge));
   for (unsigned i = 0; i < uses.form_count; ++i) {
     site.merged |= own == nullptr && uses.forms[i].proof >= IndexProof::Structure;

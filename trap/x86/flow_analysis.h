@@ -152,7 +152,8 @@ class FlowAnalysis {
   [[nodiscard]] unsigned value_end() const noexcept { return kFirstPhi + room_.phi_count; }
   void mark_unlinear(ValueId index, unsigned bits) noexcept;
   void mark_stale(ValueId value) noexcept;
-  void mark_descendants(uint64_t* marked) noexcept;
+  // What has only bits of `index` in it that lie above the lower `bits` is none.
+  void mark_descendants(uint64_t* marked, ValueId index = kAnonymous, unsigned bits = 0) noexcept;
   void mark_suspects_of(uint16_t block, uint64_t end) noexcept;
   [[nodiscard]] bool is_guarded(ValueId loaded, ValueId by) noexcept;
   [[nodiscard]] uint16_t only_predecessor(uint16_t block) const noexcept;

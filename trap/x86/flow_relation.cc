@@ -55,7 +55,7 @@ void FlowAnalysis::mark_related(ValueId value, unsigned bits) noexcept {
   for (unsigned id = kFirstDefined; id < value_end(); id = next_value(id)) {
     if (room_.origins[id].more) set_bit(room_.related, static_cast<ValueId>(id));
   }
-  mark_descendants(room_.related);
+  mark_descendants(room_.related, index, bits);
   mark_unlinear(index, bits);
   mark_stale(index);
 }
@@ -109,7 +109,7 @@ void FlowAnalysis::mark_stale(ValueId index) noexcept {
 }
 
 // Adds what was calculated from what is marked.
-void FlowAnalysis::mark_descendants(uint64_t* marked) noexcept {
+void FlowAnalysis::mark_descendants(uint64_t* marked, ValueId index, unsigned bits) noexcept {
   bool changed = true;
   for (unsigned pass = 0; changed; ++pass) {
     changed = false;
@@ -123,6 +123,10 @@ void FlowAnalysis::mark_descendants(uint64_t* marked) noexcept {
                    has_bit(marked, origin.from[j]);
       }
       if (!related) continue;
+      const bool whole = index != kAnonymous && origin.from[0] == index && origin.factors[0] == 0 &&
+                         origin.from[1] == kAnonymous;
+      if (whole && pass < kMaxPasses && reads_above(*this, static_cast<ValueId>(id), bits))
+        continue;
       set_bit(marked, static_cast<ValueId>(id));
       changed = true;
     }

@@ -168,6 +168,7 @@ void IndexUse::note_passed(const FlowState& before, PlaceSet places,
     memory.base = before.values[place];
     memory.bytes = 1;
     memory.passed = true;
+    memory.certain = (tag.flags & IndexTag::kAddress) != 0;
     add_memory(memory);
   }
 }
@@ -288,10 +289,12 @@ void leave_out_sisters(UseRoom& uses, const SisterChecks& sisters, AccessForm ow
 
 // `sum`: what an instruction adds up, the index and something unrelated: an address.
 void IndexUse::note_address(const Instruction& in, const FlowState& before,
-                            const IndexTag& sum) noexcept {
+                            IndexTag& sum) noexcept {
   const unsigned native = flow_.code().mode() == CodeMode::Bits64 ? 64 : 32;
   const bool adds = in.op == Op::Lea || in.op == Op::Add;
   if (!adds || in.operands[0].bits != native || (sum.flags & IndexTag::kBased) == 0) return;
+  const bool certain = adds_address(in, before);
+  if (certain) sum.flags |= IndexTag::kAddress;
   if (has_index(sum) || (sum.flags & IndexTag::kLinear) != 0) {
     room_.displaced_address |=
         sum.shift != 0 || sum.factor == 0 ||
@@ -299,7 +302,7 @@ void IndexUse::note_address(const Instruction& in, const FlowState& before,
   }
   if ((sum.flags & IndexTag::kSpent) == 0) uses_.address |= sum.origins & kAllButSuspect;
   // s + k looks like an address, too. A ud2 is no bounds check by that alone.
-  if (!is_index(sum) || (is_bare_ && !adds_address(in, before))) return;
+  if (!is_index(sum) || (is_bare_ && !certain)) return;
   const bool displaced = in.op == Op::Lea && in.operands[1].displacement != 0;
   prove(IndexProof::Address, displaced, sum.factor);
 }

@@ -27,7 +27,8 @@ struct IndexTag {
   static constexpr uint8_t kLinear = 16;  // the index was calculated from it, by factor and sum
   // It was made of the index, or of what that was calculated from, in another way: a quotient.
   static constexpr uint8_t kUnlinear = 64;
-  static constexpr uint8_t kLoaded = 32;  // read from memory by what the rest speaks of
+  static constexpr uint8_t kLoaded = 32;    // read from memory by what the rest speaks of
+  static constexpr uint8_t kAddress = 128;  // kBased: that something is an address for sure
   uint16_t origins = 0;  // a bit for each copy at the check; kRelated: others that depend on it
   int16_t factor = 0;    // 0: not known
   uint8_t flags = 0;

@@ -39,8 +39,9 @@ struct IndexedMemory {
   Value base;   // bits 0: none
   Value index;  // as well
   uint8_t scale = 1;
-  uint8_t bytes = 0;    // 0: not known
-  bool passed = false;  // on, as an address
+  uint8_t bytes = 0;     // 0: not known
+  bool passed = false;   // on, as an address
+  bool certain = false;  // passed: it is one, and no other sum
   int64_t displacement = 0;
 
   bool operator==(const IndexedMemory&) const = default;
@@ -154,7 +155,7 @@ class IndexUse {
   void note_passed(const FlowState& before, PlaceSet places, const IndexTags& tags) noexcept;
   void note_store(const Instruction& in, const FlowState& before, const FlowEffect& effect,
                   const IndexTags& tags) noexcept;
-  void note_address(const Instruction& in, const FlowState& before, const IndexTag& sum) noexcept;
+  void note_address(const Instruction& in, const FlowState& before, IndexTag& sum) noexcept;
   [[nodiscard]] bool adds_address(const Instruction& in, const FlowState& before) const noexcept;
   void add_memory(const IndexedMemory& memory) noexcept;
   void prove(IndexProof proof, bool displaced, int32_t factor) noexcept;
