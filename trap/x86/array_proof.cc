@@ -191,6 +191,11 @@ ArrayVerdict judge_by_arrays(const UseRoom& uses, const IndexCopies& copies,
       has_neighbour = true;
       continue;
     }
+    // Of another array, whose length the number is compared with as well.
+    if (verdicts[i] == ArrayVerdict::Contradicted && own.factor != 0 && sisters.has(0)) {
+      has_neighbour = true;
+      continue;
+    }
     if (verdicts[i] == ArrayVerdict::Contradicted) return verdicts[i];
     confirmed &= verdicts[i] == ArrayVerdict::Confirmed;
   }

@@ -302,7 +302,8 @@ void IndexUse::note_address(const Instruction& in, const FlowState& before,
   }
   if ((sum.flags & IndexTag::kSpent) == 0) uses_.address |= sum.origins & kAllButSuspect;
   // s + k looks like an address, too. A ud2 is no bounds check by that alone.
-  if (!is_index(sum) || (is_bare_ && !certain)) return;
+  const bool is_scaled = sum.factor != 1 && sum.factor != -1;
+  if (!is_index(sum) || (is_bare_ && !certain && !is_scaled)) return;
   const bool displaced = in.op == Op::Lea && in.operands[1].displacement != 0;
   prove(IndexProof::Address, displaced, sum.factor);
 }
