@@ -11,6 +11,7 @@
 
 #include "events/record.h"
 #include "trap/x86/array_type.h"
+#include "trap/x86/function_facts.h"
 
 namespace kebound::events {
 
@@ -21,9 +22,12 @@ class TrapMessages {
   // none, or nothing is known. May take as long as reading the debug information of a file: hosts
   // ask once for each trap. Context: one thread at a time.
   [[nodiscard]] virtual std::string at(const ModuleMap& modules, uint64_t address) = 0;
-  // The array that begins at `address`, as x86::ArrayLookup says. May take as long.
-  [[nodiscard]] virtual std::optional<x86::ArrayType> array_at(const ModuleMap& modules,
-                                                               uint64_t address) = 0;
+  // The arrays around `address`, as x86::ArrayLookup says. May take as long.
+  [[nodiscard]] virtual std::optional<x86::ArrayNest> arrays_at(const ModuleMap& modules,
+                                                                uint64_t address) = 0;
+  // What is known of the function that begins at `address`. May take as long.
+  [[nodiscard]] virtual std::optional<x86::FunctionFacts> function_at(const ModuleMap& modules,
+                                                                      uint64_t address) = 0;
 };
 
 }  // namespace kebound::events

@@ -253,6 +253,22 @@ std::optional<uint64_t> ElfFile::address_of(uint64_t file_offset, bool executabl
   return std::nullopt;
 }
 
+std::optional<uint64_t> ElfFile::zeroed_address(uint64_t file_offset,
+                                                uint64_t distance) const noexcept {
+  std::optional<uint64_t> found;
+  for (const auto& segment : segments_) {
+    if (segment.offset > bytes_.size() || segment.file_size > kMaxElfSize) continue;
+    const uint64_t begin = segment.offset & ~(kPage - 1);
+    if (file_offset < begin || file_offset >= segment.offset + segment.file_size) continue;
+    // From where the segment begins; before it, in its first page, the difference wraps around.
+    const uint64_t within = file_offset - segment.offset + distance;
+    if (within < segment.file_size || within >= segment.memory_size) continue;
+    if (found) return std::nullopt;
+    found = segment.address + within;
+  }
+  return found;
+}
+
 std::string_view ElfFile::section(std::string_view name) const noexcept {
   for (const auto& section : sections_) {
     if (section.name == name) return section.contents;

@@ -57,6 +57,10 @@ class ElfFile {
   // the candidates an executable segment wins if `executable`.
   [[nodiscard]] std::optional<uint64_t> address_of(uint64_t file_offset,
                                                    bool executable) const noexcept;
+  // The same for what is `distance` bytes behind the beginning of a mapping of the file at
+  // `file_offset`, where no bytes of the file are: variables that begin as zero.
+  [[nodiscard]] std::optional<uint64_t> zeroed_address(uint64_t file_offset,
+                                                       uint64_t distance) const noexcept;
   // The file's own addresses: begin is rounded down as libdwfl does it, so that it is the module's
   // start.
   [[nodiscard]] uint64_t begin_address() const noexcept { return begin_; }

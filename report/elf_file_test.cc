@@ -100,7 +100,9 @@ bool exercise(std::vector<uint8_t> bytes, uint64_t address) {
   ModuleSymbols symbols(elf, "/nonexistent/program", "/nonexistent/program", "");
   const bool found = !symbols.frames_at(address).empty();
   (void)symbols.frames_at(elf->begin_address());
-  (void)symbols.array_at(address);
+  (void)symbols.arrays_at(address);
+  (void)symbols.function_at(address);
+  (void)symbols.function_at(elf->begin_address());
   (void)symbols.frames_at(~uint64_t{0});
   return found;
 }

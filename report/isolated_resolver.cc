@@ -13,7 +13,7 @@
 namespace kebound::report {
 namespace {
 
-enum class Request : uint8_t { Locate = 1, Backtrace = 2, Array = 3 };
+enum class Request : uint8_t { Locate = 1, Backtrace = 2, Arrays = 3, Function = 4 };
 
 // After as many dead workers the report goes on without names: each may have cost its whole time
 // limit.
@@ -32,8 +32,11 @@ class Server {
       case Request::Locate:
         locate(in, out);
         break;
-      case Request::Array:
-        array_at(in, out);
+      case Request::Arrays:
+        arrays_at(in, out);
+        break;
+      case Request::Function:
+        function_at(in, out);
         break;
       case Request::Backtrace:
         backtrace(in, out);
@@ -59,13 +62,22 @@ class Server {
     wire::put(out, frames);
   }
 
-  void array_at(wire::Reader& in, wire::Writer& out) {
+  void arrays_at(wire::Reader& in, wire::Writer& out) {
     events::ModuleMap map;
     get_one_mapping(in, map);
     const auto address = in.value<uint64_t>();
-    std::optional<x86::ArrayType> array;
-    if (in.ok()) array = resolver_->array_at(map, address);
-    out.value(array.value_or(x86::ArrayType()));
+    std::optional<x86::ArrayNest> arrays;
+    if (in.ok()) arrays = resolver_->arrays_at(map, address);
+    out.value(arrays.value_or(x86::ArrayNest()));
+  }
+
+  void function_at(wire::Reader& in, wire::Writer& out) {
+    events::ModuleMap map;
+    get_one_mapping(in, map);
+    const auto address = in.value<uint64_t>();
+    std::optional<x86::FunctionFacts> facts;
+    if (in.ok()) facts = resolver_->function_at(map, address);
+    out.value(facts.value_or(x86::FunctionFacts()));
   }
 
   void backtrace(wire::Reader& in, wire::Writer& out) {
@@ -106,16 +118,24 @@ class IsolatedResolver final : public Resolver {
     return std::move(frames[0].location);
   }
 
-  std::optional<x86::ArrayType> array_at(const events::ModuleMap& modules,
-                                         uint64_t address) override {
-    const auto* mapping = find_mapping(modules, address);
-    if (mapping == nullptr || !is_module(*mapping)) return std::nullopt;
+  std::optional<x86::ArrayNest> arrays_at(const events::ModuleMap& modules,
+                                          uint64_t address) override {
+    const auto* mapping = find_data_mapping(modules, address);
+    if (mapping == nullptr) return std::nullopt;
     if (process_->workers_started() > kMaxWorkers) return std::nullopt;
-    const auto answer = process_->ask(about(Request::Array, modules, *mapping, address));
+    const auto answer = process_->ask(about(Request::Arrays, modules, *mapping, address));
     if (!answer) return std::nullopt;
     wire::Reader in(*answer);
-    const auto array = in.value<x86::ArrayType>();
-    return in.ok() && array.count != 0 ? std::optional(array) : std::nullopt;
+    const auto arrays = in.value<x86::ArrayNest>();
+    const bool known = in.ok() && arrays.count != 0 && arrays.count <= x86::ArrayNest::kMax;
+    return known ? std::optional(arrays) : std::nullopt;
+  }
+
+  std::optional<x86::FunctionFacts> function_at(const events::ModuleMap& modules,
+                                                uint64_t address) override {
+    const auto facts = find<x86::FunctionFacts>(Request::Function, modules, address);
+    const bool knows = facts && are_sound(*facts) && *facts != x86::FunctionFacts();
+    return knows ? facts : std::nullopt;
   }
 
   std::vector<StackFrame> backtrace(const x86::Registers& registers,
@@ -139,6 +159,18 @@ class IsolatedResolver final : public Resolver {
   }
 
  private:
+  template <class Answer>
+  std::optional<Answer> find(Request request, const events::ModuleMap& modules, uint64_t address) {
+    const auto* mapping = find_mapping(modules, address);
+    if (mapping == nullptr || !is_module(*mapping)) return std::nullopt;
+    if (process_->workers_started() > kMaxWorkers) return std::nullopt;
+    const auto answer = process_->ask(about(request, modules, *mapping, address));
+    if (!answer) return std::nullopt;
+    wire::Reader in(*answer);
+    const auto found = in.value<Answer>();
+    return in.ok() ? std::optional(found) : std::nullopt;
+  }
+
   std::string about(Request request, const events::ModuleMap& modules,
                     const events::Mapping& mapping, uint64_t address) const {
     wire::Writer out;

@@ -14,9 +14,14 @@ class LocalResolver final : public Resolver {
     return symbolizer_.locate(modules, address);
   }
 
-  std::optional<x86::ArrayType> array_at(const events::ModuleMap& modules,
-                                         uint64_t address) override {
-    return symbolizer_.array_at(modules, address);
+  std::optional<x86::ArrayNest> arrays_at(const events::ModuleMap& modules,
+                                          uint64_t address) override {
+    return symbolizer_.arrays_at(modules, address);
+  }
+
+  std::optional<x86::FunctionFacts> function_at(const events::ModuleMap& modules,
+                                                uint64_t address) override {
+    return symbolizer_.function_at(modules, address);
   }
 
   std::vector<StackFrame> backtrace(const x86::Registers& registers,

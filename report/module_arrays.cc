@@ -5,7 +5,10 @@
 #include <elfutils/libdw.h>
 #include <gelf.h>
 
+#include <algorithm>
+
 #include "report/die_path.h"
+#include "report/die_type.h"
 
 namespace kebound::report {
 namespace {
@@ -14,42 +17,9 @@ constexpr size_t kMaxEntries = 4'000'000;  // of all units
 constexpr size_t kMaxVariables = 1'000'000;
 constexpr size_t kMaxUnits = 200'000;
 constexpr size_t kMaxDepth = 128;
-constexpr unsigned kMaxNames = 32;      // of a type, one for another
-constexpr unsigned kMaxNesting = 8;     // structures in structures
+constexpr unsigned kMaxNesting = 8;     // structures and arrays in each other
+constexpr unsigned kMaxDimensions = 8;  // of an array, and one more
 constexpr unsigned kMaxMembers = 4096;  // of a structure
-constexpr uint64_t kMaxSize = uint64_t{1} << 40;
-
-std::optional<uint64_t> number(Dwarf_Die* die, unsigned name) {
-  Dwarf_Attribute attribute;
-  Dwarf_Word value = 0;
-  if (dwarf_attr(die, name, &attribute) == nullptr || dwarf_formudata(&attribute, &value) != 0) {
-    return std::nullopt;
-  }
-  return value < kMaxSize ? std::optional<uint64_t>(value) : std::nullopt;
-}
-
-// What the entry's type is, behind other names for it and qualifiers.
-bool type_of(Dwarf_Die* die, Dwarf_Die& type) {
-  Dwarf_Die from = *die;
-  for (unsigned i = 0; i < kMaxNames; ++i) {
-    Dwarf_Attribute attribute;
-    if (dwarf_attr_integrate(&from, DW_AT_type, &attribute) == nullptr ||
-        dwarf_formref_die(&attribute, &type) == nullptr) {
-      return false;
-    }
-    switch (dwarf_tag(&type)) {
-      case DW_TAG_typedef:
-      case DW_TAG_const_type:
-      case DW_TAG_volatile_type:
-      case DW_TAG_atomic_type:
-        from = type;
-        break;
-      default:
-        return true;
-    }
-  }
-  return false;
-}
 
 // Of what is no array; 0: not known.
 uint64_t plain_size(Dwarf_Die* type) {
@@ -61,54 +31,74 @@ uint64_t plain_size(Dwarf_Die* type) {
   return address_size;
 }
 
-// Of an array's type; false for one of arrays, or of unknown length.
-bool read_array(Dwarf_Die* type, x86::ArrayType& array) {
+// The dimensions of an array's type, the first one first. `element`: what is in the last one.
+struct Dimensions {
+  std::vector<uint64_t> counts;
+  Dwarf_Die element = {};
+  uint64_t size = 0;  // of all, in bytes
+};
+
+uint64_t size_of(Dwarf_Die* type, unsigned nesting);
+
+// False where a length or the elements' size is not known.
+bool read_array(Dwarf_Die* type, Dimensions& array, unsigned nesting) {
   Dwarf_Die child;
-  Dwarf_Die element;
-  if (dwarf_child(type, &child) != 0 || dwarf_tag(&child) != DW_TAG_subrange_type) return false;
-  if (!type_of(type, element) || dwarf_tag(&element) == DW_TAG_array_type) return false;
-  Dwarf_Die next;
-  if (dwarf_siblingof(&child, &next) == 0) return false;
-  const auto lower = number(&child, DW_AT_lower_bound);
-  const auto upper = number(&child, DW_AT_upper_bound);
-  const auto count = number(&child, DW_AT_count);
-  if (lower.value_or(0) != 0 || (!upper && !count)) return false;
-  array.count = count ? *count : *upper + 1;
-  array.element_size = plain_size(&element);
-  return array.count != 0 && array.element_size != 0 &&
-         array.count <= kMaxSize / array.element_size;
+  if (nesting == kMaxNesting || dwarf_child(type, &child) != 0) return false;
+  if (!type_of(type, array.element)) return false;
+  array.size = size_of(&array.element, nesting + 1);
+  // Some vectors and Ada's packed arrays say where elements are by a stride.
+  if (array.size == 0 || dwarf_hasattr(type, DW_AT_byte_stride) != 0 ||
+      dwarf_hasattr(type, DW_AT_bit_stride) != 0 || dwarf_hasattr(type, DW_AT_data_location) != 0) {
+    return false;
+  }
+  do {
+    if (dwarf_tag(&child) != DW_TAG_subrange_type) return false;
+    const auto lower = number(&child, DW_AT_lower_bound);
+    const auto upper = number(&child, DW_AT_upper_bound);
+    const auto count = number(&child, DW_AT_count);
+    if (lower.value_or(0) != 0 || (!upper && !count)) return false;
+    array.counts.push_back(count ? *count : *upper + 1);
+    if (array.counts.back() == 0 || array.counts.back() > kMaxSize / array.size) return false;
+    array.size *= array.counts.back();
+  } while (array.counts.size() < kMaxDimensions && dwarf_siblingof(&child, &child) == 0);
+  return array.counts.size() < kMaxDimensions;
 }
 
-// Bytes; 0: not known. An array of arrays counts as one whose size is not.
-uint64_t size_of(Dwarf_Die* type) {
+// Bytes; 0: not known.
+uint64_t size_of(Dwarf_Die* type, unsigned nesting) {
   if (dwarf_tag(type) != DW_TAG_array_type) return plain_size(type);
-  if (const auto size = number(type, DW_AT_byte_size)) return *size;
-  x86::ArrayType array;
-  return read_array(type, array) ? array.count * array.element_size : 0;
+  Dimensions array;
+  return read_array(type, array, nesting) ? array.size : 0;
 }
+
+// What is known of a byte in a type.
+enum class Within : uint8_t {
+  Inside,   // `type` and `offset` are those of the member that it lies in
+  Nothing,  // it lies between members, or in one that is no array
+  Unknown,
+};
 
 // The one member of the structure that has the byte at `offset`, which becomes that in the member.
-// False where there is none, or its size is not known, or that of one that lies before.
-bool find_member(Dwarf_Die* structure, uint64_t& offset, Dwarf_Die& type) {
+Within find_member(Dwarf_Die* structure, uint64_t& offset, Dwarf_Die& type) {
   Dwarf_Die member;
-  if (dwarf_child(structure, &member) != 0) return false;
-  bool found = false;
+  if (dwarf_child(structure, &member) != 0) return Within::Nothing;
+  Within found = Within::Nothing;
   uint64_t within = 0;
   for (unsigned i = 0; i < kMaxMembers; ++i) {
     const int tag = dwarf_tag(&member);
-    if (tag == DW_TAG_inheritance || tag == DW_TAG_variant_part) return false;
+    if (tag == DW_TAG_variant_part) return Within::Unknown;
     const bool is_static = dwarf_hasattr(&member, DW_AT_external) != 0;
-    if (tag == DW_TAG_member && !is_static) {
+    const bool is_bits = dwarf_hasattr(&member, DW_AT_bit_size) != 0;
+    if ((tag == DW_TAG_member || tag == DW_TAG_inheritance) && !is_static && !is_bits) {
       const auto at = number(&member, DW_AT_data_member_location);
       Dwarf_Die its;
-      if (!at || !type_of(&member, its)) return false;
-      const uint64_t size = size_of(&its);
-      const bool is_around = *at <= offset && (size == 0 || offset - *at < size);
-      if (is_around && (found || (size == 0 && dwarf_tag(&its) != DW_TAG_array_type))) return false;
-      // An array of arrays that may end before.
-      if (is_around && size == 0 && *at == offset) return false;
-      if (is_around && size != 0) {
-        found = true;
+      if (!at || !type_of(&member, its)) return Within::Unknown;
+      const uint64_t size = size_of(&its, 0);
+      // A flexible array is all that may follow, and what has no known size.
+      if (size == 0 && *at <= offset) return Within::Unknown;
+      if (*at <= offset && offset - *at < size) {
+        if (found != Within::Nothing) return Within::Unknown;
+        found = Within::Inside;
         within = offset - *at;
         type = its;
       }
@@ -118,28 +108,59 @@ bool find_member(Dwarf_Die* structure, uint64_t& offset, Dwarf_Die& type) {
       return found;
     }
   }
-  return false;
+  return Within::Unknown;
 }
 
-std::optional<x86::ArrayType> array_in(Dwarf_Die type, uint64_t offset) {
+// The arrays around the byte at `offset` of the type, outermost first; false where there are too
+// many. `unknown`: there may be others within.
+bool arrays_in(Dwarf_Die type, uint64_t offset, std::vector<x86::ArrayLevel>& out, bool& unknown) {
+  unknown = false;
   for (unsigned i = 0; i < kMaxNesting; ++i) {
-    x86::ArrayType array;
     switch (dwarf_tag(&type)) {
-      case DW_TAG_array_type:
-        if (offset != 0 || !read_array(&type, array)) return std::nullopt;
-        return array;
+      case DW_TAG_array_type: {
+        Dimensions array;
+        if (!read_array(&type, array, 0)) {
+          unknown = true;
+          return true;
+        }
+        uint64_t size = array.size;
+        for (const uint64_t count : array.counts) {
+          if (out.size() == x86::ArrayNest::kMax) return false;
+          out.push_back({offset, count, size / count});
+          size /= count;
+          offset %= size;
+        }
+        type = array.element;
+        break;
+      }
       case DW_TAG_structure_type:
       case DW_TAG_class_type: {
         Dwarf_Die member;
-        if (!find_member(&type, offset, member)) return std::nullopt;
+        const Within within = find_member(&type, offset, member);
+        unknown = within == Within::Unknown;
+        if (within != Within::Inside) return true;
         type = member;
         break;
       }
+      case DW_TAG_base_type:
+      case DW_TAG_pointer_type:
+      case DW_TAG_enumeration_type:
+        return true;
       default:
-        return std::nullopt;
+        unknown = true;
+        return true;
     }
   }
-  return std::nullopt;
+  unknown = true;
+  return true;
+}
+
+bool are_same(const std::vector<x86::ArrayLevel>& a, const std::vector<x86::ArrayLevel>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const x86::ArrayLevel& one, const x86::ArrayLevel& other) {
+                      return one.offset == other.offset && one.count == other.count &&
+                             one.element_size == other.element_size;
+                    });
 }
 
 // Of a variable that lies at the same place as long as the program runs.
@@ -221,23 +242,32 @@ bool ModuleArrays::is_written(uint64_t address) const {
   return false;
 }
 
-std::optional<x86::ArrayType> ModuleArrays::at(uint64_t address) {
+std::optional<x86::ArrayNest> ModuleArrays::around(uint64_t address) {
   if (!complete_ || !is_written(address)) return std::nullopt;
-  std::optional<x86::ArrayType> found;
+  std::vector<x86::ArrayLevel> levels;
+  bool is_unknown = false;
+  bool is_found = false;
   for (Variable& variable : variables_) {
     if (address < variable.begin) continue;
     const uint64_t offset = address - variable.begin;
-    const uint64_t size = size_of(&variable.type);
+    const uint64_t size = size_of(&variable.type, 0);
     // What has no known size is taken to end where it begins, or it would be everywhere.
     if (size == 0 ? offset != 0 : offset >= size) continue;
-    const auto array = array_in(variable.type, offset);
-    if (!array) return std::nullopt;
-    if (found && (found->count != array->count || found->element_size != array->element_size)) {
-      return std::nullopt;
-    }
-    found = array;
+    std::vector<x86::ArrayLevel> its;
+    bool unknown = false;
+    if (!arrays_in(variable.type, offset, its, unknown)) return std::nullopt;
+    // Two variables, or one that several units know.
+    if (is_found && (!are_same(levels, its) || is_unknown != unknown)) return std::nullopt;
+    levels = std::move(its);
+    is_unknown = unknown;
+    is_found = true;
   }
-  return found;
+  if (levels.empty()) return std::nullopt;
+  x86::ArrayNest nest;
+  nest.count = static_cast<uint32_t>(levels.size());
+  nest.more_within = is_unknown;
+  std::copy(levels.rbegin(), levels.rend(), nest.levels);
+  return nest;
 }
 
 }  // namespace kebound::report

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The variables of one ELF file that have a fixed address, by its debug information, and which
-// arrays begin where in them.
+// arrays lie where in them.
 #pragma once
 
 #include <elfutils/libdwfl.h>
@@ -18,10 +18,10 @@ class ModuleArrays {
   // Reads all of the module's debug information, up to a limit; beyond that nothing is known.
   explicit ModuleArrays(Dwfl_Module* module);
 
-  // The array that begins at the file's own address, in a section that is written to: constants of
-  // the same content may share their place. Nothing where variables that lie there, or the members
-  // of one, do not agree on it, in unions, and for arrays of arrays.
-  [[nodiscard]] std::optional<x86::ArrayType> at(uint64_t address);
+  // The arrays around the file's own address, in a section that is written to: constants of the
+  // same content may share their place. Nothing where variables that lie there do not agree on
+  // them; what is in a union is not known.
+  [[nodiscard]] std::optional<x86::ArrayNest> around(uint64_t address);
 
  private:
   struct Variable {

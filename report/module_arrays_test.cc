@@ -15,7 +15,9 @@ std::string fixture(const std::string& name) {
   return std::string(KEBOUND_REPORT_FIXTURES) + "/" + name;
 }
 
-// "COUNT*SIZE" of the array that begins `offset` bytes behind the symbol; "" where none is known.
+// The arrays around the byte `offset` bytes behind the symbol, innermost first, each as COUNT*SIZE,
+// with "+OFFSET" where the byte is not its first. "?" in front: there may be others within. ""
+// where none is known.
 class Arrays : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
@@ -28,9 +30,16 @@ class Arrays : public ::testing::TestWithParam<const char*> {
   std::string at(const std::string& name, uint64_t offset = 0) {
     const auto found = addresses_.find(name);
     if (found == addresses_.end()) return "no symbol " + name;
-    const auto array = symbols_->array_at(found->second + offset);
-    if (!array) return "";
-    return std::to_string(array->count) + "*" + std::to_string(array->element_size);
+    const auto arrays = symbols_->arrays_at(found->second + offset);
+    if (!arrays) return "";
+    std::string text = arrays->more_within != 0 ? "?" : "";
+    for (uint32_t i = 0; i < arrays->count; ++i) {
+      const auto& level = arrays->levels[i];
+      if (i != 0) text += " ";
+      text += std::to_string(level.count) + "*" + std::to_string(level.element_size);
+      if (level.offset != 0) text += "+" + std::to_string(level.offset);
+    }
+    return text;
   }
   std::unique_ptr<ModuleSymbols> symbols_;
   std::map<std::string, uint64_t> addresses_;
@@ -38,8 +47,9 @@ class Arrays : public ::testing::TestWithParam<const char*> {
 
 TEST_P(Arrays, BeginWhereTheyBegin) {
   EXPECT_EQ(at("ten"), "10*4");
-  EXPECT_EQ(at("ten", 4), "");
-  EXPECT_EQ(at("ten", 40), "");
+  EXPECT_EQ(at("ten", 4), "10*4+4");
+  EXPECT_EQ(at("ten", 39), "10*4+39");
+  EXPECT_EQ(at("ten", 40).find("10*4"), std::string::npos);
   const bool is_32 = std::string(GetParam()).find("32") != std::string::npos;
   EXPECT_EQ(at("pointers"), is_32 ? "7*4" : "7*8");
 }
@@ -47,15 +57,30 @@ TEST_P(Arrays, BeginWhereTheyBegin) {
 TEST_P(Arrays, AreFoundInStructures) {
   EXPECT_EQ(at("outer"), "");
   EXPECT_EQ(at("outer", 4), "5*4");
-  EXPECT_EQ(at("outer", 8), "");
+  EXPECT_EQ(at("outer", 8), "5*4+4");
   EXPECT_EQ(at("outer", 24), "8*1");
   EXPECT_EQ(at("outer", 32), "3*2");
+  EXPECT_EQ(at("outer", 38), "") << "padding";
+}
+
+TEST_P(Arrays, LieInEachOther) {
+  EXPECT_EQ(at("rows"), "4*4 3*16");
+  EXPECT_EQ(at("rows", 16), "4*4 3*16+16");
+  EXPECT_EQ(at("rows", 24), "4*4+8 3*16+24");
+  EXPECT_EQ(at("cube", 2), "5*2+2 3*10+2 2*30+2");
+  EXPECT_EQ(at("many"), "6*16") << "an element's first member is no array";
+  EXPECT_EQ(at("many", 4), "3*2 6*16+4");
+  EXPECT_EQ(at("many", 27), "2*1 6*16+27") << "behind bits, in the second element";
+  // Named types of arrays, of arrays.
+  EXPECT_EQ(at("named"), "4*4 3*16 2*48");
 }
 
 TEST_P(Arrays, AreNotKnownWhereMoreThanOneMayBe) {
   EXPECT_EQ(at("both"), "");
-  EXPECT_EQ(at("rows"), "");
   EXPECT_EQ(at("single"), "");
+  EXPECT_EQ(at("variants"), "?5*12");
+  EXPECT_EQ(at("variants", 4), "?5*12+4");
+  EXPECT_EQ(at("deep"), "") << "more than an answer has room for";
 }
 
 // The linker may have merged it with another one of the same content.
@@ -71,7 +96,7 @@ TEST(ArraysWithoutDebugInformation, AreNotKnown) {
   ASSERT_TRUE(file);
   ModuleSymbols symbols(file, path, path, "");
   for (const auto& symbol : symbols.symbols())
-    EXPECT_FALSE(symbols.array_at(symbol.begin)) << symbol.name;
+    EXPECT_FALSE(symbols.arrays_at(symbol.begin)) << symbol.name;
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 
 #include "report/demangle.h"
 #include "report/die_path.h"
+#include "report/module_functions.h"
 
 namespace kebound::report {
 namespace {
@@ -220,10 +221,23 @@ bool ModuleSymbols::add_debug_frames(uint64_t address, std::vector<SourceFrame>&
   return !frames.empty();
 }
 
-std::optional<x86::ArrayType> ModuleSymbols::array_at(uint64_t address) {
+std::optional<x86::ArrayNest> ModuleSymbols::arrays_at(uint64_t address) {
   if (module_ == nullptr) return std::nullopt;
   if (!arrays_) arrays_.emplace(module_);
-  return arrays_->at(address);
+  return arrays_->around(address);
+}
+
+std::optional<x86::FunctionFacts> ModuleSymbols::function_at(uint64_t address) {
+  if (module_ == nullptr) return std::nullopt;
+  x86::FunctionFacts facts;
+  facts.linkage = linkage_of(module_, address);
+  Dwarf_Addr bias = 0;
+  if (Dwarf_Die* const unit = unit_of(address, &bias)) {
+    read_producer(producer_of(unit), facts);
+    auto functions = functions_around(unit, address - bias);
+    if (!functions.empty()) read_parameters(&functions[0], address - bias, facts);
+  }
+  return facts != x86::FunctionFacts() ? std::optional(facts) : std::nullopt;
 }
 
 std::vector<SourceFrame> ModuleSymbols::frames_at(uint64_t address, bool use_symbols) {

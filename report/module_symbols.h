@@ -16,6 +16,7 @@
 #include "report/elf_file.h"
 #include "report/location.h"
 #include "report/module_arrays.h"
+#include "trap/x86/function_facts.h"
 
 namespace kebound::report {
 
@@ -57,8 +58,10 @@ class ModuleSymbols {
   // Addresses, ascending, between which frames_at() is always the same as far as those names are
   // concerned: code that has nothing to do with them is not looked at.
   [[nodiscard]] std::vector<uint64_t> boundaries(const NameFilter& filter);
-  // The array that begins at the file's own address (module_arrays.h).
-  [[nodiscard]] std::optional<x86::ArrayType> array_at(uint64_t address);
+  // The arrays around the file's own address (module_arrays.h).
+  [[nodiscard]] std::optional<x86::ArrayNest> arrays_at(uint64_t address);
+  // The function that begins at the file's own address (module_functions.h).
+  [[nodiscard]] std::optional<x86::FunctionFacts> function_at(uint64_t address);
   // The symbol table's names, demangled, ascending, each with all addresses that may be its.
   struct Symbol {
     uint64_t begin = 0;

@@ -12,6 +12,7 @@
 #include "events/record.h"
 #include "report/location.h"
 #include "trap/x86/array_type.h"
+#include "trap/x86/function_facts.h"
 
 namespace kebound::report {
 
@@ -21,9 +22,14 @@ class Resolver {
   virtual ~Resolver() = default;
   // What is at the instruction at `address`.
   virtual Location locate(const events::ModuleMap& modules, uint64_t address) = 0;
-  // The array that begins at `address`, as x86::ArrayLookup says.
-  virtual std::optional<x86::ArrayType> array_at(const events::ModuleMap& /*modules*/,
-                                                 uint64_t /*address*/) {
+  // The arrays around `address`, as x86::ArrayLookup says.
+  virtual std::optional<x86::ArrayNest> arrays_at(const events::ModuleMap& /*modules*/,
+                                                  uint64_t /*address*/) {
+    return std::nullopt;
+  }
+  // What is known of the function that begins at `address`.
+  virtual std::optional<x86::FunctionFacts> function_at(const events::ModuleMap& /*modules*/,
+                                                        uint64_t /*address*/) {
     return std::nullopt;
   }
   // The stack, innermost frame first, never empty.

@@ -50,6 +50,7 @@ struct Symbolizer::Module {
   std::string build_id;
   ModuleSymbols symbols;
   std::unordered_map<uint64_t, std::vector<SourceFrame>> places;
+  std::unordered_map<uint64_t, std::optional<x86::FunctionFacts>> functions;
   uint64_t used = 0;
 
   Module(std::shared_ptr<const ElfFile> elf, const events::Mapping& mapping,
@@ -70,6 +71,20 @@ const events::Mapping* find_mapping(const events::ModuleMap& modules, uint64_t a
   if (after == mappings.begin()) return nullptr;
   --after;
   return address < after->end ? &*after : nullptr;
+}
+
+const events::Mapping* find_data_mapping(const events::ModuleMap& modules,
+                                         uint64_t address) noexcept {
+  constexpr unsigned kMaxBetween = 4;  // without a name
+  const auto& mappings = modules.mappings;
+  auto after =
+      std::upper_bound(mappings.begin(), mappings.end(), address,
+                       [](uint64_t value, const auto& mapping) { return value < mapping.begin; });
+  for (unsigned i = 0; i < kMaxBetween && after != mappings.begin(); ++i) {
+    --after;
+    if (is_module(*after)) return &*after;
+  }
+  return nullptr;
 }
 
 bool is_module(const events::Mapping& mapping) noexcept {
@@ -151,15 +166,40 @@ Location Symbolizer::locate(const events::ModuleMap& modules, uint64_t address,
   return location;
 }
 
-std::optional<x86::ArrayType> Symbolizer::array_at(const events::ModuleMap& modules,
-                                                   uint64_t address) {
-  const auto* mapping = find_mapping(modules, address);
-  if (mapping == nullptr || !is_module(*mapping)) return std::nullopt;
+std::optional<x86::ArrayNest> Symbolizer::arrays_at(const events::ModuleMap& modules,
+                                                    uint64_t address) {
+  const auto* mapping = find_data_mapping(modules, address);
+  if (mapping == nullptr) return std::nullopt;
   Module* const module = module_of(modules, *mapping);
   if (module == nullptr) return std::nullopt;
+  const uint64_t distance = address - mapping->begin;
+  // Behind the file's last byte a page's rest is zeroed.
+  auto place = module->file->zeroed_address(mapping->file_offset, distance);
+  if (!place && address < mapping->end) {
+    place = module->file->address_of(distance + mapping->file_offset, mapping->executable);
+  }
+  return place ? module->symbols.arrays_at(*place) : std::nullopt;
+}
+
+Symbolizer::Module* Symbolizer::module_around(const events::ModuleMap& modules, uint64_t& address) {
+  const auto* mapping = find_mapping(modules, address);
+  if (mapping == nullptr || !is_module(*mapping)) return nullptr;
+  Module* const module = module_of(modules, *mapping);
+  if (module == nullptr) return nullptr;
   const auto place = module->file->address_of(address - mapping->begin + mapping->file_offset,
                                               mapping->executable);
-  return place ? module->symbols.array_at(*place) : std::nullopt;
+  if (place) address = *place;
+  return place ? module : nullptr;
+}
+
+std::optional<x86::FunctionFacts> Symbolizer::function_at(const events::ModuleMap& modules,
+                                                          uint64_t address) {
+  Module* const module = module_around(modules, address);
+  if (module == nullptr) return std::nullopt;
+  if (module->functions.size() >= kMaxCachedPlaces) module->functions.clear();
+  const auto [function, is_new] = module->functions.try_emplace(address);
+  if (is_new) function->second = module->symbols.function_at(address);
+  return function->second;
 }
 
 }  // namespace kebound::report

@@ -18,6 +18,7 @@
 #include "report/elf_file.h"
 #include "report/location.h"
 #include "trap/x86/array_type.h"
+#include "trap/x86/function_facts.h"
 
 namespace kebound::report {
 
@@ -38,10 +39,13 @@ class Symbolizer {
   [[nodiscard]] Location locate(const events::ModuleMap& modules, uint64_t address,
                                 bool is_return_address = false);
 
-  // The array in the file's writable data that begins at `address`; nothing where more than one
-  // may.
-  [[nodiscard]] std::optional<x86::ArrayType> array_at(const events::ModuleMap& modules,
-                                                       uint64_t address);
+  // The arrays in the file's writable data around `address`; nothing where that is not certain.
+  [[nodiscard]] std::optional<x86::ArrayNest> arrays_at(const events::ModuleMap& modules,
+                                                        uint64_t address);
+
+  // What the file says of the function that begins at `address`.
+  [[nodiscard]] std::optional<x86::FunctionFacts> function_at(const events::ModuleMap& modules,
+                                                              uint64_t address);
 
   // The checked copy of the file behind a mapping; null if there is none, or it is another build
   // than the mapping's.
@@ -50,6 +54,8 @@ class Symbolizer {
 
  private:
   struct Module;
+  // The module at `address`, which becomes the file's own; null if there is none.
+  Module* module_around(const events::ModuleMap& modules, uint64_t& address);
   Module* module_of(const events::ModuleMap& modules, const events::Mapping& mapping);
   // Of a file that is not there any more, by its debug file; null if there is none.
   Module* module_of_build(const events::ModuleMap& modules, const events::Mapping& mapping);
@@ -67,6 +73,10 @@ class Symbolizer {
 // The mapping that contains `address`, null if none does.
 [[nodiscard]] const events::Mapping* find_mapping(const events::ModuleMap& modules,
                                                   uint64_t address) noexcept;
+// The mapping of the file whose variables are at `address`; those that begin as zero may lie behind
+// it. Null if there is none. Only the file knows how far they reach.
+[[nodiscard]] const events::Mapping* find_data_mapping(const events::ModuleMap& modules,
+                                                       uint64_t address) noexcept;
 // A build ID as people write it.
 [[nodiscard]] std::string hexadecimal(std::string_view build_id);
 // True for mappings of files (and the vdso), false for "[stack]", anonymous memory and the like.

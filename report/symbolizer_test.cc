@@ -7,10 +7,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
 #include "report/demangle.h"
+#include "report/elf_file.h"
+#include "report/module_symbols.h"
 #include "report/testing/capture.h"
 
 namespace kebound::report {
@@ -114,6 +117,47 @@ TEST(Symbolizer, TellsTheMessageOfATrapFromTheFunctionsAroundIt) {
   EXPECT_EQ(location.trap_message, "Bounds: index out of bounds");
   EXPECT_EQ(location.frames.at(0).function, "pick");
   EXPECT_EQ(location.frames.at(0).line, line_of("verbose_trap.c", "checked here"));
+}
+
+// The file has no bytes of them, and their memory no name.
+TEST(Symbolizer, KnowsArraysThatBeginAsZero) {
+  for (const char* const name : {"arrays64", "arrays32"}) {
+    const auto path = fixture(name);
+    const auto file = ElfFile::open(path);
+    ASSERT_TRUE(file);
+    ModuleSymbols symbols(file, path, path, "");
+    uint64_t large = 0;
+    for (const auto& symbol : symbols.symbols()) {
+      if (symbol.name == "large") large = symbol.begin;
+    }
+    ASSERT_NE(large, 0u);
+    const auto segment =
+        std::find_if(file->segments().begin(), file->segments().end(),
+                     [](const auto& one) { return one.memory_size > one.file_size; });
+    ASSERT_NE(segment, file->segments().end());
+    constexpr uint64_t kBias = 0x10000;
+    constexpr uint64_t kPage = 4096;
+    const uint64_t file_end = (segment->address + segment->file_size + kPage - 1) & ~(kPage - 1);
+    events::ModuleMap modules;
+    modules.is_64bit = file->is_64bit();
+    events::Mapping data;
+    data.begin = (segment->address & ~(kPage - 1)) + kBias;
+    data.end = file_end + kBias;
+    data.file_offset = segment->offset & ~(kPage - 1);
+    data.path = data.open_path = path;
+    events::Mapping zeroed;
+    zeroed.begin = data.end;
+    zeroed.end = zeroed.begin + 16 * kPage;
+    modules.mappings = {data, zeroed};
+    Symbolizer symbolizer("");
+    // The last element lies in a page of its own, and nothing is known behind the file's memory.
+    ASSERT_GT(large + 4 * 4999, file_end);
+    const auto arrays = symbolizer.arrays_at(modules, large + 4 * 4999 + kBias);
+    ASSERT_TRUE(arrays);
+    EXPECT_EQ(arrays->levels[0].offset, 4u * 4999);
+    EXPECT_EQ(arrays->levels[0].count, 5000u);
+    EXPECT_FALSE(symbolizer.arrays_at(modules, zeroed.end - 1));
+  }
 }
 
 TEST(Symbolizer, KnowsOnlyTheModuleOfAStrippedFunction) {

@@ -16,6 +16,7 @@ set(KEBOUND_TRAP_SOURCES
   x86/bound_decode.cc
   x86/bound_evaluate.cc
   x86/called_check.cc
+  x86/callee.cc
   x86/check_recovery.cc
   x86/check_copies.cc
   x86/check_judgement.cc
@@ -30,9 +31,12 @@ set(KEBOUND_TRAP_SOURCES
   x86/flow_relation.cc
   x86/flow_stores.cc
   x86/function_code.cc
+  x86/index_again.cc
   x86/index_chain.cc
   x86/index_proof.cc
+  x86/address_sum.cc
   x86/index_range.cc
+  x86/index_steps.cc
   x86/index_tag.cc
   x86/index_use.cc
   x86/instruction.cc
@@ -43,6 +47,7 @@ set(KEBOUND_TRAP_SOURCES
   x86/instruction_operation_effects.cc
   x86/instruction_operations.cc
   x86/instruction_vector_effects.cc
+  x86/linear_form.cc
   x86/mpx.cc
   x86/resume.cc
   x86/trap_edges.cc

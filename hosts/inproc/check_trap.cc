@@ -37,8 +37,12 @@ bool find_function(void*, uint64_t address, x86::CodePlace& out) noexcept {
   return elf::function_around(image, address, kOwnMemory, out.function);
 }
 
-bool find_array_type(void*, uint64_t address, x86::ArrayType& out) noexcept {
-  return find_array(address, out);
+bool find_arrays_around(void*, uint64_t address, x86::ArrayNest& out) noexcept {
+  return find_arrays(address, out);
+}
+
+bool find_facts(void*, uint64_t address, x86::FunctionFacts& out) noexcept {
+  return find_function_facts(address, out);
 }
 
 // Which images number their traps, as far as one had to know: where an image begins, and a bit. Two
@@ -72,7 +76,8 @@ x86::RecoverySource source_for(const x86::Registers& registers) noexcept {
   source.mode = registers.cs == kCode64 ? x86::CodeMode::Bits64 : x86::CodeMode::Bits32;
   source.memory = kOwnMemory;
   source.functions = {nullptr, find_function};
-  source.arrays = {nullptr, find_array_type};
+  source.arrays = {nullptr, find_arrays_around};
+  source.facts = {nullptr, find_facts};
   return source;
 }
 

@@ -15,6 +15,7 @@
 
 #include "hosts/inproc_run/ring_answers.h"
 #include "hosts/inproc_run/ring_file.h"
+#include "trap/x86/registers.h"
 
 namespace kebound::inproc {
 namespace {
@@ -30,12 +31,30 @@ class Echo final : public events::TrapMessages {
     ++asked;
     return address == 0 ? std::string(1000, 'x') : std::to_string(address);
   }
-  std::optional<x86::ArrayType> array_at(const events::ModuleMap& modules,
-                                         uint64_t address) override {
+  std::optional<x86::ArrayNest> arrays_at(const events::ModuleMap& modules,
+                                          uint64_t address) override {
     EXPECT_FALSE(modules.mappings.empty());
     ++asked;
     if (address == 0) return std::nullopt;
-    return x86::ArrayType{address, 4};
+    x86::ArrayNest arrays;
+    arrays.count = 2;
+    arrays.levels[0] = {8, address, 4};
+    arrays.levels[1] = {1, 2, 3};
+    return arrays;
+  }
+  std::optional<x86::FunctionFacts> function_at(const events::ModuleMap& modules,
+                                                uint64_t address) override {
+    EXPECT_FALSE(modules.mappings.empty());
+    ++asked;
+    if (address == 0) return std::nullopt;
+    x86::FunctionFacts facts;
+    facts.compiler = x86::Compiler::Clang;
+    facts.linkage = x86::Linkage::Global;
+    facts.checks = x86::IndexChecks::No;
+    facts.version = static_cast<uint16_t>(address);
+    facts.parameters[x86::Rdi] = {32, true};
+    facts.parameters[x86::R15] = {64, false};
+    return facts;
   }
   unsigned asked = 0;
 };
@@ -125,16 +144,42 @@ TEST_F(RingQuestionTest, Arrays_are_asked_about_as_well) {
   RingAnswers answers(file.header(), &echo);
   const int status = with_child(answers, [&] {
     char bytes[KEBOUND_QUESTION_ANSWER];
-    kebound_array_answer answer;
-    if (!ask_reader(*file.header(), KEBOUND_QUESTION_ABOUT_ARRAY, 7, bytes)) return 1;
+    kebound_arrays_answer answer;
+    if (!ask_reader(*file.header(), KEBOUND_QUESTION_ABOUT_ARRAYS, 7, bytes)) return 1;
     memcpy(&answer, bytes, sizeof answer);
-    if (answer.count != 7 || answer.element_size != 4) return 2;
-    if (!ask_reader(*file.header(), KEBOUND_QUESTION_ABOUT_ARRAY, 0, bytes)) return 3;
+    if (answer.count != 2 || answer.more_within != 0) return 2;
+    if (answer.arrays[0].offset != 8 || answer.arrays[0].count != 7 ||
+        answer.arrays[0].element_size != 4 || answer.arrays[1].element_size != 3) {
+      return 7;
+    }
+    if (!ask_reader(*file.header(), KEBOUND_QUESTION_ABOUT_ARRAYS, 0, bytes)) return 3;
     memcpy(&answer, bytes, sizeof answer);
     if (answer.count != 0) return 4;
     // A subject that nobody knows has no answer in it.
     if (!ask_reader(*file.header(), 99, 7, bytes)) return 5;
     return bytes[0] == 0 ? 0 : 6;
+  });
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(echo.asked, 2u);
+}
+
+TEST_F(RingQuestionTest, Functions_are_asked_about_as_well) {
+  RingAnswers answers(file.header(), &echo);
+  const int status = with_child(answers, [&] {
+    char bytes[KEBOUND_QUESTION_ANSWER];
+    kebound_function_answer answer;
+    if (!ask_reader(*file.header(), KEBOUND_QUESTION_ABOUT_FUNCTION, 700, bytes)) return 1;
+    memcpy(&answer, bytes, sizeof answer);
+    if (answer.compiler != KEBOUND_COMPILER_CLANG || answer.version != 700) return 2;
+    if (answer.linkage != KEBOUND_LINKAGE_GLOBAL || answer.checks != KEBOUND_CHECKS_NO) return 3;
+    for (unsigned i = 0; i < 16; ++i) {
+      const unsigned bits = i == x86::Rdi ? 32 : i == x86::R15 ? 64 : 0;
+      if (answer.parameter_bits[i] != bits) return 4;
+    }
+    if (answer.is_signed != 1u << x86::Rdi) return 5;
+    if (!ask_reader(*file.header(), KEBOUND_QUESTION_ABOUT_FUNCTION, 0, bytes)) return 6;
+    memcpy(&answer, bytes, sizeof answer);
+    return answer.compiler == 0 && answer.version == 0 && answer.linkage == 0 ? 0 : 7;
   });
   EXPECT_EQ(status, 0);
   EXPECT_EQ(echo.asked, 2u);
@@ -151,7 +196,10 @@ TEST_F(RingQuestionTest, One_that_is_given_up_is_not_taken_for_the_next_ones) {
       question.state = KEBOUND_QUESTION_TICKET + KEBOUND_QUESTION_IDLE;
       return "late";
     }
-    std::optional<x86::ArrayType> array_at(const events::ModuleMap&, uint64_t) override {
+    std::optional<x86::ArrayNest> arrays_at(const events::ModuleMap&, uint64_t) override {
+      return std::nullopt;
+    }
+    std::optional<x86::FunctionFacts> function_at(const events::ModuleMap&, uint64_t) override {
       return std::nullopt;
     }
     kebound_ring_question& question;

@@ -6,6 +6,7 @@
 #include "include/kebound/abi.h"
 #include "trap/x86/array_type.h"
 #include "trap/x86/code_range.h"
+#include "trap/x86/function_facts.h"
 
 namespace kebound::inproc {
 
@@ -15,9 +16,11 @@ namespace kebound::inproc {
 // signal's handler.
 void find_trap_message(uint64_t ip, char (&message)[KEBOUND_RING_DETAIL]) noexcept;
 
-// The array that begins at `address`, from there as well, each time. Context: in a signal's
-// handler.
-[[nodiscard]] bool find_array(uint64_t address, x86::ArrayType& out) noexcept;
+// The arrays around `address`, from there as well, each time. Context: in a signal's handler.
+[[nodiscard]] bool find_arrays(uint64_t address, x86::ArrayNest& out) noexcept;
+
+// What is known of the function that begins at `address`, likewise. Context: in a signal's handler.
+[[nodiscard]] bool find_function_facts(uint64_t address, x86::FunctionFacts& out) noexcept;
 
 // The code goes away. Context: not in a signal handler.
 void forget_trap_messages(x86::CodeRange range) noexcept;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "hosts/posix/module_map.h"
 #include "hosts/posix/process_facts.h"
@@ -42,6 +43,19 @@ bool step(kebound_ring_question& question, uint32_t from, uint32_t to) noexcept 
   return done;
 }
 
+std::string packed(const x86::FunctionFacts& facts) {
+  kebound_function_answer answer{};
+  answer.compiler = static_cast<uint8_t>(facts.compiler);
+  answer.linkage = static_cast<uint8_t>(facts.linkage);
+  answer.checks = static_cast<uint8_t>(facts.checks);
+  answer.version = facts.version;
+  for (unsigned i = 0; i < std::size(answer.parameter_bits); ++i) {
+    answer.parameter_bits[i] = facts.parameters[i].bits;
+    if (facts.parameters[i].is_signed) answer.is_signed |= static_cast<uint16_t>(1u << i);
+  }
+  return {reinterpret_cast<const char*>(&answer), sizeof answer};
+}
+
 }  // namespace
 
 RingAnswers::RingAnswers(kebound_ring_header* ring, events::TrapMessages* messages)
@@ -56,10 +70,18 @@ std::string RingAnswers::find(pid_t pid, uint32_t subject, uint64_t address) con
   const auto modules = reader.read(pid, posix::executable_is_64bit(pid));
   if (modules == nullptr) return {};
   if (subject == KEBOUND_QUESTION_ABOUT_TRAP) return messages_->at(*modules, address);
-  if (subject != KEBOUND_QUESTION_ABOUT_ARRAY) return {};
-  const auto array = messages_->array_at(*modules, address);
-  if (!array) return {};
-  const kebound_array_answer answer{array->count, array->element_size};
+  if (subject == KEBOUND_QUESTION_ABOUT_FUNCTION) {
+    const auto facts = messages_->function_at(*modules, address);
+    return facts ? packed(*facts) : std::string();
+  }
+  if (subject != KEBOUND_QUESTION_ABOUT_ARRAYS) return {};
+  const auto arrays = messages_->arrays_at(*modules, address);
+  if (!arrays) return {};
+  kebound_arrays_answer answer{arrays->count, arrays->more_within, {}};
+  for (uint32_t i = 0; i < std::min(arrays->count, KEBOUND_ARRAYS_ANSWERED); ++i) {
+    const x86::ArrayLevel& level = arrays->levels[i];
+    answer.arrays[i] = {level.offset, level.count, level.element_size};
+  }
   return {reinterpret_cast<const char*>(&answer), sizeof answer};
 }
 

@@ -119,15 +119,26 @@ bool CheckTraps::find_function(void* self, uint64_t address, x86::CodePlace& out
   return elf::function_around(found->image, address, traps.memory_.reader(), out.function);
 }
 
-bool CheckTraps::find_array(void* self, uint64_t address, x86::ArrayType& out) noexcept {
+bool CheckTraps::find_arrays(void* self, uint64_t address, x86::ArrayNest& out) noexcept {
   auto& traps = *static_cast<CheckTraps*>(self);
   if (traps.trap_messages_ == nullptr) return false;
   traps.follow_mappings();
   const std::shared_ptr<const events::ModuleMap>& map = traps.modules_.last();
   if (map == nullptr) return false;
-  const auto array = traps.trap_messages_->array_at(*map, address);
-  if (array) out = *array;
-  return array.has_value();
+  const auto arrays = traps.trap_messages_->arrays_at(*map, address);
+  if (arrays) out = *arrays;
+  return arrays.has_value();
+}
+
+bool CheckTraps::find_facts(void* self, uint64_t address, x86::FunctionFacts& out) noexcept {
+  auto& traps = *static_cast<CheckTraps*>(self);
+  if (traps.trap_messages_ == nullptr) return false;
+  traps.follow_mappings();
+  const std::shared_ptr<const events::ModuleMap>& map = traps.modules_.last();
+  if (map == nullptr) return false;
+  const auto facts = traps.trap_messages_->function_at(*map, address);
+  if (facts) out = *facts;
+  return facts.has_value();
 }
 
 const std::string& CheckTraps::message_at(uint64_t address, bool is_in_file) {
@@ -144,7 +155,8 @@ x86::RecoverySource CheckTraps::source_for(const x86::Registers& registers) {
   source.mode = registers.cs == kCode64 ? x86::CodeMode::Bits64 : x86::CodeMode::Bits32;
   source.memory = memory_.reader();
   source.functions = {this, find_function};
-  source.arrays = {this, find_array};
+  source.arrays = {this, find_arrays};
+  source.facts = {this, find_facts};
   return source;
 }
 

@@ -52,7 +52,8 @@ class CheckTraps {
   };
 
   static bool find_function(void* self, uint64_t address, x86::CodePlace& out) noexcept;
-  static bool find_array(void* self, uint64_t address, x86::ArrayType& out) noexcept;
+  static bool find_arrays(void* self, uint64_t address, x86::ArrayNest& out) noexcept;
+  static bool find_facts(void* self, uint64_t address, x86::FunctionFacts& out) noexcept;
   [[nodiscard]] const MappedImage* image_around(uint64_t address);
   void follow_mappings();
   // What debug information says of the trap; empty: nothing.

@@ -148,19 +148,41 @@ enum {
 };
 #define KEBOUND_QUESTION_ANSWER 128u
 enum {
-  KEBOUND_QUESTION_ABOUT_TRAP = 0,   // the answer is words, and a 0: which check failed
-  KEBOUND_QUESTION_ABOUT_ARRAY = 1,  // the answer is a kebound_array_answer
+  KEBOUND_QUESTION_ABOUT_TRAP = 0,  // the answer is words, and a 0: which check failed
+  // Of the function that begins at the address; the answer is a kebound_function_answer.
+  KEBOUND_QUESTION_ABOUT_FUNCTION = 2,
+  KEBOUND_QUESTION_ABOUT_ARRAYS = 3,  // the answer is a kebound_arrays_answer
 };
-typedef struct kebound_array_answer {
+// The arrays that a byte lies in, innermost first.
+#define KEBOUND_ARRAYS_ANSWERED 4u
+typedef struct kebound_array_around {
+  KEBOUND_ALIGN8 uint64_t offset;  // of the byte, from where the array begins
   KEBOUND_ALIGN8 uint64_t count;
   KEBOUND_ALIGN8 uint64_t element_size;
-} kebound_array_answer;
+} kebound_array_around;
+typedef struct kebound_arrays_answer {
+  uint32_t count;
+  uint32_t more_within;  // there may be others within the first one
+  kebound_array_around arrays[KEBOUND_ARRAYS_ANSWERED];
+} kebound_arrays_answer;
+enum { KEBOUND_COMPILER_UNKNOWN = 0, KEBOUND_COMPILER_GCC = 1, KEBOUND_COMPILER_CLANG = 2 };
+enum { KEBOUND_LINKAGE_UNKNOWN = 0, KEBOUND_LINKAGE_LOCAL = 1, KEBOUND_LINKAGE_GLOBAL = 2 };
+enum { KEBOUND_CHECKS_UNKNOWN = 0, KEBOUND_CHECKS_NO = 1, KEBOUND_CHECKS_YES = 2 };
+typedef struct kebound_function_answer {
+  uint8_t compiler;  // KEBOUND_COMPILER_*
+  uint8_t linkage;   // KEBOUND_LINKAGE_*: Local where only its own file can call it
+  uint8_t checks;    // KEBOUND_CHECKS_*: indices are checked by the compiler, with traps
+  uint8_t unused;
+  uint16_t version;            // of the compiler; 0: not known
+  uint16_t is_signed;          // a bit for each of parameter_bits
+  uint8_t parameter_bits[16];  // of the number in each general register when it begins; 0: none
+} kebound_function_answer;
 
 typedef struct kebound_ring_question {
   uint32_t state;  // waited for by futex(2)
   int32_t pid;
-  KEBOUND_ALIGN8 uint64_t address;       // of the trap, or of the data
-  uint32_t subject;                      // KEBOUND_QUESTION_ABOUT_*
+  KEBOUND_ALIGN8 uint64_t address;  // of the trap, of the data, or of the function
+  uint32_t subject;                 // KEBOUND_QUESTION_ABOUT_*
   uint32_t unused;
   char answer[KEBOUND_QUESTION_ANSWER];  // all zero: nothing is known
 } kebound_ring_question;
@@ -239,8 +261,8 @@ typedef struct kebound_ring_record {
   KEBOUND_ALIGN8 uint64_t image_device;  // these four as stat(2) has them
   uint64_t image_inode;                  // 0: none of the four is known
   uint64_t image_size;
-  int64_t image_changed_ns;  // st_ctim
-  uint8_t build_id_size;     // 0: it has none, or it is not known
+  int64_t image_changed_ns;                 // st_ctim
+  uint8_t build_id_size;                    // 0: it has none, or it is not known
   uint8_t build_id[KEBOUND_RING_BUILD_ID];  // the note NT_GNU_BUILD_ID
   uint8_t unused[3];
 } kebound_ring_record;

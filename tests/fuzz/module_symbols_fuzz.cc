@@ -8,6 +8,24 @@
 
 using namespace kebound::report;
 
+namespace {
+
+// Each lies within an element of the next one, and has the byte in it.
+void check_arrays(const std::optional<kebound::x86::ArrayNest>& arrays) {
+  using kebound::fuzz::fail_if;
+  if (!arrays) return;
+  fail_if(arrays->count != 0 && arrays->count <= arrays->kMax ? "" : "a count of nothing");
+  uint64_t size = 1;
+  for (uint32_t i = 0; i < arrays->count; ++i) {
+    const auto& level = arrays->levels[i];
+    fail_if(level.element_size >= size && level.count != 0 ? "" : "an array of nothing");
+    size = level.count * level.element_size;
+    fail_if(level.offset < size ? "" : "an array that does not have the byte");
+  }
+}
+
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   kebound::fuzz::Input input(data, size);
   const auto offset = input.take<uint64_t>();
@@ -20,8 +38,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
        {file->begin_address(), file->begin_address() + offset % 0x10000, offset}) {
     // A hostile chain of inlined functions ends at the walk's own limit, far below this.
     kebound::fuzz::fail_if(symbols.frames_at(address).size() <= 1024 ? "" : "no end of frames");
-    const auto array = symbols.array_at(address);
-    kebound::fuzz::fail_if(!array || array->element_size != 0 ? "" : "an array of nothing");
+    check_arrays(symbols.arrays_at(address));
+    const auto facts = symbols.function_at(address);
+    kebound::fuzz::fail_if(!facts || are_sound(*facts) ? "" : "facts of no kind");
   }
   return 0;
 }

@@ -47,7 +47,7 @@ class Config:
         """For each program what it is linked from: (source, compiler, flags)."""
         optimised = self.level != "O0"
         parts = [("arrays.c", BOUNDS[self.is_clang]), ("objects.c", BOUNDS[self.is_clang]),
-                 ("doubtful.c", BOUNDS[self.is_clang])]
+                 ("doubtful.c", BOUNDS[self.is_clang]), ("stepping.c", BOUNDS[self.is_clang]), ("own.c", "")]
         # FORTIFY and local-bounds are nothing without optimisation.
         if optimised:
             parts.append(("fortified.c", FORTIFY))
@@ -112,7 +112,7 @@ def twins_object(config):
 
 
 def shapes_objects(config):
-    return [f"{config.name}-c-{source}.o" for source in ("arrays.c", "objects.c")]
+    return [f"{config.name}-c-{source}.o" for source in ("arrays.c", "objects.c", "doubtful.c")]
 
 
 def write_ninja(folder):
@@ -121,10 +121,10 @@ def write_ninja(folder):
     for mode in MODES:
         ninja.compile("guest.c", f"guest-m{mode}.o", "gcc-12", f"{common} -O1 -m{mode}")
         clamped = f"{common} -O1 -m{mode} -DSHAPES_CLAMPED"
-        sources = {"c": ["arrays.c", "objects.c", "doubtful.c", "fortified.c", "local.c", "list.c"], "libstdcxx": ["containers.cc"]}
+        sources = {"c": ["arrays.c", "objects.c", "doubtful.c", "stepping.c", "own.c", "fortified.c", "local.c", "list.c"], "libstdcxx": ["containers.cc"]}
         for program, names in sources.items():
             compiler = "gcc-12" if program == "c" else "g++-12"
-            more = " -DHAVE_ARRAYS -DHAVE_OBJECTS -DHAVE_FORTIFIED -DHAVE_LOCAL" if program == "c" else " -std=c++20"
+            more = " -DHAVE_ARRAYS -DHAVE_OBJECTS -DHAVE_OWN -DHAVE_FORTIFIED -DHAVE_LOCAL" if program == "c" else " -std=c++20"
             objects = [ninja.compile(name, f"reference-m{mode}-{name}.o", compiler, clamped + more) for name in names]
             ninja.link(reference_name(program, mode), objects + [f"guest-m{mode}.o"], compiler, f"-m{mode}")
     for config in configs():
@@ -161,7 +161,7 @@ def lines_of_shapes():
 def groups_of_shapes():
     """The row of the table that each shape belongs to, and its order there: {name: group}."""
     groups = {}
-    for name in ("arrays.c", "objects.c", "doubtful.c", "local.c", "containers.cc", "fortified.c"):
+    for name in ("arrays.c", "objects.c", "doubtful.c", "stepping.c", "own.c", "local.c", "containers.cc", "fortified.c"):
         with open(os.path.join(SOURCES, name), encoding="utf-8") as file:
             for group, shape in re.findall(r'^ +\{"([^"]+)", "(\w+)",', file.read(), re.MULTILINE):
                 groups[shape] = group

@@ -19,9 +19,10 @@ GCC = ["-fsanitize=bounds", "-fsanitize-undefined-trap-on-error"]
 CLANG = ["-fsanitize=array-bounds", "-fsanitize-trap=array-bounds"]
 # clang's bounds are two checks, one of them by ud2.
 CLANG_BOTH = ["-fsanitize=bounds", "-fsanitize-trap=bounds"]
-# Of the events, in percent: those with index and limits. Regressions fall below.
+# Of the events, in percent: those with index and limits, by the code alone. Regressions fall below. clang's code at -O1
+# and above leaves much open that the hosts ask debug information about (docs/recovery.md).
 LEAST_KNOWN = {("gcc", 0): 90, ("gcc", 1): 85, ("gcc", 2): 80, ("gcc", 3): 80,
-               ("clang", 0): 98, ("clang", 1): 54, ("clang", 2): 54, ("clang", 3): 54}
+               ("clang", 0): 98, ("clang", 1): 44, ("clang", 2): 44, ("clang", 3): 44}
 
 
 def run(command, **options):

@@ -12,9 +12,14 @@ std::string TrapMessages::at(const events::ModuleMap& modules, uint64_t address)
   return calls::read_hardening_message(message.c_str(), detail) ? detail : "";
 }
 
-std::optional<x86::ArrayType> TrapMessages::array_at(const events::ModuleMap& modules,
-                                                     uint64_t address) {
-  return resolver_ == nullptr ? std::nullopt : resolver_->array_at(modules, address);
+std::optional<x86::ArrayNest> TrapMessages::arrays_at(const events::ModuleMap& modules,
+                                                      uint64_t address) {
+  return resolver_ == nullptr ? std::nullopt : resolver_->arrays_at(modules, address);
+}
+
+std::optional<x86::FunctionFacts> TrapMessages::function_at(const events::ModuleMap& modules,
+                                                            uint64_t address) {
+  return resolver_ == nullptr ? std::nullopt : resolver_->function_at(modules, address);
 }
 
 }  // namespace kebound::tool

@@ -11,8 +11,10 @@ class TrapMessages final : public events::TrapMessages {
  public:
   explicit TrapMessages(report::Resolver* resolver) : resolver_(resolver) {}
   [[nodiscard]] std::string at(const events::ModuleMap& modules, uint64_t address) override;
-  [[nodiscard]] std::optional<x86::ArrayType> array_at(const events::ModuleMap& modules,
-                                                       uint64_t address) override;
+  [[nodiscard]] std::optional<x86::ArrayNest> arrays_at(const events::ModuleMap& modules,
+                                                        uint64_t address) override;
+  [[nodiscard]] std::optional<x86::FunctionFacts> function_at(const events::ModuleMap& modules,
+                                                              uint64_t address) override;
 
  private:
   report::Resolver* const resolver_;

@@ -1,49 +1,228 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A compiler that makes "k < 7" of "k + 3 < 10" lets the access begin three elements behind the
-// array: no array of seven begins there. One that makes "k < 5" of "2 * k < 10" has elements twice
-// as long as the array's. One that needs one check for two arrays accesses both. So where each
-// access begins at an array that has as many elements as the limit says, of the size that the
-// access has, the compared number is the index of it. An address that is calculated may be that of
-// an element that is accessed elsewhere: nothing is confirmed then.
+// array: the number 0 is not its first element. One that makes "k < 5" of "2 * k < 10" has elements
+// twice as long as the array's. One that needs one check for two arrays accesses both. So where the
+// number 0 leads into the first element of an array that has as many elements as the limit says, as
+// long as the number is multiplied by, at each access behind the check, the compared number is the
+// index of it. docs/recovery.md has the argument.
 #include "trap/x86/array_proof.h"
+
+#include "trap/x86/address_sum.h"
 
 namespace kebound::x86 {
 namespace {
 
 // Each is a question that may cost a process switch.
-constexpr unsigned kMaxArrays = 2;
+constexpr unsigned kMaxQuestions = 4;
 
-ArrayVerdict judge(const AccessForm& form, uint64_t limit, const RecoverySource& source) noexcept {
-  if (!form.constant || form.proof != IndexProof::Element || form.bytes == 0 ||
-      form.factor != form.bytes) {
-    return ArrayVerdict::Unknown;
+// Where an access is: `begin` where all numbers are 0.
+struct Place0 {
+  uint64_t begin = 0;
+  int64_t factor = 0;  // of the compared number
+  uint8_t other_count = 0;
+  int64_t others[AddressSum::kMax] = {};  // of other numbers
+};
+
+// The term is one of the compared number, or of what that was calculated from.
+bool add_compared(const AddressSum::Term& term, const IndexCopies& copies, Place0& place) noexcept {
+  int64_t divisor = 1;
+  int64_t shift = 0;
+  if (term.value != copies.value) {
+    const unsigned link = copies.chain.find(term.value);
+    divisor = copies.chain.factors[link];
+    shift = copies.chain.sums[link];
+  } else if (term.bits < copies.bits) {
+    return false;  // another number
   }
+  if (term.factor % divisor != 0) return false;
+  const int64_t factor = term.factor / divisor;
+  place.factor += factor;
+  place.begin -= static_cast<uint64_t>(factor) * static_cast<uint64_t>(shift);
+  return true;
+}
+
+bool locate(const IndexedMemory& memory, const IndexCopies& copies, FlowAnalysis& flow,
+            Place0& place) noexcept {
+  AddressSum sum;
+  const Value parts[2] = {memory.base, memory.index};
+  const int64_t factors[2] = {1, memory.scale};
+  for (unsigned i = 0; i < 2; ++i) {
+    if (parts[i].bits != 0 &&
+        !add_to_sum(flow, parts[i], factors[i], copies.value, copies.chain, sum)) {
+      return false;
+    }
+  }
+  const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
+  place.begin = sum.constant + static_cast<uint64_t>(memory.displacement);
+  bool by_pointer = false;
+  for (unsigned i = 0; i < sum.count; ++i) {
+    const AddressSum::Term& term = sum.terms[i];
+    const bool is_own =
+        term.value == copies.value || copies.chain.find(term.value) != copies.chain.count;
+    if (is_own) {
+      if (!add_compared(term, copies, place)) return false;
+    } else if (term.factor != 0) {
+      by_pointer |= term.factor == 1;
+      place.others[place.other_count++] = term.factor;
+    }
+  }
+  place.begin &= width_mask(native);
+  // Code that is not position-independent has addresses as numbers.
+  if (!sum.fixed && (by_pointer || !is_address(static_cast<int64_t>(place.begin)))) return false;
+  return place.factor > 0;
+}
+
+// Each of the other numbers is the index of another array around the same byte.
+bool are_indices(const Place0& place, const ArrayNest& nest, unsigned own) noexcept {
+  unsigned taken = 1u << own;
+  for (unsigned i = 0; i < place.other_count; ++i) {
+    unsigned level = 0;
+    while (level < nest.count &&
+           ((taken >> level & 1) != 0 ||
+            static_cast<int64_t>(nest.levels[level].element_size) != place.others[i])) {
+      ++level;
+    }
+    if (level == nest.count) return false;
+    taken |= 1u << level;
+  }
+  return true;
+}
+
+ArrayVerdict judge(const Place0& place, unsigned bytes, uint64_t limit,
+                   const ArrayNest& nest) noexcept {
+  bool is_nearly = false;
+  for (unsigned i = 0; i < nest.count; ++i) {
+    const ArrayLevel& level = nest.levels[i];
+    if (level.element_size != static_cast<uint64_t>(place.factor)) continue;
+    if (level.offset >= level.element_size) continue;
+    const bool is_whole = bytes <= level.element_size - level.offset;
+    if (is_whole && level.count == limit && are_indices(place, nest, i)) {
+      return ArrayVerdict::Confirmed;
+    }
+    // An index may be equal to the length where the element is not read by it (docs/recovery.md),
+    // several elements may be accessed at once, and the other numbers may be offsets in bytes.
+    is_nearly |= level.count == limit || level.count + 1 == limit;
+  }
+  return is_nearly || nest.more_within != 0 ? ArrayVerdict::Unknown : ArrayVerdict::Contradicted;
+}
+
+// Another element of the same array, which has a check of its own.
+bool is_of_sister(const Place0& place, const Place0& own, const SisterChecks& sisters) noexcept {
+  if (!sisters.all || place.factor != own.factor || place.other_count != own.other_count) {
+    return false;
+  }
+  for (unsigned i = 0; i < own.other_count; ++i) {
+    if (place.others[i] != own.others[i]) return false;
+  }
+  const int64_t distance = static_cast<int64_t>(place.begin - own.begin);
+  return distance != 0 && distance % own.factor == 0 && sisters.has(distance / own.factor);
+}
+
+// Questions, of which there are not many.
+class Asking {
+ public:
+  explicit Asking(const RecoverySource& source) noexcept : lookup_(source.arrays) {}
+
+  // Null: nothing is known.
+  const ArrayNest* around(uint64_t address) noexcept {
+    if (asked_ == 0 || last_ != address) {
+      if (asked_ == kMaxQuestions) return nullptr;
+      ++asked_;
+      last_ = address;
+      if (!lookup_.find(lookup_.self, address, nest_)) nest_ = {};
+    }
+    return nest_.count != 0 && nest_.count <= ArrayNest::kMax ? &nest_ : nullptr;
+  }
+
+ private:
+  const ArrayLookup& lookup_;
+  unsigned asked_ = 0;
+  uint64_t last_ = 0;
+  ArrayNest nest_;
+};
+
+// What moves in step with the number.
+ArrayVerdict judge_step(const AccessForm& form, uint64_t limit, const RecoverySource& source,
+                        Asking& asking) noexcept {
+  Place0 place;
+  if (!form.constant || form.bytes == 0 || form.factor <= 0) return ArrayVerdict::Unknown;
   const unsigned native = source.mode == CodeMode::Bits64 ? 64 : 32;
-  const uint64_t begin = (form.base + static_cast<uint64_t>(form.offset)) & width_mask(native);
-  ArrayType array;
-  if (!source.arrays.find(source.arrays.self, begin, array)) return ArrayVerdict::Unknown;
-  if (array.element_size != form.bytes) return ArrayVerdict::Contradicted;
-  if (array.count == limit) return ArrayVerdict::Confirmed;
-  // An index may be equal to the length where the element is not read by it (docs/recovery.md).
-  return array.count + 1 == limit ? ArrayVerdict::Unknown : ArrayVerdict::Contradicted;
+  place.begin = (form.base + static_cast<uint64_t>(form.offset)) & width_mask(native);
+  place.factor = form.factor;
+  const ArrayNest* const nest = asking.around(place.begin);
+  return nest == nullptr ? ArrayVerdict::Unknown : judge(place, form.bytes, limit, *nest);
 }
 
 }  // namespace
 
-ArrayVerdict judge_by_arrays(const UseRoom& uses, const BoundShape& shape, bool followed,
-                             const RecoverySource& source) noexcept {
-  if (source.arrays.find == nullptr || shape.limit != BoundShape::Limit::Constant) {
+ArrayVerdict judge_by_arrays(const UseRoom& uses, const IndexCopies& copies,
+                             const BoundShape& shape, const SisterChecks& sisters, bool followed,
+                             const RecoverySource& source, FlowAnalysis& flow) noexcept {
+  // Of one element all multiples are the first.
+  if (source.arrays.find == nullptr || shape.limit != BoundShape::Limit::Constant ||
+      shape.greatest == 0) {
     return ArrayVerdict::Unknown;
   }
-  bool confirmed = followed && !uses.more_forms && !uses.makes_address && uses.form_count != 0;
+  Asking asking(source);
+  ArrayVerdict verdicts[UseRoom::kMaxForms] = {};
+  Place0 own;  // of an access that is confirmed
+  for (unsigned i = 0; i < uses.memory_count; ++i) {
+    const IndexedMemory& memory = uses.memory[i];
+    Place0 place;
+    const ArrayNest* nest = nullptr;
+    if (memory.bytes != 0 && locate(memory, copies, flow, place)) {
+      nest = asking.around(place.begin);
+    }
+    if (nest == nullptr) continue;
+    verdicts[i] = judge(place, memory.bytes, shape.greatest + 1, *nest);
+    const bool is_own = verdicts[i] == ArrayVerdict::Confirmed && !memory.passed;
+    if (is_own && own.factor == 0) own = place;
+  }
+  bool steps = false;
+  for (unsigned i = 0; i < uses.form_count; ++i) steps |= uses.forms[i].in_step;
+  bool has_neighbour = false;
+  bool confirmed = followed && !uses.more_forms && !uses.more_memory && !uses.more_steps &&
+                   (own.factor != 0 || (steps && uses.memory_count == 0));
+  for (unsigned i = 0; i < uses.memory_count; ++i) {
+    Place0 place;
+    if (own.factor != 0 && verdicts[i] != ArrayVerdict::Confirmed &&
+        locate(uses.memory[i], copies, flow, place) && is_of_sister(place, own, sisters)) {
+      has_neighbour = true;
+      continue;
+    }
+    // Of another array, whose length the number is compared with as well.
+    if (verdicts[i] == ArrayVerdict::Contradicted && own.factor != 0 && sisters.has(0)) {
+      has_neighbour = true;
+      continue;
+    }
+    if (verdicts[i] == ArrayVerdict::Contradicted) return verdicts[i];
+    confirmed &= verdicts[i] == ArrayVerdict::Confirmed;
+  }
   for (unsigned i = 0; i < uses.form_count; ++i) {
-    const ArrayVerdict verdict =
-        i < kMaxArrays ? judge(uses.forms[i], shape.greatest + 1, source) : ArrayVerdict::Unknown;
+    if (!uses.forms[i].in_step) continue;
+    const ArrayVerdict verdict = judge_step(uses.forms[i], shape.greatest + 1, source, asking);
     if (verdict == ArrayVerdict::Contradicted) return verdict;
     confirmed &= verdict == ArrayVerdict::Confirmed;
   }
-  return confirmed ? ArrayVerdict::Confirmed : ArrayVerdict::Unknown;
+  if (!confirmed) return ArrayVerdict::Unknown;
+  return has_neighbour ? ArrayVerdict::OneOfTwo : ArrayVerdict::Confirmed;
+}
+
+bool is_step_of_another(const UseRoom& uses, const BoundShape& shape,
+                        const RecoverySource& source) noexcept {
+  if (source.arrays.find == nullptr || shape.limit != BoundShape::Limit::Constant) return false;
+  Asking asking(source);
+  bool another = false;
+  for (unsigned i = 0; i < uses.form_count; ++i) {
+    if (!uses.forms[i].in_step || uses.forms[i].proof < IndexProof::Structure) continue;
+    if (judge_step(uses.forms[i], shape.greatest + 1, source, asking) !=
+        ArrayVerdict::Contradicted) {
+      return false;
+    }
+    another = true;
+  }
+  return another;
 }
 
 }  // namespace kebound::x86

@@ -8,19 +8,30 @@
 
 namespace kebound::x86 {
 
-// An array of one dimension.
-struct ArrayType {
+// An array with a given byte in it.
+struct ArrayLevel {
+  uint64_t offset = 0;  // of the byte, from where the array begins
   uint64_t count = 0;
   uint64_t element_size = 0;  // bytes
 };
 
-// How the recovery learns where arrays begin. `find` is false where no variable in writable memory,
-// or member of one, is an array that begins at `address`, where more than one may, or where nothing
-// is known; null: nobody can be asked. It may take its time: it is asked once for a check, and only
-// about those that the code leaves open. Context: as recover_check().
+// The arrays that a byte lies in, each within an element of the next one: of rows[i].items[k] those
+// of items, then of rows.
+struct ArrayNest {
+  static constexpr uint32_t kMax = 4;
+  uint32_t count = 0;
+  // There may be others within the first level: members of a union, for instance.
+  uint32_t more_within = 0;  // a bool
+  ArrayLevel levels[kMax];
+};
+
+// How the recovery learns which arrays lie where. `find` is false where the byte at `address` is in
+// no array of a variable in writable memory, where variables disagree on it, or where nothing is
+// known; null: nobody can be asked. It may take its time: it is asked a few times for a check, and
+// only about those that the code leaves open. Context: as recover_check().
 struct ArrayLookup {
   void* self = nullptr;
-  bool (*find)(void* self, uint64_t address, ArrayType& out) noexcept = nullptr;
+  bool (*find)(void* self, uint64_t address, ArrayNest& out) noexcept = nullptr;
 };
 
 }  // namespace kebound::x86

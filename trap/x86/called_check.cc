@@ -24,10 +24,11 @@ struct Held {
 class CalledCheck {
  public:
   CalledCheck(const RecoverySource& source, const Registers& registers, RecoveryRoom& room,
-              BoundEvent& event) noexcept
+              const Corrections& corrections, BoundEvent& event) noexcept
       : source_(source),
         registers_(truncated(registers, source.mode)),
         room_(room),
+        corrections_(corrections),
         event_(event),
         flow_(room.code, source, room.check.flow) {}
 
@@ -96,7 +97,8 @@ class CalledCheck {
   [[nodiscard]] bool is_contradicted(const TrapEdge& edge) const noexcept {
     TrapEdge to_call = edge;
     to_call.memory_written = true;
-    return to_call.compare != 0 && !is_feasible(to_call, room_.code, source_, registers_);
+    return to_call.compare != 0 &&
+           !is_feasible(to_call, room_.code, source_, registers_, corrections_);
   }
 
   // Whoever comes to `edge` has passed the check `before`, which would not have failed then: there
@@ -189,49 +191,24 @@ class CalledCheck {
     return operand_value(memory, registers_, source_.mode, source_.memory, held.value);
   }
 
-  // "i < n" may be asked as "i != n" where i counts up to n: then both are the same number, and
-  // that one which addresses an element is the index.
-  static bool equal_shape(const Instruction& compare, uint8_t condition, unsigned index,
-                          BoundShape& shape) noexcept {
-    if (compare.op != Op::Cmp || condition != kEqual ||
-        compare.operands[index].kind == OperandKind::Immediate) {
-      return false;
-    }
-    shape = {};
-    shape.index_operand = static_cast<uint8_t>(index);
-    shape.limit_operand = static_cast<uint8_t>(1 - index);
-    return true;
-  }
-
   bool recover(const TrapEdge& edge, const Held (&held)[2]) noexcept {
     Instruction compare;
-    if (!room_.code.decode(edge.compare, compare)) return false;
     BoundShape shape;
-    if (bound_shape(compare, edge.condition, shape)) {
-      return recover(edge, compare, shape, false, held);
+    if (!room_.code.decode(edge.compare, compare)) return false;
+    if (!bound_shape(compare, edge.condition, shape) &&
+        !equal_shape(compare, edge.condition, shape)) {
+      return false;
     }
-    for (unsigned i = 0; i < 2; ++i) {
-      if (equal_shape(compare, edge.condition, i, shape) &&
-          recover(edge, compare, shape, true, held)) {
-        return true;
-      }
-    }
-    return false;
-  }
-
-  bool recover(const TrapEdge& edge, const Instruction& compare, const BoundShape& shape,
-               bool equality, const Held (&held)[2]) noexcept {
     CheckSite& site = room_.check_site;
     analyze_check(edge, shape, room_.code, source_, room_.check, site);
     // Which compiler made it is not known.
     const Confidence confidence = static_confidence(site, true);
     if (confidence == Confidence::Unknown || site.divisor != 1) return false;
-    if (equality && (site.proof != IndexProof::Element || site.displaced)) return false;
     CompareResult result;
     for (unsigned i = 0; i < 2; ++i) result.values[i] = held[i].value;
     BoundEvent found = event_;
     if (!fill_values(compare, site, result, source_, registers_, true, found)) return false;
-    const Held& index = held[shape.index_operand];
+    const Held& index = held[site.shape.index_operand];
     found.index_register = index.address == 0 ? index.reg : uint8_t{0};
     found.index_address = index.address;
     found.confidence = confidence;
@@ -245,6 +222,7 @@ class CalledCheck {
   const RecoverySource& source_;
   const Registers registers_;
   RecoveryRoom& room_;
+  const Corrections& corrections_;
   BoundEvent& event_;
   FlowAnalysis flow_;
   FlowState at_call_;
@@ -256,7 +234,7 @@ bool recover_called_check(const RecoverySource& source, const Registers& at_call
                           RecoveryCache& cache, BoundEvent& event) noexcept {
   RoomLease lease(cache);
   RecoveryRoom* const room = lease.get();
-  return room != nullptr && CalledCheck(source, at_call, *room, event).run();
+  return room != nullptr && CalledCheck(source, at_call, *room, cache.corrections, event).run();
 }
 
 }  // namespace kebound::x86

@@ -85,7 +85,8 @@ uint16_t choose_copies(const IndexUses& uses, const IndexCopies& copies, Doubt& 
     return 0;
   }
   if (uses.stale_store || ((uses.address | uses.value) & kStale) != 0 ||
-      (uses.address & kRelated) != 0) {
+      (uses.address & kRelated) != 0 ||
+      ((uses.address | uses.value | uses.rechecked) & kAgain) != 0) {
     doubt = Doubt::DerivedValues;
     return 0;
   }

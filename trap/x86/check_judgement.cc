@@ -13,13 +13,30 @@ namespace {
 // from there, though the compared register still has it.
 bool is_unoptimized(Place operand, const IndexCopies& copies, const IndexUses& uses,
                     const SlotTable& slots) noexcept {
-  if (operand >= kFirstSlot || uses.address == 0) return false;
+  if (operand >= kFirstSlot || (uses.address & (kRelated - 1)) == 0) return false;
   for (unsigned i = 0; i < copies.count; ++i) {
     if ((uses.address >> i & 1) == 0) continue;
     const Place place = copies.places[i];
     if (place < kFirstSlot || slots.slots[place - kFirstSlot].base != Rbp) return false;
   }
   return true;
+}
+
+// jae 1f; jmp 2f; 1: the trap. Whoever optimizes inverts the condition and has no jump.
+bool jumps_over_a_jump(const TrapEdge& edge, const FunctionCode& code) noexcept {
+  Instruction branch;
+  Instruction jump;
+  if (!code.decode(edge.branch, branch) || branch.op != Op::Jcc) return false;
+  const uint64_t next = edge.branch + branch.length;
+  return code.decode(next, jump) && jump.op == Op::Jmp && branch.target == next + jump.length;
+}
+
+// The elements that are accessed are an even number of those that are read or written apart.
+bool is_even_multiple(const FlowAnalysis& flow, const CheckSite& site) noexcept {
+  Instruction in;
+  if (!flow.code().decode(site.access, in)) return true;
+  const int32_t bytes = site.proof == IndexProof::Address ? 1 : accessed_bytes(in);
+  return bytes == 0 || site.factor % bytes != 0 || site.factor / bytes % 2 == 0;
 }
 
 // A place that has `value`, all of it, and keeps it until the trap.
@@ -42,50 +59,75 @@ bool find_quotient(ValueId value, uint32_t written, unsigned bits, const FlowSta
   return false;
 }
 
+// clang's local-bounds takes one number out of what passes by a second branch to the trap right
+// behind the first: cmp $10,%edx; ja; cmp $2,%cl; je. The limit is not that of the array then.
+bool is_split(const FlowAnalysis& flow, const TrapEdge& edge) noexcept {
+  constexpr unsigned kMost = 3;
+  Instruction in;
+  if (!flow.code().decode(edge.branch, in) || edge.condition != in.condition) return false;
+  const uint64_t trap = in.target;
+  uint64_t at = edge.branch + in.length;
+  for (unsigned i = 0; i < kMost && flow.code().decode(at, in) && in.falls_through; ++i) {
+    if (in.op == Op::Jcc) return in.condition == kEqual && in.target == trap;
+    at += in.length;
+  }
+  return false;
+}
+
 // What the accesses behind the check say, beyond what they say of the compared number alone.
-// True if the check's trap is a ud1.
-bool judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
+void judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
                     Place& ranged) noexcept {
   const TrapEdge& edge = view.edge;
-  const UseRoom& uses = view.accesses;
+  UseRoom& uses = view.accesses;
   const IndexCopies& copies = view.copies;
   const FlowState& state = view.state;
   const unsigned bits = view.compare.operands[0].bits;
-  Instruction branch;
-  Instruction trap;
-  if (!flow.code().decode(edge.branch, branch)) return false;
-  const uint64_t leads_to =
-      edge.condition == branch.condition ? branch.target : edge.branch + branch.length;
-  if (!flow.code().decode_anywhere(leads_to, trap)) trap = {};
-  const bool is_ud1 = trap.op == Op::Ud1;
-  SisterChecks sisters;
-  find_sisters(flow, edge.compare, trap.op, copies.value, sisters);
+  const bool is_ud1 = view.trap == Op::Ud1;
+  const SisterChecks& sisters = view.sisters;
   const IndexChain& chain = copies.chain;
   const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
-  site.computed = chain.count != 0 && chain.sums[chain.count - 1] != 0 && bits == native;
+  // Of 3 * (k - 8) + 1 nothing is left to be seen in 3 * (k - 8).
+  site.computed = chain.count != 0 && chain.sums[0] != 0 && bits == native &&
+                  state.values[view.operand].bits == native;
   const AccessForm* own = own_form(uses, sisters, IndexProof::Structure);
+  // Or it is what is not followed: many[2 * k], where 2 * k was there before, beside bytes[k + 3].
+  const bool is_plain =
+      own != nullptr && own->proof == IndexProof::Element && own->offset == 0 && !own->in_step;
+  site.unlinear = uses.unlinear || (uses.related_access && !is_plain);
+  // An element whose address is passed on may be the one that was checked.
+  unsigned passed = 0;
+  for (unsigned i = 0; i < uses.memory_count; ++i) passed += uses.memory[i].certain;
+  site.merged = passed > 1 || (passed != 0 && uses.form_count != 0) ||
+                (site.proof == IndexProof::Address && uses.more_forms) ||
+                (!is_ud1 && is_split(flow, edge));
   for (unsigned i = 0; i < uses.form_count; ++i) {
     site.merged |= own == nullptr && uses.forms[i].proof >= IndexProof::Structure;
   }
+  site.in_step = uses.in_step;
+  // gcc divides both sides of 2 * k < 10 where k is not negative, as a counter is.
+  const bool may_be_multiple = own != nullptr && own->in_step && own->proof != IndexProof::Element;
+  if (may_be_multiple && site.proof < IndexProof::Structure) return;
   if (own != nullptr) {
+    site.by_step = own->in_step && site.proof < IndexProof::Structure;
     if (site.proof < IndexProof::Structure) {
       site.displaced = own->offset != 0;
       site.factor = own->factor;
     }
     if (site.proof < own->proof) site.proof = own->proof;
     site.access = own->access;
-    return is_ud1;
+    leave_out_sisters(uses, sisters, *own);
+    site.in_step = uses.more_steps;
+    for (unsigned i = 0; i < uses.form_count; ++i) site.in_step |= uses.forms[i].in_step;
+    return;
   }
   // clang's -fsanitize=local-bounds compares the offset in bytes.
   own = own_form(uses, sisters, IndexProof::Bytes);
-  if (is_ud1 || site.merged || own == nullptr || own->factor != 1 || own->bytes < 2) {
-    return is_ud1;
-  }
+  if (is_ud1 || site.merged || own == nullptr || own->factor != 1 || own->bytes < 2) return;
   for (unsigned i = 0; i < chain.count; ++i) {
     if (chain.factors[i] != own->bytes || chain.sums[i] != 0) continue;
     if (!find_quotient(chain.values[i], edge.written, bits, state, flow.room().slots, site,
                        ranged)) {
-      return is_ud1;
+      return;
     }
     site.divisor = own->bytes;
     site.proof = IndexProof::Element;
@@ -94,7 +136,6 @@ bool judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
     site.factor = own->bytes;
     break;
   }
-  return is_ud1;
 }
 
 // To fold k + 3 < m + 3, or 2 * k < 2 * m, into k < m, a compiler must know that m leaves room for
@@ -156,25 +197,162 @@ Signs read_width(const CheckView& view, CheckSite& site) noexcept {
   return signs;
 }
 
-// What a compiler may have known about the number at `ranged`.
-void judge_range(const CheckView& view, const Signs& signs, FlowAnalysis& flow, Place ranged,
-                 CheckSite& site) noexcept {
+// What a compiler may have known about the number at `ranged`, by the code.
+NumberRange judge_range(const CheckView& view, const Signs& signs, Op trap, FlowAnalysis& flow,
+                        Place ranged, CheckSite& site) noexcept {
   const bool native64 = flow.code().mode() == CodeMode::Bits64;
   const uint8_t bits = view.compare.operands[0].bits;
   const Value& compared = view.state.values[view.operand];
-  site.range = index_range(flow, view.edge.compare, view.state, ranged);
+  const NumberRange number = index_range(flow, view.edge.compare, trap, view.state, ranged);
+  site.range = number.range;
   // An int that is sign-extended behind the check, see index_range.
   const bool is_int = native64 && bits == 32 && signs.is_signed && !signs.is_unsigned;
-  if (site.range == IndexRange::Given &&
+  if ((site.range == IndexRange::Given || site.range == IndexRange::Stored) &&
       (is_int || is_limit_unfolded(flow, view.compare, site.shape, view.state))) {
     site.range = IndexRange::Unknown;
   }
-  // As a size_t, an unsigned int has a range: "u + 3ul < 10" is "u < 7".
+  // Of what is even, "k + 1 < 10" is "k < 10": clang leaves bits out that make no difference.
+  const bool is_even =
+      site.shape.limit == BoundShape::Limit::Constant && site.shape.greatest % 2 != 0;
+  if (is_even && site.displaced && may_know_low_bits(flow, view.copies.value)) {
+    site.computed = false;
+    if (site.range <= kLastPerhaps) site.range = IndexRange::Known;
+  }
+  // What has fewer bits than an int is calculated with as one.
+  if (bits < 32 && site.range <= kLastPerhaps) site.range = IndexRange::Known;
+  // As a size_t, an unsigned int has a range: "u + 3ul < 10" is "u < 7", and "2ul * u < 10" is
+  // "u < 5".
   const bool is_widened =
       native64 && (bits == 32 || (compared.bits == 32 && compared.rest == Rest::Zero));
-  if (is_widened && site.proof == IndexProof::Element && site.displaced &&
-      (site.range == IndexRange::Unknown || site.range == IndexRange::Given)) {
-    site.range = IndexRange::Known;
+  if (is_widened && site.range <= kLastPerhaps) {
+    if (site.proof == IndexProof::Element && site.displaced) {
+      site.range = IndexRange::Known;
+    } else if (!is_int && site.proof != IndexProof::Element) {
+      site.range = IndexRange::Widened;
+    }
+  }
+  return number;
+}
+
+// What the arrays say that are accessed, where the code leaves it open.
+void judge_arrays(const CheckView& view, const RecoverySource& source, FlowAnalysis& flow,
+                  CheckSite& site) noexcept {
+  if (site.unoptimized || site.divisor != 1 || site.proof < IndexProof::Address) return;
+  if (view.trap != Op::Ud1 && site.by_step) {
+    site.another_array = is_step_of_another(view.accesses, site.shape, source);
+    return;
+  }
+  // What was calculated before the check may be an element's address, too.
+  const bool is_followed = !view.accesses.more_steps && view.use_doubt == Doubt::None &&
+                           !view.uses.lost && view.copies.all && !view.accesses.related_address;
+  const ArrayVerdict verdict = judge_by_arrays(view.accesses, view.copies, site.shape, view.sisters,
+                                               is_followed, source, flow);
+  const bool is_ud1 = view.trap == Op::Ud1;
+  // A ud2 may be a condition of the program's own.
+  site.likely_by_array =
+      verdict == ArrayVerdict::OneOfTwo || (!is_ud1 && verdict == ArrayVerdict::Confirmed);
+  site.another_array = verdict == ArrayVerdict::Contradicted;
+  if (!is_ud1) return;
+  site.by_array = verdict == ArrayVerdict::Confirmed;
+  const bool asks = site.range != IndexRange::Unknown && site.range != IndexRange::Counted;
+  if (!asks) return;
+  // Of table[k + 3] and other[k] the first may have been the one that was checked.
+  site.displaced |= view.accesses.displaced_address;
+  for (unsigned i = 0; i < view.accesses.form_count; ++i) {
+    site.displaced |= view.accesses.forms[i].offset != 0;
+  }
+}
+
+// Compilers optimize checks as they optimize code: the compare may be of k with 7 where the source
+// has k + 3 and 10, or of k with 5 where it has 2 * k. The access shows it, by a displacement or by
+// a factor that is not the size of an element; but so do members of structures. Where the compiler
+// had what it needs for that, it is not known which of both is the case. A quotient needs no range:
+// k / 8 < 3 is k < 24. gcc folds quotients, and multiples by powers of two, but no sums. `folds`:
+// the check is one whose sums are folded as well.
+Confidence confidence_by(const CheckSite& site, bool folds) noexcept {
+  if (site.unlinear && !site.unoptimized) return Confidence::Unknown;
+  // 8 * k < 7 is k < 1, whatever k is: no product of that is left in the access.
+  if (site.only_zero && !site.unoptimized && !site.by_array) return Confidence::Unknown;
+  if (folds && site.merged && !site.unoptimized && !site.by_array) return Confidence::Unknown;
+  if (site.divisor != 1 && (site.merged || site.displaced)) return Confidence::Unknown;
+  if (site.another_array && !site.unoptimized) return Confidence::Unknown;
+  if (site.by_array) return Confidence::Certain;
+  // Of what moves in step with the number, where it begins is not in the code: p runs from table +
+  // 3 for table[k + 3]. A compiler that asks whether the number is the limit may as well count
+  // something else up to another one. A limit that nothing was moved to is one of the number
+  // itself.
+  const bool is_own_limit = site.unfolded && site.proof == IndexProof::Element && !site.displaced;
+  if (site.shape.equal) return is_own_limit ? Confidence::Likely : Confidence::Unknown;
+  // Without optimization nobody has looked at the callers.
+  const bool counts = folds || site.proof != IndexProof::Element;
+  const bool perhaps = site.range <= kLastPerhaps && counts && !site.unoptimized;
+  const bool ranged = site.range != IndexRange::Unknown && (perhaps || site.range > kLastPerhaps);
+  const bool begins_anywhere = site.in_step && !site.unoptimized && (ranged || site.by_step);
+  if (folds && begins_anywhere && !is_own_limit) return Confidence::Unknown;
+  // k < 2 is k < 1 where k is even.
+  if (folds && site.skips && !site.unoptimized && !site.unfolded) return Confidence::Unknown;
+  if (site.by_step) {
+    return site.proof == IndexProof::Element ? Confidence::Likely : Confidence::Unknown;
+  }
+  const bool plain = site.proof == IndexProof::Element && !site.displaced;
+  switch (site.proof) {
+    case IndexProof::Element:
+    case IndexProof::Structure:
+      if (site.unoptimized) return Confidence::Certain;
+      // The program itself may have said something about the number, without any code.
+      if (!ranged) {
+        const bool doubtful = folds ? site.by_facts : site.range == IndexRange::Widened;
+        return doubtful && !plain ? Confidence::Likely : Confidence::Certain;
+      }
+      if (plain) {
+        return site.range == IndexRange::Counted ? Confidence::Likely : Confidence::Certain;
+      }
+      // In a loop, clang may count something else for it and take the constant off again.
+      if (site.proof == IndexProof::Element && site.computed &&
+          !(folds && site.range == IndexRange::Counted)) {
+        return Confidence::Certain;
+      }
+      if (site.likely_by_array) return Confidence::Likely;
+      if (folds) return Confidence::Unknown;
+      return site.proof == IndexProof::Structure && site.even ? Confidence::Unknown
+                                                              : Confidence::Likely;
+    case IndexProof::Address:
+      return ranged && (folds || site.even) && !site.unoptimized ? Confidence::Unknown
+                                                                 : Confidence::Likely;
+    case IndexProof::None:
+    case IndexProof::Pointer:
+    case IndexProof::Bytes:
+      break;
+  }
+  return Confidence::Unknown;
+}
+
+// Asks about the function where that makes a difference.
+void judge_by_facts(const CheckView& view, const RecoverySource& source, const FlowAnalysis& flow,
+                    const NumberRange& number, bool is_ud1, CheckSite& site) noexcept {
+  const Confidence folded = confidence_by(site, true);
+  const bool perhaps = site.range == number.range &&
+                       (site.range == IndexRange::Given || site.range == IndexRange::Stored);
+  const IndexRange range = site.range;
+  site.range = IndexRange::Unknown;
+  const bool by_range = perhaps && confidence_by(site, true) != folded;
+  site.range = range;
+  // Of 4 * k + 1 <= 10 nobody can tell from the code that 10 does not pass.
+  const IndexChain& chain = view.copies.chain;
+  const int factor = chain.count != 0 ? chain.factors[chain.count - 1] : 1;
+  const bool is_multiple = site.divisor == 1 && factor != 1 && factor != -1;
+  const bool by_compiler = !is_ud1 && (is_multiple || confidence_by(site, false) != folded);
+  FunctionFacts facts;
+  if ((!by_range && !by_compiler) || source.facts.find == nullptr ||
+      !source.facts.find(source.facts.self, flow.code().range().begin, facts)) {
+    return;
+  }
+  site.folds = !is_ud1 && folds_checks(facts);
+  site.merged |= site.folds && is_multiple;
+  const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
+  if (perhaps && view.compare.operands[0].bits == native && is_unknown_by(facts, number, native)) {
+    site.range = IndexRange::Unknown;
+    site.by_facts = true;
   }
 }
 
@@ -187,60 +365,29 @@ void judge_check(const CheckView& view, const RecoverySource& source, FlowAnalys
   site.displaced = uses.displaced;
   site.access = uses.access;
   site.factor = uses.factor;
+  site.only_zero = site.shape.limit == BoundShape::Limit::Constant && site.shape.greatest == 0;
   const Signs signs = read_width(view, site);
   Place ranged = view.operand;
-  const bool is_ud1 = judge_accesses(view, flow, site, ranged);
-  judge_range(view, signs, flow, ranged, site);
+  judge_accesses(view, flow, site, ranged);
+  const bool is_ud1 = view.trap == Op::Ud1;
+  const NumberRange number = judge_range(view, signs, view.trap, flow, ranged, site);
   const SlotTable& slots = flow.room().slots;
-  site.unoptimized = is_unoptimized(view.operand, view.copies, uses, slots);
-  const bool asks = site.range == IndexRange::Known || site.range == IndexRange::Given;
-  if (!is_ud1 || !asks || site.unoptimized || site.divisor != 1 ||
-      site.proof != IndexProof::Element) {
-    return;
-  }
-  // What was calculated before the check may be an element's address, too.
-  const bool is_followed = view.use_doubt == Doubt::None && !uses.lost && view.copies.all &&
-                           ((uses.address | uses.value) & kRelated) == 0;
-  const ArrayVerdict verdict = judge_by_arrays(view.accesses, site.shape, is_followed, source);
-  site.by_array = verdict == ArrayVerdict::Confirmed;
-  site.another_array = verdict == ArrayVerdict::Contradicted;
-  // Of table[k + 3] and other[k] the first may have been the one that was checked.
-  site.displaced |= view.accesses.displaced_address;
-  for (unsigned i = 0; i < view.accesses.form_count; ++i) {
-    site.displaced |= view.accesses.forms[i].offset != 0;
-  }
+  site.unoptimized = is_unoptimized(view.operand, view.copies, uses, slots) ||
+                     jumps_over_a_jump(view.edge, flow.code());
+  site.even = is_even_multiple(flow, site);
+  site.unfolded = is_limit_unfolded(flow, view.compare, site.shape, view.state);
+  judge_arrays(view, source, flow, site);
+  judge_by_facts(view, source, flow, number, is_ud1, site);
 }
 
-// clang optimizes its checks as it optimizes code: the compare may be of k with 7 where the source
-// has k + 3 and 10, or of k with 5 where it has 2 * k. The access shows it, by a displacement or by
-// a factor that is not the size of an element; but so do members of structures. Where the compiler
-// had what it needs for that, it is not known which of both is the case.
 Confidence static_confidence(const CheckSite& site, bool clang) noexcept {
-  if (clang && site.merged && !site.unoptimized) return Confidence::Unknown;
-  if (site.divisor != 1 && (site.merged || site.displaced)) return Confidence::Unknown;
-  if (clang && site.another_array && !site.unoptimized) return Confidence::Unknown;
-  if (site.by_array) return Confidence::Certain;
-  // gcc's checks are not folded, and without optimization nobody has looked at the callers.
-  const bool given = site.range == IndexRange::Given && clang && !site.unoptimized;
-  const bool ranged =
-      given || (site.range != IndexRange::Unknown && site.range != IndexRange::Given);
-  switch (site.proof) {
-    case IndexProof::Element:
-    case IndexProof::Structure:
-      if (site.unoptimized || !ranged) return Confidence::Certain;
-      if (site.proof == IndexProof::Element && !site.displaced) {
-        return site.range == IndexRange::Counted ? Confidence::Likely : Confidence::Certain;
-      }
-      if (site.proof == IndexProof::Element && site.computed) return Confidence::Certain;
-      return clang ? Confidence::Unknown : Confidence::Likely;
-    case IndexProof::Address:
-      return ranged && clang ? Confidence::Unknown : Confidence::Likely;
-    case IndexProof::None:
-    case IndexProof::Pointer:
-    case IndexProof::Bytes:
-      break;
-  }
-  return Confidence::Unknown;
+  return confidence_by(site, clang || site.folds);
+}
+
+bool is_bounds_check(const CheckSite& site, bool clang) noexcept {
+  // What is accessed by a multiple of the number, if not by the number.
+  const bool accesses = site.proof >= IndexProof::Structure && !site.another_array;
+  return accesses || confidence_by(site, clang) != Confidence::Unknown;
 }
 
 Doubt static_doubt(const CheckSite& site) noexcept {

@@ -18,7 +18,9 @@ struct CheckView {
   Place operand;           // the compared one
   const IndexCopies& copies;
   const IndexUses& uses;
-  const UseRoom& accesses;
+  UseRoom& accesses;
+  Op trap;  // what its trap is
+  const SisterChecks& sisters;
   Doubt use_doubt;  // why `uses` may not be all
 };
 

@@ -73,6 +73,24 @@ TEST_F(LinearChecks, AnUnsignedIntHasARangeAsASize) {
   EXPECT_EQ(event.doubt, Doubt::Scaled);
 }
 
+// mov (%rdi),%rax; lea 8(,%rax,8),%rax; cmp $24,%rax; jae 1f; lea 0x1000(%rip),%rcx;
+// movswq 2(%rcx,%rax,2),%rax; ret; 1: ud1 0x12(%eax),%eax: clang 19's table[8 * k + 9] of 24
+// elements, where it has 8 * k + 8 already. With an odd limit it compares the index.
+TEST_F(LinearChecks, OneMoreThanAMultipleIsInBoundsWhereTheMultipleIs) {
+  for (const uint8_t limit : {uint8_t{24}, uint8_t{23}}) {
+    cache = std::make_unique<RecoveryCache>();
+    ranges.clear();
+    function({0x48, 0x8b, 0x07,  0x48, 0x8d, 0x04, 0xc5, 0x08, 0x00, 0x00, 0x00, 0x48,
+              0x83, 0xf8, limit, 0x73, 0x0e, 0x48, 0x8d, 0x0d, 0x00, 0x10, 0x00, 0x00,
+              0x48, 0x0f, 0xbf,  0x44, 0x41, 0x02, 0xc3, 0x67, 0x0f, 0xb9, 0x40, 0x12},
+             31);
+    registers.gpr[Rax] = 96;
+    compared(96, limit);
+    ASSERT_TRUE(recover());
+    EXPECT_EQ(event.confidence, limit == 24 ? Confidence::Unknown : Confidence::Certain);
+  }
+}
+
 // lea 0(,%rbx,4),%rcx; cmp $99,%rcx; ja 1f; movslq (%rax,%rbx,4),%rbx; ret; 1: ud2
 const std::vector<uint8_t> kBytes = {0x48, 0x8d, 0x0c, 0x9d, 0x00, 0x00, 0x00,
                                      0x00, 0x48, 0x83, 0xf9, 0x63, 0x77, 0x05,
@@ -224,6 +242,32 @@ TEST_F(LinearChecks, WhereTheShiftGivesWhatTheRegisterHasBothMayHaveFailed) {
   compared(6, 3);
   ASSERT_TRUE(recover());
   EXPECT_NE(event.confidence, Confidence::Certain);
+}
+
+TEST_F(LinearChecks, AHighByteThatWasOverwrittenSaysNothingAboutTheWay) {
+  // movsbl %ah,%eax; lea (%rax,%rax),%edx; cmp $1,%edx; ja 1f; mov (%rcx,%rdx,4),%edx;
+  // sub $16,%eax; cmp $2,%eax; ja 1f; movsbl (%rcx,%rax),%eax; ret; 1: ud2
+  function(
+      {0x0f, 0xbe, 0xc4, 0x8d, 0x14, 0x00, 0x83, 0xfa, 0x01, 0x77, 0x10, 0x8b, 0x14, 0x91, 0x83,
+       0xe8, 0x10, 0x83, 0xf8, 0x02, 0x77, 0x05, 0x0f, 0xbe, 0x04, 0x01, 0xc3, 0x0f, 0x0b},
+      27);
+  registers.gpr[Rax] = 16;  // the first check has failed; the second one has the same flags
+  registers.gpr[Rdx] = 32;
+  compared(32, 1, 32);
+  recover();
+  EXPECT_NE(event.confidence, Confidence::Certain);
+}
+
+TEST_F(LinearChecks, AHighByteIsNotTheLowOne) {
+  // mov %rdi,%rax; movzbl %al,%ecx; cmp $29,%ecx; jae 1f; movzbl %ah,%eax; movl $1,(%rdx,%rax,4);
+  // ret; 1: ud2
+  function({0x48, 0x89, 0xf8, 0x0f, 0xb6, 0xc8, 0x83, 0xf9, 0x1d, 0x73, 0x0b, 0x0f,
+            0xb6, 0xc4, 0xc7, 0x04, 0x82, 0x01, 0x00, 0x00, 0x00, 0xc3, 0x0f, 0x0b},
+           22);
+  registers.gpr[Rdi] = registers.gpr[Rax] = 0x21f;
+  registers.gpr[Rcx] = 0x1f;
+  compared(0x1f, 0x1d, 32);
+  EXPECT_FALSE(recover() && event.confidence != Confidence::Unknown);
 }
 
 TEST_F(LinearChecks, ZeroedStorageIsANewCache) {

@@ -49,6 +49,16 @@ Confidence confidence_of(const CheckSite& site, const EdgeChoice& choice, bool c
   return agree && most != Confidence::Unknown ? Confidence::Likely : Confidence::Unknown;
 }
 
+// As Corrections has them.
+uint32_t corrected_places(const CheckSite& check) noexcept {
+  uint32_t places = 0;
+  for (unsigned i = 0; i < check.place_count; ++i) {
+    const StaticPlace& place = check.places[i];
+    places |= place.in_memory ? Corrections::kMemory : register_bit(place.reg);
+  }
+  return places;
+}
+
 class Recoverer {
  public:
   Recoverer(const RecoverySource& source, const Registers& registers, RecoveryCache& cache,
@@ -77,7 +87,7 @@ class Recoverer {
     event_.resumable = false;
     const bool recovered = meaning.has_index && recover(ip);
     if (!meaning.has_index) event_.doubt = Doubt::NotABoundsCheck;
-    const bool is_bounds = meaning.is_bounds || recovered || one_of_several_;
+    const bool is_bounds = meaning.is_bounds || recovered || is_check_;
     if (!is_bounds) return false;
     if (!meaning.is_bounds) event_.check = CheckKind::ArrayBounds;
     if (!recovered && source_.evidence.unique_traps) event_.doubt = Doubt::UniqueTraps;
@@ -177,9 +187,9 @@ class Recoverer {
     const bool only = choice.doubt == Doubt::None;
     if (!only && !choice.agree) {
       // Only where every way to the trap is known: another one may be no check at all.
-      one_of_several_ = (*site_).doubt == Doubt::None && choice.doubt == Doubt::SeveralCandidates &&
-                        all_are_checks(choice);
-      return unknown(one_of_several_ ? Doubt::SeveralCandidates : choice.doubt);
+      is_check_ = (*site_).doubt == Doubt::None && choice.doubt == Doubt::SeveralCandidates &&
+                  all_are_checks(choice);
+      return unknown(is_check_ ? Doubt::SeveralCandidates : choice.doubt);
     }
 
     Instruction compare;
@@ -190,17 +200,22 @@ class Recoverer {
       event_.ip = edge.compare;
       event_.instruction_length = compare.length;
     }
+    const bool clang = event_.source == BoundSource::ClangTrap;
+    // libc++ is clang's library: its checks are optimized like code.
+    const bool folds = clang || event_.source == BoundSource::LibcxxHardening;
     BoundShape shape;
-    if (!bound_shape(compare, edge.condition, shape)) return unknown(Doubt::NotABoundsCheck);
+    if (!bound_shape(compare, edge.condition, shape) &&
+        !(folds && equal_shape(compare, edge.condition, shape))) {
+      return unknown(Doubt::NotABoundsCheck);
+    }
     if (!find_check(edge, shape)) return false;
     const CheckSite& check = *check_;
     changed_ = !is_still_there(check);
     if (changed_) return false;
-    const bool clang = event_.source == BoundSource::ClangTrap;
-    // libc++ is clang's library: its checks are optimized like code.
-    const bool folds = clang || event_.source == BoundSource::LibcxxHardening;
     const Confidence confidence = confidence_of(check, choice, folds);
     if (confidence == Confidence::Unknown) {
+      // Of what number, the compiler has changed.
+      is_check_ = only && is_bounds_check(check, folds);
       return unknown(static_doubt(check));
     }
     if (!fill_values(compare, check, choice.result, source_, registers_, clang, event_)) {
@@ -229,7 +244,7 @@ class Recoverer {
       }
       check_.reset();
       if (!find_check(edge, shape) || !is_still_there(*check_) ||
-          static_confidence(*check_, folds) == Confidence::Unknown) {
+          !is_bounds_check(*check_, folds)) {
         return false;
       }
     }
@@ -238,7 +253,8 @@ class Recoverer {
 
   void choose(EdgeChoice& choice) noexcept {
     RecoveryRoom* room = (*site_).edge_count > 1 ? lease_.get() : nullptr;
-    choose_edge(*site_, source_, registers_, room != nullptr ? &room->code : nullptr, choice);
+    choose_edge(*site_, source_, registers_, cache_.corrections,
+                room != nullptr ? &room->code : nullptr, choice);
   }
 
   void decide_resumption(const CheckSite& check, const EdgeChoice& choice) noexcept {
@@ -254,6 +270,7 @@ class Recoverer {
       recovery_.place_count = 0;
     } else {
       event_.resumable = true;
+      cache_.corrections.note(check.branch, corrected_places(check));
     }
   }
 
@@ -266,7 +283,7 @@ class Recoverer {
   Cached<TrapSite> site_;
   Cached<CheckSite> check_;
   bool changed_ = false;
-  bool one_of_several_ = false;  // which of these failed is not known
+  bool is_check_ = false;  // of an index that is not known
 };
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "trap/memory_reader.h"
 #include "trap/x86/array_type.h"
 #include "trap/x86/code_range.h"
+#include "trap/x86/function_facts.h"
 #include "trap/x86/instruction.h"
 #include "trap/x86/registers.h"
 #include "trap/x86/resume.h"
@@ -47,6 +48,7 @@ struct RecoverySource {
   FunctionLookup functions;
   TrapEvidence evidence;
   ArrayLookup arrays = {};
+  FunctionFactsLookup facts = {};
 };
 
 // What is known about traps that were seen before, and the room to look at new ones. Large (6.3

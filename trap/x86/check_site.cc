@@ -3,6 +3,7 @@
 
 #include "trap/x86/check_copies.h"
 #include "trap/x86/check_judgement.h"
+#include "trap/x86/index_steps.h"
 
 namespace kebound::x86 {
 namespace {
@@ -19,11 +20,43 @@ void take_fingerprint(const FunctionCode& code, CheckSite& site) noexcept {
   site.fingerprint = fingerprint(bytes, site.fingerprint_size);
 }
 
+// Of an equality, which operand counts up to the other one. False if that is not known.
+bool choose_counter(const Instruction& compare, const FlowState& state, const LinearForms& forms,
+                    SlotTable& slots, BoundShape& shape) noexcept {
+  const unsigned count = shape.limit == BoundShape::Limit::Operand ? 2 : 1;
+  for (uint8_t i = 0; i < count; ++i) {
+    const Operand& operand = compare.operands[i];
+    const Place place = place_of(operand, state, slots, true);
+    LinearForm form;
+    if (place == kNoPlace || !forms.add(narrowed(state.values[place], operand.bits), 1, form) ||
+        !form.counts_up()) {
+      continue;
+    }
+    shape.index_operand = i;
+    if (count == 2) shape.limit_operand = static_cast<uint8_t>(1 - i);
+    return true;
+  }
+  return false;
+}
+
+// The instruction that the branch of a check leads to.
+Op trap_of(const TrapEdge& edge, const FunctionCode& code) noexcept {
+  Instruction branch;
+  Instruction trap;
+  if (!code.decode(edge.branch, branch)) return Op::Other;
+  const uint64_t leads_to =
+      edge.condition == branch.condition ? branch.target : edge.branch + branch.length;
+  return code.decode_anywhere(leads_to, trap) ? trap.op : Op::Other;
+}
+
 // Which places are to be corrected, and whether the compare can be executed again then. None, or
 // why not.
 Doubt choose_places(const CheckView& view, const FunctionCode& code, const SlotTable& slots,
                     CheckSite& site) noexcept {
   if (site.divisor != 1) return Doubt::DerivedValues;
+  // An address that moves in step with the index would stay where it is.
+  if (view.accesses.in_step && !site.unoptimized) return Doubt::DerivedValues;
+  if (site.shape.equal) return Doubt::LoopCounter;
   const IndexCopies& copies = view.copies;
   const Instruction& compare = view.compare;
   Doubt doubt = Doubt::None;
@@ -47,6 +80,15 @@ Doubt choose_places(const CheckView& view, const FunctionCode& code, const SlotT
     return Doubt::NotRepeatable;
   }
   return code.has_indirect_jumps() ? Doubt::CopiesUnknown : Doubt::None;
+}
+
+// An access of an element by the compared number was seen, or by what that was calculated from.
+bool is_proven(const IndexUses& uses, const UseRoom& accesses) noexcept {
+  bool proven = uses.proof >= IndexProof::Structure;
+  for (unsigned i = 0; i < accesses.form_count; ++i) {
+    proven |= accesses.forms[i].proof >= IndexProof::Structure;
+  }
+  return proven;
 }
 
 }  // namespace
@@ -77,16 +119,37 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
   FlowState state;
   if (!flow.state_before(edge.compare, state)) return;
   SlotTable& slots = room.flow.slots;
-  const Place operand = place_of(compare.operands[shape.index_operand], state, slots, true);
+  LinearForms forms(flow, room.loops);
+  forms.find_counters(flow);
+  if (shape.equal && !choose_counter(compare, state, forms, slots, site.shape)) {
+    site.resume_doubt = Doubt::None;
+    return;
+  }
+  const Place operand = place_of(compare.operands[site.shape.index_operand], state, slots, true);
   if (operand == kNoPlace) return;
   IndexCopies copies;
   find_copies(operand, compare.operands[0].bits, state, slots, copies);
   copies.chain = index_chain(flow, copies.value);
-  flow.mark_related(copies.value);
+  flow.mark_related(copies.value, copies.bits);
   flow.mark_suspect(edge.compare);
   IndexUses uses;
-  const Doubt doubt = IndexUse(flow, room.uses, edge, shape.index_operand).run(state, copies, uses);
-  const CheckView view = {edge, compare, state, operand, copies, uses, room.uses, doubt};
+  IndexAgain again;
+  IndexUse use(flow, room.uses, edge, site.shape);
+  Doubt doubt = use.run(state, copies, again, uses);
+  if (doubt == Doubt::None && !is_proven(uses, room.uses)) {
+    find_again(flow, edge, state, copies.value, room.formula, again);
+    if (again.count != 0) doubt = use.run(state, copies, again, uses);
+  }
+  LinearForm index;
+  const Value compared = narrowed(state.values[operand], compare.operands[0].bits);
+  const bool is_sum = forms.add(compared, 1, index);
+  site.skips = is_sum && index.skips();
+  const Op trap = trap_of(edge, code);
+  SisterChecks sisters;
+  find_sisters(flow, edge.compare, trap, copies.value, forms, is_sum ? &index : nullptr, sisters);
+  if (is_sum) note_steps(flow, forms, edge, site.shape, index, sisters, room.uses);
+  const CheckView view = {edge, compare,   state, operand, copies,
+                          uses, room.uses, trap,  sisters, doubt};
   judge_check(view, source, flow, site);
   site.resume_doubt = doubt == Doubt::None ? choose_places(view, code, slots, site) : doubt;
 }

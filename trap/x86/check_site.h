@@ -29,9 +29,12 @@ enum class IndexProof : uint8_t {
 enum class IndexRange : uint8_t {
   Unknown,  // nothing
   Given,    // perhaps: a parameter in a register, and clang may have seen all callers
+  Stored,   // perhaps: a variable at a fixed address, and clang may have seen all that is stored
+  Widened,  // perhaps: 32 bits in 64-bit code, where no multiple of it overflows
   Known,    // something
   Counted,  // it counts a loop, or is one of several numbers
 };
+inline constexpr IndexRange kLastPerhaps = IndexRange::Widened;
 
 // A place that holds the index when the check fails.
 struct StaticPlace {
@@ -57,13 +60,31 @@ struct CheckSite {
   // The proving access has a displacement: index + k is possible.
   bool displaced = false;
   IndexRange range = IndexRange::Unknown;
+  // What debug information says (function_facts.h).
+  bool by_facts = false;  // the compiler knew nothing about the number, for all that can be seen
+  bool folds = false;     // the check was optimized like code
   // Several elements are accessed behind this one check: it may be two checks that were merged.
   bool merged = false;
+  // What was made of the compared number by other means than sums and products addresses memory: it
+  // may be the index, k / 8 of k.
+  bool unlinear = false;
+  // What the number is multiplied by is an even number of what is accessed.
+  bool even = false;
+  // Only 0 passes: what else was calculated from the number may be gone behind that.
+  bool only_zero = false;
   // The compared number is a sum with a constant: what could be moved from it to the limit was.
   bool computed = false;
+  // Something is accessed that moves in step with the compared number, by an address that was not
+  // calculated from it: where the array begins is not seen then. `by_step`: nothing else is the
+  // proof.
+  bool in_step = false;
+  bool by_step = false;
+  bool skips = false;     // the number counts by more than one: of two limits both may be the same
+  bool unfolded = false;  // the limit is one that no compiler has moved anything to
   // What the arrays say that are accessed (array_proof.h).
-  bool by_array = false;       // the compared number is the index
-  bool another_array = false;  // the array that is checked is another one
+  bool by_array = false;         // the compared number is the index
+  bool likely_by_array = false;  // it is, if the condition is a check, and the one that failed
+  bool another_array = false;    // the array that is checked is another one
   // The compared number is the index times this, an offset in bytes; the index is in `quotient`.
   uint8_t divisor = 1;
   StaticPlace quotient;
@@ -83,6 +104,8 @@ struct CheckSite {
 // How sure index and limits are that `site` gives, if the branch was certainly that one: what the
 // code alone decides. `clang`: the trap is a ud1, so that the compiler is known.
 [[nodiscard]] Confidence static_confidence(const CheckSite& site, bool clang) noexcept;
+// That the compared number is checked for being an index, or what the index follows from.
+[[nodiscard]] bool is_bounds_check(const CheckSite& site, bool clang) noexcept;
 // Why not more, where that is Unknown.
 [[nodiscard]] Doubt static_doubt(const CheckSite& site) noexcept;
 

@@ -101,6 +101,14 @@ bool compare_shape(const Instruction& compare, uint8_t condition, BoundShape& sh
 
 }  // namespace
 
+bool equal_shape(const Instruction& compare, uint8_t condition, BoundShape& shape) noexcept {
+  if (compare.op != Op::Cmp || condition != kEqual) return false;
+  // As "a >= b", which index and limit pass in the same way.
+  if (!compare_shape(compare, kAboveEqual, shape)) return false;
+  shape.equal = true;
+  return true;
+}
+
 bool condition_holds(uint8_t condition, uint64_t rflags) noexcept {
   const bool carry = (rflags & kCarryFlag) != 0;
   const bool zero = (rflags & kZeroFlag) != 0;

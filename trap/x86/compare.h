@@ -57,12 +57,19 @@ struct BoundShape {
   Limit limit = Limit::Operand;
   uint8_t limit_operand = 1;   // Operand
   bool limit_allowed = false;  // Operand: the limit itself passes
+  bool equal = false;          // only the limit itself fails, see equal_shape
   uint64_t greatest = 0;       // Constant: the greatest index that passes
 };
 
 // False for what is no such check: other conditions (signed ones, equality with anything but 0),
 // other instructions, a constant as index, a constant limit that no array has.
 [[nodiscard]] bool bound_shape(const Instruction& compare, uint8_t condition,
+                               BoundShape& shape) noexcept;
+
+// "Trap if the index is the limit": what compilers make of the above where the index counts up to
+// the limit in steps of one. Which operand counts, where both may, is not known: the first one is
+// said.
+[[nodiscard]] bool equal_shape(const Instruction& compare, uint8_t condition,
                                BoundShape& shape) noexcept;
 
 // A compare, executed on saved registers.

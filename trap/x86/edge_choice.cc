@@ -33,7 +33,7 @@ Verdict judge(const TrapEdge& edge, const RecoverySource& source, const Register
 }  // namespace
 
 void choose_edge(const TrapSite& site, const RecoverySource& source, const Registers& registers,
-                 FunctionCode* code, EdgeChoice& choice) noexcept {
+                 const Corrections& corrections, FunctionCode* code, EdgeChoice& choice) noexcept {
   choice = {};
   uint8_t(&left)[kMaxEdges] = choice.left;
   Verdict verdicts[kMaxEdges];
@@ -57,7 +57,8 @@ void choose_edge(const TrapSite& site, const RecoverySource& source, const Regis
       const TrapEdge& edge = site.edges[left[i]];
       const bool loaded = code != nullptr && (code->contains(edge.branch) ||
                                               load_function(edge.branch, source, *code));
-      if (loaded && edge.compare != 0 && !is_feasible(edge, *code, source, registers)) continue;
+      if (loaded && edge.compare != 0 && !is_feasible(edge, *code, source, registers, corrections))
+        continue;
       left[kept] = left[i];
       verdicts[kept] = verdicts[i];
       results[kept++] = results[i];
@@ -72,7 +73,8 @@ void choose_edge(const TrapSite& site, const RecoverySource& source, const Regis
   choice.left_count = static_cast<uint8_t>(count);
   choice.edge = left[0];
   choice.result = results[0];
-  choice.agree = true;
+  // Where code runs into the trap, or not all ways to it are known, what is left need not be it.
+  choice.agree = site.doubt == Doubt::None;
   for (unsigned i = 0; i < count; ++i) {
     if (verdicts[i] != Verdict::Consistent) choice.agree = false;
     choice.agree &= site.edges[left[i]].condition == site.edges[left[0]].condition;

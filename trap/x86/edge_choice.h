@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "trap/x86/compare.h"
+#include "trap/x86/corrections.h"
 #include "trap/x86/trap_site.h"
 
 namespace kebound::x86 {
@@ -24,11 +25,13 @@ struct EdgeChoice {
 // Branches on the flags as they are, whose compare gives just these flags. `code`: room to look at
 // the way to each where several are left. Context: anywhere.
 void choose_edge(const TrapSite& site, const RecoverySource& source, const Registers& registers,
-                 FunctionCode* code, EdgeChoice& choice) noexcept;
+                 const Corrections& corrections, FunctionCode* code, EdgeChoice& choice) noexcept;
 
-// False if the thread cannot have come to `edge` on the straight way that leads there: an
-// instruction on it gives a register another value than the register has. Context: anywhere.
+// False if the thread cannot have come to `edge` on any way that leads there: on each an
+// instruction gives a register another value than the register has, or a branch goes the other way.
+// Context: anywhere.
 [[nodiscard]] bool is_feasible(const TrapEdge& edge, const FunctionCode& code,
-                               const RecoverySource& source, const Registers& registers) noexcept;
+                               const RecoverySource& source, const Registers& registers,
+                               const Corrections& corrections) noexcept;
 
 }  // namespace kebound::x86

@@ -2,6 +2,7 @@
 #include "trap/x86/flow_analysis.h"
 
 #include "trap/x86/compiler_trap.h"
+#include "trap/x86/index_chain.h"
 
 namespace kebound::x86 {
 namespace {
@@ -17,6 +18,11 @@ Value common(const Value& a, const Value& b) noexcept {
     value.rest = Rest::Unrelated;
   }
   return value;
+}
+
+// Of rsp where ways come together on which it has moved differently.
+uint16_t joined_generation(uint16_t block) noexcept {
+  return static_cast<uint16_t>(0x8000u | block);
 }
 
 }  // namespace
@@ -70,11 +76,51 @@ bool FlowAnalysis::make_blocks() noexcept {
     }
     room_.blocks[room_.block_count - 1].end = at + instruction.length;
     leader = instruction.ends_block;
-    ++number;
+    room_.offsets[number++] = static_cast<uint32_t>(at - code_.range().begin);
   }
+  room_.instruction_count = static_cast<uint16_t>(number);
   room_.defined_end = defined_value(static_cast<uint16_t>(number), 0);
   for (uint16_t i = 0; i < room_.block_count; ++i) connect(room_.blocks[i], i);
+  put_in_order();
   return true;
+}
+
+// Reverse postorder of a search in depth from the function's beginning and from where it is entered
+// otherwise. Blocks that nothing leads to come last.
+void FlowAnalysis::put_in_order() noexcept {
+  const uint16_t count = room_.block_count;
+  uint16_t* const stack = room_.phi_block;  // nothing is in it yet
+  static_assert(kMaxPhis >= kMaxFlowBlocks);
+  uint8_t* const seen = room_.entered;
+  for (unsigned i = 0; i < count; ++i) seen[i] = 0;
+  unsigned free = count;
+  const auto search = [&](uint16_t root) {
+    unsigned depth = 0;
+    if (seen[root] != 0) return;
+    seen[root] = 1;
+    stack[depth++] = root;
+    while (depth != 0) {
+      const uint16_t top = stack[depth - 1];
+      const FlowBlock& block = room_.blocks[top];
+      if (seen[top] == 3) {
+        room_.order[--free] = top;
+        --depth;
+        continue;
+      }
+      const uint16_t next = seen[top]++ == 1 ? block.taken : block.passed;
+      if (next == kNoBlock || seen[next] != 0) continue;
+      seen[next] = 1;
+      stack[depth++] = next;
+    }
+  };
+  // What is put in first comes last.
+  for (unsigned i = count; i-- > 1;) {
+    if (room_.blocks[i].unknown_entry) search(static_cast<uint16_t>(i));
+  }
+  search(0);
+  for (unsigned i = count; i-- > 1;) {
+    if (seen[i] == 0) search(static_cast<uint16_t>(i));
+  }
 }
 
 void FlowAnalysis::connect(FlowBlock& block, uint16_t index) noexcept {
@@ -125,6 +171,7 @@ ValueId FlowAnalysis::phi(uint16_t block, Place place) noexcept {
   room_.phi_block[number] = block;
   room_.phi_place[number] = place;
   room_.origins[kFirstPhi + number] = {};
+  room_.zeros[kFirstPhi + number] = 0;
   return static_cast<ValueId>(kFirstPhi + number);
 }
 
@@ -141,16 +188,47 @@ void FlowAnalysis::add_origin(ValueId value, ValueId from) noexcept {
   origin.more = true;
 }
 
+// What this round finds first at a block's beginning takes the place of what an earlier one found:
+// values that have got another name since. Places whose value is joined here stay so.
+void FlowAnalysis::replace(uint16_t block, FlowState& into, const FlowState& from,
+                           bool& changed) noexcept {
+  const bool moved =
+      into.rsp_generation != from.rsp_generation || into.rsp_offset != from.rsp_offset;
+  if (moved && into.rsp_generation != joined_generation(block)) {
+    into.rsp_generation = from.rsp_generation;
+    into.rsp_offset = from.rsp_offset;
+    changed = true;
+  }
+  const unsigned places = kFirstSlot + room_.slots.count;
+  for (unsigned i = 0; i < places; ++i) {
+    Value& value = into.values[i];
+    const Value& other = from.values[i];
+    if (is_own_phi(value.id, block, static_cast<Place>(i))) {
+      add_origin(value.id, other.id);
+      continue;
+    }
+    const Value now = value.id == other.id ? common(value, other) : other;
+    changed |= now != value;
+    value = now;
+  }
+}
+
 // False if the room for values is used up.
 bool FlowAnalysis::merge(uint16_t block, FlowState& into, const FlowState& from,
                          bool& changed) noexcept {
   if (!into.reached) {
     into = from;
     changed = true;
+    if (block < kMaxFlowBlocks) room_.entered[block] = round_;
+    return true;
+  }
+  if (block < kMaxFlowBlocks && room_.entered[block] != round_) {
+    room_.entered[block] = round_;
+    replace(block, into, from, changed);
     return true;
   }
   if (into.rsp_generation != from.rsp_generation || into.rsp_offset != from.rsp_offset) {
-    const uint16_t own = static_cast<uint16_t>(0x8000u | block);
+    const uint16_t own = joined_generation(block);
     if (into.rsp_generation != own || into.rsp_offset != 0) {
       into.rsp_generation = own;
       into.rsp_offset = 0;
@@ -193,16 +271,109 @@ void FlowAnalysis::note_origins(const FlowEffect& effect, const FlowState& befor
       if (a.sources[j] == kNoPlace) continue;
       const Value& source = before.values[a.sources[j]];
       origin.from[j] = source.id;
+      if (source.bits < 32) origin.narrow |= static_cast<uint8_t>(1u << j);
       // A value that is only calculated from `id` is no multiple of it.
       origin.factors[j] = static_cast<int16_t>(source.bits == 0 ? 0 : a.factors[j]);
     }
   }
 }
 
+uint8_t FlowAnalysis::reads_ip(const Instruction& call) const noexcept {
+  if (call.op != Op::Call || call.calls_next || code_.mode() != CodeMode::Bits32) {
+    return kNoRegister;
+  }
+  for (unsigned i = 0; i < called_count_; ++i) {
+    if (called_[i].begin == call.target) return called_[i].reg;
+  }
+  constexpr size_t kSize = 4;
+  uint8_t bytes[kSize];
+  const MemoryReader& memory = source_.memory;
+  Instruction load;
+  Instruction ret;
+  Called called = {call.target, kNoRegister};
+  if (memory.read_some(memory.self, call.target, bytes, kSize) == kSize &&
+      decode_instruction(bytes, kSize, call.target, CodeMode::Bits32, load) && load.op == Op::Mov &&
+      load.length < kSize && load.memory.base == Rsp && load.memory.index == kNoRegister &&
+      load.memory.displacement == 0 && load.reads_memory &&
+      load.operands[0].kind == OperandKind::Register &&
+      decode_instruction(bytes + load.length, kSize - load.length, call.target + load.length,
+                         CodeMode::Bits32, ret) &&
+      ret.op == Op::Ret) {
+    called.reg = load.operands[0].reg;
+  }
+  // The last one gives way.
+  if (called_count_ < kMaxCalled) ++called_count_;
+  called_[called_count_ - 1] = called;
+  return called.reg;
+}
+
+// 2 * k | 1 is 2 * k + 1.
+bool FlowAnalysis::adds_low_bits(const Instruction& in, const FlowEffect& effect,
+                                 const FlowState& state) const noexcept {
+  if (in.op != Op::Or || in.operands[0].bits < 32 || effect.count != 1 ||
+      in.operands[1].kind != OperandKind::Immediate || in.operands[1].immediate < 0 ||
+      effect.assignments[0].sources[0] >= kFirstSlot) {
+    return false;
+  }
+  const Value& value = state.values[effect.assignments[0].sources[0]];
+  const unsigned zeros = value.bits < 32 ? 0 : room_.zeros[value.id];
+  return in.operands[1].immediate >> zeros == 0;
+}
+
+// How many low bits of a value are 0, by how it was made.
+uint8_t FlowAnalysis::low_zeros(const Instruction& in, const Origin& origin) const noexcept {
+  constexpr unsigned kMost = 32;
+  const auto of = [](uint64_t number) {
+    const unsigned zeros = number == 0 ? kMost : static_cast<unsigned>(__builtin_ctzll(number));
+    return zeros < kMost ? zeros : kMost;
+  };
+  const Operand& last = in.operands[in.operand_count == 0 ? 0 : in.operand_count - 1];
+  if (in.op == Op::And && last.kind == OperandKind::Immediate) {
+    const unsigned zeros = of(static_cast<uint64_t>(last.immediate));
+    return static_cast<uint8_t>(zeros < kMost ? zeros : 0);
+  }
+  const bool from_memory = in.reads_memory && in.op != Op::Lea;
+  if (from_memory || origin.loaded != 0 || in.operands[0].bits < 32) return 0;
+  const bool sums = in.op == Op::Add || in.op == Op::Sub || in.op == Op::Lea || in.op == Op::Or ||
+                    in.op == Op::Shl || in.op == Op::Imul;
+  if (!sums || (in.op == Op::Lea && in.operands[1].rip_relative)) return 0;
+  unsigned least = of(static_cast<uint64_t>(added_constant(in)));
+  bool any = false;
+  for (unsigned i = 0; i < 3; ++i) {
+    if (origin.from[i] == kAnonymous && origin.factors[i] == 0) continue;
+    if (origin.factors[i] == 0) return 0;
+    any = true;
+    int64_t factor = origin.factors[i];
+    // Twice the same.
+    if (i == 0 && origin.from[1] == origin.from[0]) factor += origin.factors[1];
+    if (i == 1 && origin.from[1] == origin.from[0]) continue;
+    const unsigned zeros = room_.zeros[origin.from[i]] + of(static_cast<uint64_t>(factor));
+    least = zeros < least ? zeros : least;
+  }
+  return static_cast<uint8_t>(any && least < kMost ? least : 0);
+}
+
 void FlowAnalysis::step(const Instruction& instruction, uint16_t number, FlowState& state,
                         FlowEffect& effect) noexcept {
-  flow_effect(instruction, number, code_.mode(), state, room_.slots, effect);
+  const uint8_t address = reads_ip(instruction);
+  if (address != kNoRegister) {
+    effect = {};
+    effect.count = 1;
+    effect.assignments[0].place = address;
+    effect.assignments[0].value = {defined_value(number, 0), 32, Rest::Unrelated};
+    effect.rsp_generation = state.rsp_generation;
+    effect.rsp_offset = state.rsp_offset;
+  } else {
+    flow_effect(instruction, number, code_.mode(), state, room_.slots, effect);
+  }
+  if (adds_low_bits(instruction, effect, state)) effect.assignments[0].factors[0] = 1;
   note_origins(effect, state);
+  for (unsigned i = 0; i < effect.count; ++i) {
+    const Assignment& a = effect.assignments[i];
+    if (a.kind == Assignment::Kind::Copy || a.value.id == kAnonymous) continue;
+    const bool derived = a.kind == Assignment::Kind::Derived;
+    room_.zeros[a.value.id] = derived ? low_zeros(instruction, room_.origins[a.value.id]) : 0;
+  }
   Value assigned[FlowEffect::kMax];
   for (unsigned i = 0; i < effect.count; ++i) assigned[i] = effect.assignments[i].value;
   for (unsigned place = 0; place < kMaxPlaces; ++place) {
@@ -220,10 +391,13 @@ void FlowAnalysis::step(const Instruction& instruction, uint16_t number, FlowSta
   state.rsp_offset = effect.rsp_offset;
 }
 
-bool FlowAnalysis::round(bool& changed) noexcept {
+bool FlowAnalysis::round(const FlowState& entry, bool& changed) noexcept {
   Instruction instruction;
   FlowEffect effect;
-  for (uint16_t i = 0; i < room_.block_count; ++i) {
+  for (unsigned i = 0; i < room_.phi_count; ++i) room_.origins[kFirstPhi + i] = {};
+  if (!merge(0, room_.states[0], entry, changed)) return false;
+  for (unsigned n = 0; n < room_.block_count; ++n) {
+    const uint16_t i = room_.order[n];
     const FlowBlock& block = room_.blocks[i];
     if (block.unknown_entry && room_.exceptional.reached &&
         !merge(i, room_.states[i], room_.exceptional, changed)) {
@@ -253,18 +427,23 @@ Doubt FlowAnalysis::run() noexcept {
   room_.slots = {};
   room_.exceptional.reached = false;
   if (!make_blocks()) return Doubt::FunctionTooLarge;
-  for (uint16_t i = 0; i < room_.block_count; ++i) room_.states[i].reached = false;
-  FlowState& entry = room_.states[0];
-  entry = {};
+  for (uint16_t i = 0; i < room_.block_count; ++i) {
+    room_.states[i].reached = false;
+    room_.entered[i] = 0;
+  }
+  FlowState entry;
   entry.reached = true;
   const uint8_t bits = code_.mode() == CodeMode::Bits64 ? 64 : 32;
   for (uint8_t reg = 0; reg < 16; ++reg) {
     entry.values[reg] = {static_cast<ValueId>(kFirstEntry + reg), bits, Rest::Unrelated};
   }
-  for (unsigned i = 0; i < room_.defined_end; ++i) room_.origins[i] = {};
-  for (unsigned i = 0; i < kMaxRounds; ++i) {
+  for (unsigned i = 0; i < room_.defined_end; ++i) {
+    room_.origins[i] = {};
+    room_.zeros[i] = 0;
+  }
+  for (round_ = 1; round_ <= kMaxRounds; ++round_) {
     bool changed = false;
-    if (!round(changed)) return Doubt::FunctionTooLarge;
+    if (!round(entry, changed)) return Doubt::FunctionTooLarge;
     if (!changed) return Doubt::None;
   }
   return Doubt::FunctionTooLarge;

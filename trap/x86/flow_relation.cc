@@ -3,6 +3,7 @@
 // Which values of a function have to do with an index.
 #include "trap/x86/compare.h"
 #include "trap/x86/flow_analysis.h"
+#include "trap/x86/index_chain.h"
 
 namespace kebound::x86 {
 namespace {
@@ -16,9 +17,22 @@ bool has_bit(const uint64_t* words, ValueId id) noexcept {
 }
 void set_bit(uint64_t* words, ValueId id) noexcept { words[id / 64] |= uint64_t{1} << (id % 64); }
 
+// What lies above the lower bits of a value has nothing of them.
+bool reads_above(const FlowAnalysis& flow, ValueId value, unsigned bits) noexcept {
+  Instruction in;
+  uint64_t at = 0;
+  if (!definition(flow, value, in, at)) return false;
+  if (in.op == Op::Movzx || in.op == Op::Movsx || in.op == Op::Mov) {
+    return bits <= 8 && in.operands[1].high_byte;
+  }
+  return (in.op == Op::Shr || in.op == Op::Sar) && in.operands[1].kind == OperandKind::Immediate &&
+         in.operands[1].immediate >= static_cast<int64_t>(bits) &&
+         in.operands[1].immediate < in.operands[0].bits;
+}
+
 }  // namespace
 
-void FlowAnalysis::mark_related(ValueId value) noexcept {
+void FlowAnalysis::mark_related(ValueId value, unsigned bits) noexcept {
   const ValueId index = value;
   for (uint64_t& word : room_.related) word = 0;
   // Up: what the value is one to one with.
@@ -29,7 +43,9 @@ void FlowAnalysis::mark_related(ValueId value) noexcept {
     unsigned count = 0;
     for (unsigned j = 0; j < 3; ++j) {
       if (origin.from[j] == kAnonymous) continue;
-      ++count;
+      // k + k is one of k only.
+      const bool again = j != 0 && origin.from[j] == origin.from[0] && origin.factors[0] != 0;
+      if (!again) ++count;
       if (origin.factors[j] != 0) only = origin.from[j];
     }
     if (value >= kFirstPhi || count != 1) break;
@@ -39,8 +55,39 @@ void FlowAnalysis::mark_related(ValueId value) noexcept {
   for (unsigned id = kFirstDefined; id < value_end(); id = next_value(id)) {
     if (room_.origins[id].more) set_bit(room_.related, static_cast<ValueId>(id));
   }
-  mark_descendants(room_.related);
+  mark_descendants(room_.related, index, bits);
+  mark_unlinear(index, bits);
   mark_stale(index);
+}
+
+bool FlowAnalysis::uses_entry_of(Gpr reg) const noexcept {
+  const ValueId entry = static_cast<ValueId>(kFirstEntry + reg);
+  for (unsigned id = kFirstDefined; id < value_end(); id = next_value(id)) {
+    for (const ValueId from : room_.origins[id].from) {
+      if (from == entry) return true;
+    }
+  }
+  return false;
+}
+
+void FlowAnalysis::mark_unlinear(ValueId index, unsigned bits) noexcept {
+  for (uint64_t& word : room_.unlinear) word = 0;
+  bool any = false;
+  for (unsigned id = kFirstDefined; id < room_.defined_end; ++id) {
+    const Origin& origin = room_.origins[id];
+    bool unlinear = false;
+    for (unsigned j = 0; j < 3; ++j) {
+      unlinear |= origin.from[j] != kAnonymous && (origin.loaded >> j & 1) == 0 &&
+                  origin.factors[j] == 0 && is_related(origin.from[j]);
+    }
+    if (!unlinear) continue;
+    const ValueId from = origin.from[0];
+    const bool whole = from == index && origin.from[1] == kAnonymous;
+    if (whole && reads_above(*this, static_cast<ValueId>(id), bits)) continue;
+    set_bit(room_.unlinear, static_cast<ValueId>(id));
+    any = true;
+  }
+  if (any) mark_descendants(room_.unlinear);
 }
 
 // gcc reads the old value of a[i] += x before it checks i. What was read so is nothing that another
@@ -62,7 +109,7 @@ void FlowAnalysis::mark_stale(ValueId index) noexcept {
 }
 
 // Adds what was calculated from what is marked.
-void FlowAnalysis::mark_descendants(uint64_t* marked) noexcept {
+void FlowAnalysis::mark_descendants(uint64_t* marked, ValueId index, unsigned bits) noexcept {
   bool changed = true;
   for (unsigned pass = 0; changed; ++pass) {
     changed = false;
@@ -76,6 +123,10 @@ void FlowAnalysis::mark_descendants(uint64_t* marked) noexcept {
                    has_bit(marked, origin.from[j]);
       }
       if (!related) continue;
+      const bool whole = index != kAnonymous && origin.from[0] == index && origin.factors[0] == 0 &&
+                         origin.from[1] == kAnonymous;
+      if (whole && pass < kMaxPasses && reads_above(*this, static_cast<ValueId>(id), bits))
+        continue;
       set_bit(marked, static_cast<ValueId>(id));
       changed = true;
     }

@@ -2,6 +2,7 @@
 #include "trap/x86/index_chain.h"
 
 #include "trap/x86/compare.h"
+#include "trap/x86/linear_form.h"
 
 namespace kebound::x86 {
 namespace {
@@ -39,6 +40,7 @@ bool is_linear(const Instruction& in) noexcept {
     case Op::Dec:
     case Op::Shl:
     case Op::Imul:
+    case Op::Or:  // where it has a factor, see FlowAnalysis::step
       return in.operands[0].kind == OperandKind::Register;
     default:
       return false;
@@ -57,6 +59,8 @@ int64_t added_constant(const Instruction& in) noexcept {
       return in.operands[1].kind == OperandKind::Immediate ? in.operands[1].immediate : 0;
     case Op::Sub:
       return in.operands[1].kind == OperandKind::Immediate ? -in.operands[1].immediate : 0;
+    case Op::Or:
+      return in.operands[1].kind == OperandKind::Immediate ? in.operands[1].immediate : 0;
     case Op::Lea:
       return in.operands[1].displacement;
     default:
@@ -117,9 +121,9 @@ bool constant_value(const FlowAnalysis& flow, ValueId value, uint64_t& out) noex
     uint64_t at = 0;
     if (!definition(flow, value, in, at)) return false;
     const bool rip_relative = in.op == Op::Lea && in.operands[1].rip_relative;
-    const bool known = rip_relative || (in.op == Op::Call && in.calls_next);
-    if (known) {
-      out = sum + (rip_relative ? static_cast<uint64_t>(in.operands[1].displacement) : in.target);
+    const bool reads_ip = in.calls_next || flow.reads_ip(in) != kNoRegister;
+    if (rip_relative || reads_ip) {
+      out = sum + (reads_ip ? at + in.length : static_cast<uint64_t>(in.operands[1].displacement));
       if (flow.code().mode() == CodeMode::Bits32) out &= width_mask(32);
       return true;
     }
@@ -141,7 +145,7 @@ bool SisterChecks::has(int64_t sum) const noexcept {
 }
 
 void find_sisters(FlowAnalysis& flow, uint64_t compare, Op trap, ValueId compared,
-                  SisterChecks& out) noexcept {
+                  const LinearForms& forms, const LinearForm* index, SisterChecks& out) noexcept {
   out = {};
   const IndexChain own = index_chain(flow, compared);
   FlowRoom& room = flow.room();
@@ -170,6 +174,12 @@ void find_sisters(FlowAnalysis& flow, uint64_t compare, Op trap, ValueId compare
     // Both are sums of the same value: the values themselves, or what they were calculated from.
     const ValueId other = state.values[place].id;
     const IndexChain chain = index_chain(flow, other);
+    LinearForm distance;
+    const bool is_sum =
+        index != nullptr &&
+        forms.add(narrowed(state.values[place], in.operands[shape.index_operand].bits), 1,
+                  distance) &&
+        distance.add(*index, -1) && distance.count == 0;
     const auto add = [&out](int64_t sum) {
       if (out.has(sum)) return;
       if (out.count == SisterChecks::kMax || !fits(sum, INT32_MIN, INT32_MAX)) {
@@ -182,19 +192,26 @@ void find_sisters(FlowAnalysis& flow, uint64_t compare, Op trap, ValueId compare
       add(0);
       continue;
     }
+    if (is_sum) {
+      add(sign_extend(distance.constant, 32));
+      continue;
+    }
     const unsigned up = own.find(other);
     if (up < own.count && own.factors[up] == 1) {
       add(-int64_t{own.sums[up]});
       continue;
     }
+    bool found = false;
     for (unsigned j = 0; j < chain.count; ++j) {
       const unsigned k = own.find(chain.values[j]);
       const bool is_own = chain.values[j] == compared;
       if (!is_own && k == own.count) continue;
       if (chain.factors[j] != (is_own ? 1 : own.factors[k])) break;
       add(int64_t{chain.sums[j]} - (is_own ? 0 : own.sums[k]));
+      found = true;
       break;
     }
+    if (!found && out.other_count < SisterChecks::kMax) out.others[out.other_count++] = other;
   }
 }
 

@@ -10,6 +10,9 @@
 
 namespace kebound::x86 {
 
+class LinearForms;
+struct LinearForm;
+
 // A displacement that is an array's address rather than the offset of a member.
 [[nodiscard]] constexpr bool is_address(int64_t displacement) noexcept {
   constexpr int64_t kLeast = 4096;
@@ -46,12 +49,16 @@ struct SisterChecks {
   uint8_t count = 0;
   bool all = true;  // there was room for them
   int32_t sums[kMax] = {};
+  // The other checks, of values that are no such sum.
+  uint8_t other_count = 0;
+  ValueId others[kMax] = {};
 
   [[nodiscard]] bool has(int64_t sum) const noexcept;
 };
 // `compare`: the one that is looked at, which is not among them; `trap`: Ud1 where its trap is one,
 // then only such checks count, which guard accesses; clang's ud2 are more checks of the same ones.
+// `index`: the compared number as a sum of `forms`, or null.
 void find_sisters(FlowAnalysis& flow, uint64_t compare, Op trap, ValueId compared,
-                  SisterChecks& out) noexcept;
+                  const LinearForms& forms, const LinearForm* index, SisterChecks& out) noexcept;
 
 }  // namespace kebound::x86

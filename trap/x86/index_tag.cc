@@ -8,8 +8,10 @@ namespace {
 
 constexpr uint16_t kCopies = kRelated - 1;
 
-bool is_constant_sum(const Instruction& in) noexcept {
+bool is_constant_sum(const Instruction& in, const Assignment& a) noexcept {
   switch (in.op) {
+    case Op::Or:
+      return a.factors[0] != 0;
     case Op::Inc:
     case Op::Dec:
       return true;
@@ -57,7 +59,7 @@ bool is_extension(const Instruction& in, const IndexTag& source, IndexTag& tag) 
 
 }  // namespace
 
-bool has_index(const IndexTag& tag) noexcept { return (tag.origins & kCopies) != 0; }
+bool has_index(const IndexTag& tag) noexcept { return (tag.origins & (kCopies | kAgain)) != 0; }
 
 bool is_index(const IndexTag& tag) noexcept {
   return has_index(tag) && (tag.origins & (kStale | kSuspect)) == 0 && tag.factor != 0 &&
@@ -114,6 +116,7 @@ IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& be
   int64_t shift = 0;
   uint8_t divisor = 0;  // none yet
   bool known = true;
+  bool spent = true;  // all of it
   bool others = adds_unknown(in);
   for (unsigned i = 0; i < 3; ++i) {
     if (a.sources[i] == kNoPlace || (a.loaded >> i & 1) != 0) continue;
@@ -123,11 +126,14 @@ IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& be
       continue;
     }
     tag.origins |= source.origins;
+    spent &= (source.flags & IndexTag::kSpent) != 0;
     if (!has_index(source) && (source.flags & IndexTag::kLinear) == 0) {
+      tag.flags |= source.flags & IndexTag::kUnlinear;
       others = true;
       continue;
     }
     tag.flags |= source.flags;
+    known &= (source.flags & IndexTag::kLoaded) == 0;
     known &= source.factor != 0 && a.factors[i] != 0 && source.raised == 0;
     known &= divisor == 0 || divisor == source.divisor;
     divisor = source.divisor;
@@ -135,15 +141,17 @@ IndexTag derived(const Instruction& in, const Assignment& a, const IndexTags& be
     shift += int64_t{source.shift} * a.factors[i];
   }
   if (tag.origins == 0) return tag;
+  tag.flags &= static_cast<uint8_t>(~IndexTag::kLoaded);
   tag.flags |= IndexTag::kChanged;
+  if (!spent) tag.flags &= static_cast<uint8_t>(~IndexTag::kSpent);
   if (others) {
     const bool sum = in.op == Op::Add || in.op == Op::Lea;
     known &= sum;
     tag.flags |= IndexTag::kBased;
-  } else if (is_constant_sum(in)) {
+  } else if (is_constant_sum(in, a)) {
     tag.flags |= IndexTag::kShifted;
   }
-  if (is_constant_sum(in)) shift += added_constant(in) * (divisor == 0 ? 1 : divisor);
+  if (is_constant_sum(in, a)) shift += added_constant(in) * (divisor == 0 ? 1 : divisor);
   known &= factor >= INT16_MIN && factor <= INT16_MAX && factor != 0;
   known &= shift >= INT32_MIN && shift <= INT32_MAX;
   if (!known) return tag;

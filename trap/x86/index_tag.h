@@ -15,6 +15,7 @@ inline constexpr uint16_t kRelated = 1u << kMaxCopies;
 inline constexpr uint16_t kStale = kRelated << 1;  // read from memory by the unchecked index
 inline constexpr uint16_t kSuspect = kStale
                                      << 1;  // perhaps so, by an index that looks like another
+inline constexpr uint16_t kAgain = kSuspect << 1;  // the index, calculated anew (index_again.h)
 
 // Where the content of a place comes from. It is (index * factor + shift) / divisor, where that is
 // known, plus the beginning of an array if kBased.
@@ -24,6 +25,10 @@ struct IndexTag {
   static constexpr uint8_t kBased = 4;    // something unrelated was added
   static constexpr uint8_t kSpent = 8;    // it has passed another check
   static constexpr uint8_t kLinear = 16;  // the index was calculated from it, by factor and sum
+  // It was made of the index, or of what that was calculated from, in another way: a quotient.
+  static constexpr uint8_t kUnlinear = 64;
+  static constexpr uint8_t kLoaded = 32;    // read from memory by what the rest speaks of
+  static constexpr uint8_t kAddress = 128;  // kBased: that something is an address for sure
   uint16_t origins = 0;  // a bit for each copy at the check; kRelated: others that depend on it
   int16_t factor = 0;    // 0: not known
   uint8_t flags = 0;

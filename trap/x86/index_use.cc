@@ -44,14 +44,19 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
   const bool own = at == edge_.compare;
   at_ = at;
   uses_.address |= addresses_of(tags, effect.address_uses);
+  note_related(effect.address_uses, tags);
   note_store(in, before, effect, tags);
   note_access(in, before, tags);
   note_extension(in, tags);
   if (all_of(tags, effect.lost) != 0) uses_.lost = true;
   if (effect.barrier && all_of(tags, ~PlaceSet{0}) != 0) uses_.lost = true;
 
+  const uint16_t flags = pending.flags;
+  const bool reads_flags =
+      in.op == Op::Setcc || in.op == Op::Cmov || in.op == Op::Adc || in.op == Op::Sbb;
   if (in.op == Op::Cmp || in.op == Op::Test) {
     pending = {};
+    pending.flags = all_of(tags, effect.value_uses);
     pending.valid = true;
     pending.compare = in;
     for (unsigned i = 0; i < 2; ++i) {
@@ -61,13 +66,16 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
       const IndexTag& tag = tags.of[place];
       if (!own) {
         pending.origins |= tag.origins;
-      } else if (i == index_operand_ && (tag.flags & IndexTag::kChanged) != 0) {
+      } else if (i == shape_.index_operand && (tag.flags & IndexTag::kChanged) != 0) {
         uses_.returned |= tag.origins;
       }
     }
   } else {
     uses_.value |= all_of(tags, effect.value_uses);
+    note_related(effect.value_uses, tags);
+    note_passed(before, effect.value_uses, tags);
     if (effect.count != 0 && in.writes_flags) pending = {};
+    if (in.writes_flags) pending.flags = all_of(tags, effect.value_uses);
   }
 
   IndexTag assigned[FlowEffect::kMax];
@@ -75,7 +83,7 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
     const Assignment& a = effect.assignments[i];
     if (a.kind == Assignment::Kind::Derived) {
       assigned[i] = derived(in, a, tags, bits_);
-      note_address(in, assigned[i]);
+      note_address(in, before, assigned[i]);
     } else if (a.kind == Assignment::Kind::Copy) {
       assigned[i] = tags.of[a.sources[0]];
       // What the index was calculated from may be narrower, if it is extended as it was for that.
@@ -83,11 +91,23 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
                             a.value.rest != Rest::Unrelated;
       if (a.value.bits < bits_ && !extended) assigned[i].factor = 0;
     }
-    // Loading a slot whose value was not known gives it a name, and nothing else.
+    // Loading a slot whose value was not known gives it a name, and nothing else. (movzbl %ah,%eax
+    // is no such load.)
     if (a.kind == Assignment::Kind::Derived && a.sources[0] == a.place && in.op != Op::Lea &&
-        (in.op == Op::Mov || in.op == Op::Movzx || in.op == Op::Movsx)) {
+        (in.op == Op::Mov || in.op == Op::Movzx || in.op == Op::Movsx) &&
+        !in.operands[1].high_byte) {
       assigned[i] = tags.of[a.place];
+      // By an address in the same register: an element, which counts as the index where it is used.
+      if ((a.loaded & 1) != 0) assigned[i].flags |= IndexTag::kLoaded;
     }
+    // Without optimization clang's second check of an access, of -fsanitize=local-bounds, is made
+    // of setb and or.
+    if (reads_flags && flags != 0) {
+      assigned[i].origins |= flags;
+      assigned[i].factor = 0;
+    }
+    if (in.writes_flags) pending.flags |= assigned[i].origins & kAllButSuspect;
+    if (again_->has(at, a.place)) assigned[i] = {.origins = kAgain, .factor = 1};
   }
   for (PlaceSet rest = effect.clobbered; rest != 0; rest &= rest - 1) {
     tags.of[first_place(rest)] = {};
@@ -123,13 +143,16 @@ void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const
   const bool is_check = taken_traps != passed_traps;
   // clang's second check of the same access, -fsanitize=local-bounds. Where what it compares is not
   // known to be the index, it would fail although the index was corrected.
-  if (is_check && index == first_block_ && is_ud1_ && pending.origins == 0 &&
+  if (is_check && index == first_block_ && is_ud1_ && (pending.origins & kAllButSuspect) == 0 &&
       begins_with(taken_traps ? in.target : last + in.length, Op::Ud2)) {
-    uses_.rechecked |= kRelated;
+    uses_.rechecked |= pending.flags != 0 ? pending.flags : kRelated;
   }
   BoundShape shape;
   const uint8_t condition = static_cast<uint8_t>(taken_traps ? in.condition : in.condition ^ 1);
-  if (!is_check || !pending.valid || !bound_shape(pending.compare, condition, shape)) {
+  const bool own = last == edge_.branch;
+  const bool known = own && shape_.equal;
+  if (known) shape = shape_;
+  if (!is_check || !pending.valid || (!known && !bound_shape(pending.compare, condition, shape))) {
     (is_check ? uses_.rechecked : uses_.value) |= pending.origins;
     if (block.taken != kNoBlock) enter(block.taken, tags, changed);
     if (block.passed != kNoBlock) enter(block.passed, tags, changed);
@@ -137,7 +160,6 @@ void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const
   }
   const uint16_t pass = taken_traps ? block.passed : block.taken;
   if (pass == kNoBlock) return;
-  const bool own = last == edge_.branch;
   // clang's -fsanitize=bounds checks twice, one right behind the other: the accesses are guarded by
   // both.
   const bool companion = is_ud1_ && (pending.origins & kCopies) != 0 &&
@@ -145,7 +167,14 @@ void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const
                          begins_with(taken_traps ? in.target : last + in.length, Op::Ud2);
   if (!own && (companion || (quiet && index == first_block_))) {
     uses_.rechecked |= pending.origins;
-    return enter(pass, tags, changed);
+    // What is checked there and is not the index is that check's matter.
+    IndexTags both = tags;
+    const ValueId other = pending.ids[shape.index_operand];
+    for (unsigned i = 0; i < kMaxPlaces && other != kAnonymous; ++i) {
+      const bool is_checked = state.values[i].id == other && state.values[i].bits != 0;
+      if (is_checked && (both.of[i].origins & kCopies) == 0) both.of[i].flags |= IndexTag::kSpent;
+    }
+    return enter(pass, both, changed);
   }
   const ValueId checked = pending.ids[shape.index_operand];
   IndexTags passing = tags;
@@ -182,6 +211,7 @@ bool IndexUse::block(uint16_t index, bool& changed) noexcept {
   for (uint64_t at = block.begin; at < block.end; at += in.length) {
     if (!flow_.code().decode(at, in)) return false;
     const FlowState before = state;
+    number_ = number;
     flow_.step(in, number++, state, effect);
     instruction(in, at, before, effect, tags, pending);
     if (effect.calls) {
@@ -227,6 +257,7 @@ bool IndexUse::seed(const FlowState& at_compare, const IndexCopies& copies) noex
     const Value& value = at_compare.values[i];
     if (value.id == kAnonymous) continue;
     if (flow_.is_related(value.id)) tags.of[i] = {.origins = kRelated, .factor = 1};
+    if (flow_.is_unlinear(value.id)) tags.of[i].flags = IndexTag::kUnlinear;
     if (flow_.is_stale(value.id)) tags.of[i] = {.origins = kStale};
     if (flow_.is_suspect(value.id) && tags.of[i].origins == 0) tags.of[i] = {.origins = kSuspect};
   }
@@ -243,7 +274,8 @@ bool IndexUse::seed(const FlowState& at_compare, const IndexCopies& copies) noex
     const FlowState before = state;
     // Numbers only name what is defined here; the analysis' own were given to these instructions
     // already, in the same order.
-    flow_.step(in, flow_.number_of(at), state, effect);
+    number_ = flow_.number_of(at);
+    flow_.step(in, number_, state, effect);
     if (at != edge_.compare) instruction(in, at, before, effect, tags, pending);
   }
   if (!flow_.code().decode(edge_.branch, in) || in.op != Op::Jcc) return false;
@@ -252,22 +284,32 @@ bool IndexUse::seed(const FlowState& at_compare, const IndexCopies& copies) noex
   if (pass == kNoBlock) return false;
   bool changed = false;
   first_block_ = pass;
-  is_ud1_ = begins_with(taken_traps ? in.target : edge_.branch + in.length, Op::Ud1);
+  const uint64_t failed = taken_traps ? in.target : edge_.branch + in.length;
+  is_bare_ = begins_with(failed, Op::Ud2) && !flow_.source().evidence.hardening_message;
+  is_ud1_ = begins_with(failed, Op::Ud1);
   enter(pass, tags, changed);
   return true;
 }
 
-Doubt IndexUse::run(const FlowState& at_compare, const IndexCopies& copies,
+Doubt IndexUse::run(const FlowState& at_compare, const IndexCopies& copies, const IndexAgain& again,
                     IndexUses& uses) noexcept {
   const uint16_t count = flow_.room().block_count;
   for (uint16_t i = 0; i < count; ++i) room_.blocks[i] = {};
   room_.exceptional = {};
   room_.more_forms = false;
+  room_.unlinear = false;
+  room_.related_access = false;
   room_.form_count = 0;
-  room_.makes_address = false;
+  room_.more_memory = false;
+  room_.related_address = false;
+  room_.memory_count = 0;
   room_.displaced_address = false;
+  room_.in_step = false;
+  room_.more_steps = false;
+  for (uint64_t& word : room_.followed) word = 0;
   uses_ = {};
   bits_ = copies.bits;
+  again_ = &again;
   if (!seed(at_compare, copies)) return Doubt::CopiesUnknown;
   bool changed = true;
   for (unsigned round = 0; round < kMaxRounds && changed; ++round) {

@@ -8,8 +8,10 @@
 
 #include "trap/x86/check_site.h"
 #include "trap/x86/flow_analysis.h"
+#include "trap/x86/index_again.h"
 #include "trap/x86/index_chain.h"
 #include "trap/x86/index_tag.h"
+#include "trap/x86/linear_form.h"
 
 namespace kebound::x86 {
 
@@ -24,6 +26,25 @@ struct AccessForm {
   int32_t factor = 0;
   int64_t offset = 0;
   uint64_t access = 0;  // the instruction
+  // The address is not calculated from the index, but moves in step with it (index_steps.h): what
+  // is added to the index before it addresses memory may be in `base`.
+  bool in_step = false;
+  // In step, and the base is a sum of several values; `base` only tells it from other bases.
+  bool summed = false;
+};
+
+// Memory that depends on the index, by base + index * scale + displacement: what is accessed, or an
+// address that is passed on.
+struct IndexedMemory {
+  Value base;   // bits 0: none
+  Value index;  // as well
+  uint8_t scale = 1;
+  uint8_t bytes = 0;     // 0: not known
+  bool passed = false;   // on, as an address
+  bool certain = false;  // passed: it is one, and no other sum
+  int64_t displacement = 0;
+
+  bool operator==(const IndexedMemory&) const = default;
 };
 
 struct UseRoom {
@@ -32,15 +53,29 @@ struct UseRoom {
   IndexTags exceptional;
   // How the accesses behind the check depend on the index, one of each kind.
   bool more_forms = false;         // or some that are not known
+  bool unlinear = false;           // those are by what was divided, masked, or the like
+  bool related_access = false;     // by what was calculated from the same number before the check
+  bool in_step = false;            // or move in step with it, without having been made from it
+  bool more_steps = false;         // and it is not known which element that is
   bool displaced_address = false;  // with a displacement, of an element that was not seen
-  bool makes_address = false;      // of what was made of the index and something unrelated
   uint8_t form_count = 0;
   AccessForm forms[kMaxForms];
+  // The same as they are in the code, with the addresses that are made of the index and passed on.
+  bool more_memory = false;
+  // What the index, or what that was made from, is part of in a way that is not known is accessed,
+  // or passed on: it may be an address of another element.
+  bool related_address = false;
+  uint8_t memory_count = 0;
+  IndexedMemory memory[kMaxForms];
+  // Instructions whose address was made from the index, a bit for each.
+  uint64_t followed[kMaxFlowInstructions / 64];
 };
 
 struct CheckRoom {
   FlowRoom flow;
   UseRoom uses;
+  IndexFormula formula;
+  LoopRoom loops;
 };
 
 // Sets of copies, as in IndexTag::origins.
@@ -59,10 +94,21 @@ struct IndexUses {
   bool read_signed = false;    // sign-extended
 };
 
+// How sure an access of what is `factor` bytes further with each index makes it that it is one.
+[[nodiscard]] IndexProof proof_of(const Instruction& in, int32_t factor) noexcept;
+// Bytes that are accessed; 0: not known.
+[[nodiscard]] uint8_t accessed_bytes(const Instruction& in) noexcept;
+// Notes a form, unless it is there.
+void add_form(UseRoom& uses, const AccessForm& form) noexcept;
+
 // The access that is the check's own, of at least the quality `least`; null where it is not known
 // which one that is.
 [[nodiscard]] const AccessForm* own_form(const UseRoom& uses, const SisterChecks& sisters,
                                          IndexProof least) noexcept;
+
+// Takes from `uses` what moves in step with the index and is the matter of a sister, if `own` is
+// the check's own.
+void leave_out_sisters(UseRoom& uses, const SisterChecks& sisters, AccessForm own) noexcept;
 
 // The index at the compare, and its copies there; the first is the compared operand.
 struct IndexCopies {
@@ -76,12 +122,14 @@ struct IndexCopies {
 
 class IndexUse {
  public:
-  IndexUse(FlowAnalysis& flow, UseRoom& room, const TrapEdge& edge, unsigned index_operand) noexcept
-      : flow_(flow), room_(room), edge_(edge), index_operand_(index_operand) {}
+  IndexUse(FlowAnalysis& flow, UseRoom& room, const TrapEdge& edge,
+           const BoundShape& shape) noexcept
+      : flow_(flow), room_(room), edge_(edge), shape_(shape) {}
 
-  // None, or why the uses are not known. `at_compare`: the values there.
+  // None, or why the uses are not known. `at_compare`: the values there; `again`: results that are
+  // the index, too.
   [[nodiscard]] Doubt run(const FlowState& at_compare, const IndexCopies& copies,
-                          IndexUses& uses) noexcept;
+                          const IndexAgain& again, IndexUses& uses) noexcept;
 
  private:
   struct Pending {
@@ -89,6 +137,7 @@ class IndexUse {
     Instruction compare;
     ValueId ids[2] = {};
     uint16_t origins = 0;
+    uint16_t flags = 0;  // origins of what the flags were made of, by a compare or otherwise
   };
 
   bool seed(const FlowState& at_compare, const IndexCopies& copies) noexcept;
@@ -100,9 +149,15 @@ class IndexUse {
   void note_access(const Instruction& in, const FlowState& before, const IndexTags& tags) noexcept;
   void note_form(const Instruction& in, const FlowState& before, const IndexTag& base,
                  const IndexTag& index) noexcept;
+  void note_memory(const Instruction& in, const FlowState& before, const IndexTag& base,
+                   const IndexTag& index) noexcept;
+  void note_related(PlaceSet places, const IndexTags& tags) noexcept;
+  void note_passed(const FlowState& before, PlaceSet places, const IndexTags& tags) noexcept;
   void note_store(const Instruction& in, const FlowState& before, const FlowEffect& effect,
                   const IndexTags& tags) noexcept;
-  void note_address(const Instruction& in, const IndexTag& sum) noexcept;
+  void note_address(const Instruction& in, const FlowState& before, IndexTag& sum) noexcept;
+  [[nodiscard]] bool adds_address(const Instruction& in, const FlowState& before) const noexcept;
+  void add_memory(const IndexedMemory& memory) noexcept;
   void prove(IndexProof proof, bool displaced, int32_t factor) noexcept;
   void note_extension(const Instruction& in, const IndexTags& tags) noexcept;
   void leave(uint16_t index, uint64_t last, const Instruction& in, const FlowState& state,
@@ -115,12 +170,15 @@ class IndexUse {
   FlowAnalysis& flow_;
   UseRoom& room_;
   const TrapEdge& edge_;
-  const unsigned index_operand_;
+  const BoundShape& shape_;
   IndexUses uses_;
+  const IndexAgain* again_ = nullptr;
   uint8_t bits_ = 0;                 // of the index; with fewer it is another number
   uint16_t first_block_ = kNoBlock;  // behind the check
   bool is_ud1_ = false;              // its trap
+  bool is_bare_ = false;             // a trap that does not say what was checked
   uint64_t at_ = 0;                  // the instruction that is looked at
+  uint16_t number_ = 0;              // of it
 };
 
 }  // namespace kebound::x86

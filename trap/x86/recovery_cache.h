@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "trap/x86/check_site.h"
+#include "trap/x86/corrections.h"
 #include "trap/x86/index_use.h"
 #include "trap/x86/trap_site.h"
 
@@ -131,6 +132,7 @@ class RecoveryCache {
 
   CacheTable<TrapSite, kTraps> traps;
   CacheTable<CheckSite, kChecks> checks;
+  Corrections corrections;
 
  private:
   RecoveryRoom rooms_[kRooms];

@@ -54,7 +54,8 @@ class CheckRecovery : public testing::Test {
     registers.rflags = 0x202 | result.flags;
   }
   bool recover(TrapEvidence evidence = {}) {
-    const RecoverySource source{mode, memory.reader(), {this, find}, evidence, {this, find_array}};
+    const RecoverySource source{mode,     memory.reader(),     {this, find},
+                                evidence, {this, find_arrays}, {this, find_facts}};
     return recover_check(source, registers, *cache, event, recovery);
   }
   bool recover_called() {
@@ -77,18 +78,38 @@ class CheckRecovery : public testing::Test {
   Registers registers;
   std::vector<CodeRange> ranges;
   CodeRange text{kCold, kCode + 0x1000};
-  std::map<uint64_t, ArrayType> arrays;
+  // Where they begin, and those that have them as elements, or within elements.
+  struct KnownArray {
+    uint64_t count = 0;
+    uint64_t element_size = 0;
+  };
+  std::map<uint64_t, KnownArray> arrays;
+  std::multimap<uint64_t, KnownArray> outer_arrays;
+  FunctionFacts facts;  // of all functions; nothing is known by default
+  unsigned asked_for_facts = 0;
   std::unique_ptr<RecoveryCache> cache{new RecoveryCache()};
   BoundEvent event;
   Recovery recovery;
   ResumePlan plan;
 
  private:
-  static bool find_array(void* self, uint64_t address, ArrayType& out) noexcept {
-    const auto& arrays = static_cast<CheckRecovery*>(self)->arrays;
-    const auto found = arrays.find(address);
-    if (found != arrays.end()) out = found->second;
-    return found != arrays.end();
+  static bool find_arrays(void* self, uint64_t address, ArrayNest& out) noexcept {
+    const auto& test = *static_cast<CheckRecovery*>(self);
+    out = {};
+    const auto add = [&](uint64_t begin, const KnownArray& array) {
+      if (address < begin || address - begin >= array.count * array.element_size) return;
+      out.levels[out.count++] = {address - begin, array.count, array.element_size};
+    };
+    for (const auto& [begin, array] : test.arrays) add(begin, array);
+    for (const auto& [begin, array] : test.outer_arrays) add(begin, array);
+    return out.count != 0;
+  }
+  static bool find_facts(void* self, uint64_t address, FunctionFacts& out) noexcept {
+    auto& test = *static_cast<CheckRecovery*>(self);
+    ++test.asked_for_facts;
+    EXPECT_EQ(address, kCode);
+    out = test.facts;
+    return out != FunctionFacts();
   }
   static bool find(void* self, uint64_t address, CodePlace& out) noexcept {
     const auto& test = *static_cast<CheckRecovery*>(self);

@@ -5,16 +5,17 @@
 // registers says which of them it was.
 #include <stdlib.h>
 
-static volatile int use_first;
+// Compared where it lies: whatever was read into a register would say it.
+char which = 's';
 int first[10], second[10];
 
 __attribute__((noipa)) static int pick(long i, long k) {
-  if (use_first) return first[i];
+  if (which == 'f') return first[i];
   return second[k];
 }
 
 int main(int argc, char** argv) {
   if (argc != 4) return 2;
-  use_first = atoi(argv[1]);
+  which = atoi(argv[1]) ? 'f' : 's';
   return pick(atol(argv[2]), atol(argv[3]));
 }

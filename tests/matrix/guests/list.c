@@ -3,12 +3,11 @@
 // Which files a guest is linked from, as its compiler and level have them.
 #include "shape.h"
 
-extern const struct shape_list arrays_list, objects_list, doubtful_list, fortified_list, local_list;
+extern const struct shape_list arrays_list, objects_list, doubtful_list, stepping_list, own_list,
+    fortified_list, local_list;
 
 const struct shape_list* const shape_lists[] = {
-    &arrays_list,
-    &objects_list,
-    &doubtful_list,
+    &arrays_list,    &objects_list, &doubtful_list, &stepping_list, &own_list,
 #ifdef HAVE_FORTIFIED
     &fortified_list,
 #endif

@@ -44,10 +44,28 @@ SHAPE_FUNCTION long heap_of(long length, long i) {
 
 SHAPE_FUNCTION long heap_variable(long input) { return heap_of(MIDDLE(input), LOW(input)); }
 
+// The last array of a structure may go on behind it, so it has no check of its own; clang compares
+// the offset in the whole structure instead, and folds what it adds to the index.
+struct tail {
+  short before[2];
+  int seven[7];
+  int ten[10];
+};
+SHAPE_DATA struct tail tail = {{0, 0}, {1, 2, 3, 4, 5, 6, 7}, {[9] = 8}};
+
+SHAPE_FUNCTION long trailing_and_sum(long input) {
+  const unsigned char i = (unsigned char)input;
+#ifdef SHAPES_CLAMPED
+  return tail.ten[9];
+#endif
+  return tail.ten[i + 3];  // at trailing_and_sum
+}
+
 static const struct shape local[] = {
     {"local-bounds", "heap_bytes", heap_bytes, 41, 41, 0, 39},
     {"local-bounds", "heap_ints", heap_ints, 30, 30, 0, 24},
     {"local-bounds", "heap_variable", heap_variable, 0x0c10, 16, 0, 11},
+    {"local-bounds", "trailing_and_sum", trailing_and_sum, 9, 12, 0, 9},
 };
 
 extern const struct shape_list local_list;

@@ -114,6 +114,23 @@ SHAPE_FUNCTION long member_by_pointer(long input) {
   return place->items[5];
 }
 
+// Of a function that any file may call.
+SHAPE_GLOBAL long member_of_parameter_of(struct record* place, long i) {
+  CLAMP(i, 0, 5);
+  return place->items[i];  // at member_of_parameter
+}
+
+SHAPE_FUNCTION long member_of_parameter(long input) {
+  return member_of_parameter_of(&record, input);
+}
+
+SHAPE_GLOBAL long row_of_parameter_of(struct board* place, long i) {
+  CLAMP(i, 0, 2);
+  return place->rows[i].items[3];  // at row_of_parameter
+}
+
+SHAPE_FUNCTION long row_of_parameter(long input) { return row_of_parameter_of(&board, input); }
+
 SHAPE_FUNCTION long row_of_members(long input) {
   int i = (int)input;
   CLAMP(i, 0, 2);
@@ -246,6 +263,8 @@ static const struct shape objects[] = {
     {"2-D", "middle_of_three", middle_of_three, 0x010304, 3, 0, 2},
     {"struct member", "member", member, 6, 6, 0, 5},
     {"struct member", "member_by_pointer", member_by_pointer, 8, 8, 0, 5},
+    {"struct member", "member_of_parameter", member_of_parameter, 8, 8, 0, 5},
+    {"struct member", "row_of_parameter", row_of_parameter, 5, 5, 0, 2},
     {"struct member", "row_of_members", row_of_members, 4, 4, 0, 2},
     {"struct member", "member_of_row", member_of_row, 0x0209, 9, 0, 5},
     {"unsigned char index", "byte_index", byte_index, 200, 200, 0, 99},

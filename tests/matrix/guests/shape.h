@@ -34,6 +34,12 @@ extern const size_t shape_list_count;
 #else
 #define SHAPE_FUNCTION static __attribute__((noipa))
 #endif
+// The same for one that other files may call: what it is given, its compiler does not know.
+#ifdef __clang__
+#define SHAPE_GLOBAL __attribute__((noinline))
+#else
+#define SHAPE_GLOBAL __attribute__((noipa))
+#endif
 // Shapes of more than one number take them apart before: packed into one, the code would be about
 // that.
 #define LOW(input) (int)((input)&0xff)

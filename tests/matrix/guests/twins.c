@@ -48,6 +48,26 @@ SHAPE_FUNCTION long twin_copied_between(long input) {
   return target[9];
 }
 
+// Of two neighbours, the second one is checked, and both are accessed: 2 * k + 1 is below an even
+// limit where 2 * k is.
+SHAPE_DATA short twin_halves[20];
+SHAPE_DATA unsigned char twin_octets[10];
+
+SHAPE_FUNCTION long twin_written_in_pairs(long input) {
+  const unsigned char i = (unsigned char)input;
+  (void)twin_halves[2 * i + 1];
+  twin_halves[2 * i] = 1;
+  twin_halves[2 * i + 1] = 1;
+  return twin_halves[0];
+}
+
+SHAPE_FUNCTION long twin_read_in_pairs(long input) {
+  const unsigned char i = (unsigned char)input;
+  (void)twin_octets[2 * i + 1];
+  const long low = twin_octets[2 * i];
+  return low | twin_octets[2 * i + 1] << 8;
+}
+
 // What follows: the index is a multiple of what is compared, or that plus one. A compiler does that
 // where it knows that the number is not negative: from what all callers give, or because the
 // program says so, as here.
@@ -193,7 +213,8 @@ SHAPE_FUNCTION long twin_vla_long(long input) {
   return twin_vla_long_of(MIDDLE(input), -LOW(input));
 }
 
-long (*const twins[])(long) = {twin_limit_of_one,      twin_over_the_end,  twin_copied_between,
-                               twin_member_by_pointer, twin_member_of_row, twin_outer_of_two,
-                               twin_middle_of_three,   twin_vla_rows,      twin_vla_long};
+long (*const twins[])(long) = {twin_limit_of_one,     twin_over_the_end,  twin_copied_between,
+                               twin_written_in_pairs, twin_read_in_pairs, twin_member_by_pointer,
+                               twin_member_of_row,    twin_outer_of_two,  twin_middle_of_three,
+                               twin_vla_rows,         twin_vla_long};
 long (*const unsigned_twins[])(twin_index) = {twin_address, twin_structures, twin_row_of_members};
