@@ -27,6 +27,7 @@ set(KEBOUND_TRAP_SOURCES
   x86/edge_choice.cc
   x86/edge_feasible.cc
   x86/flow_analysis.cc
+  x86/flow_blocks.cc
   x86/flow_effect.cc
   x86/flow_relation.cc
   x86/flow_stores.cc

@@ -43,6 +43,15 @@ struct FlowBlock {
   bool leaves = false;         // a jump at its end goes to other code that is not known
 };
 
+// Some of a function's blocks. kNoBlock is never one of them.
+struct BlockSet {
+  uint64_t words[(kMaxFlowBlocks + 63) / 64] = {};
+  [[nodiscard]] bool has(unsigned block) const noexcept {
+    return block < kMaxFlowBlocks && (words[block / 64] >> (block % 64) & 1) != 0;
+  }
+  void add(unsigned block) noexcept { words[block / 64] |= uint64_t{1} << (block % 64); }
+};
+
 // What a value was calculated from: sum of from[i] * factors[i] plus something unrelated where all
 // factors are other than 0. A value where control flow joins has the joined ones.
 struct Origin {

@@ -126,6 +126,9 @@ struct FlowEffect {
 void flow_effect(const Instruction& instruction, uint16_t number, CodeMode mode,
                  const FlowState& state, SlotTable& slots, FlowEffect& out) noexcept;
 
+// Changes `state` by that.
+void apply(const FlowEffect& effect, FlowState& state) noexcept;
+
 // The value an operand of `bits` bits has, read from `value`; kAnonymous where it has nothing in
 // common with it any more.
 [[nodiscard]] Value narrowed(Value value, unsigned bits) noexcept;

@@ -274,22 +274,6 @@ bool add_step(FlowAnalysis& flow, uint64_t compare, ValueId id, IndexFormula& fo
   return true;
 }
 
-void execute(const FlowEffect& effect, FlowState& state) noexcept {
-  for (unsigned place = 0; place < kMaxPlaces; ++place) {
-    const PlaceSet bit = PlaceSet{1} << place;
-    if ((effect.damaged & bit) != 0) state.values[place].bits = 0;
-    if ((effect.clobbered & bit) != 0) state.values[place] = {};
-  }
-  if (effect.barrier) {
-    for (Value& value : state.values) value.bits = 0;
-  }
-  for (unsigned i = 0; i < effect.count; ++i) {
-    state.values[effect.assignments[i].place] = effect.assignments[i].value;
-  }
-  state.rsp_generation = effect.rsp_generation;
-  state.rsp_offset = effect.rsp_offset;
-}
-
 // Behind the check: `state` gives a result that there was before its number again.
 class Way {
  public:
@@ -309,7 +293,7 @@ class Way {
       }
     }
     written_ |= in.writes_memory || effect.calls || effect.barrier;
-    execute(effect, state_);
+    apply(effect, state_);
   }
 
  private:

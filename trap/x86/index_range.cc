@@ -114,13 +114,6 @@ NumberRange by_definition(FlowAnalysis& flow, Value value) noexcept {
 bool is_low_mask(int64_t mask) noexcept { return (mask & (mask + 1)) == 0; }
 
 // The blocks from which control may come to `own`, it included.
-struct BlockSet {
-  uint64_t words[(kMaxFlowBlocks + 63) / 64] = {};
-  [[nodiscard]] bool has(uint16_t block) const noexcept {
-    return block != kNoBlock && (words[block / 64] >> (block % 64) & 1) != 0;
-  }
-  void add(uint16_t block) noexcept { words[block / 64] |= uint64_t{1} << (block % 64); }
-};
 void find_ways(const FlowRoom& room, uint16_t own, BlockSet& ways) noexcept {
   ways.add(own);
   for (bool changed = true; changed;) {

@@ -186,14 +186,6 @@ class StepFinder {
   int64_t length_ = 0;
 };
 
-struct BlockSet {
-  uint64_t words[(kMaxFlowBlocks + 63) / 64] = {};
-  [[nodiscard]] bool has(unsigned block) const noexcept {
-    return (words[block / 64] >> (block % 64) & 1) != 0;
-  }
-  void add(unsigned block) noexcept { words[block / 64] |= uint64_t{1} << (block % 64); }
-};
-
 // The blocks that are reached without going from `from` to `to`.
 void find_others(const FlowRoom& room, uint16_t from, uint16_t to, BlockSet& reached) noexcept {
   reached.add(0);
