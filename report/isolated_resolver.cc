@@ -33,10 +33,10 @@ class Server {
         locate(in, out);
         break;
       case Request::Arrays:
-        arrays_at(in, out);
+        find(&Resolver::arrays_at, in, out);
         break;
       case Request::Function:
-        function_at(in, out);
+        find(&Resolver::function_at, in, out);
         break;
       case Request::Backtrace:
         backtrace(in, out);
@@ -62,22 +62,16 @@ class Server {
     wire::put(out, frames);
   }
 
-  void arrays_at(wire::Reader& in, wire::Writer& out) {
+  // An answer of nothing is one that has its first values.
+  template <class Answer>
+  void find(std::optional<Answer> (Resolver::*question)(const events::ModuleMap&, uint64_t),
+            wire::Reader& in, wire::Writer& out) {
     events::ModuleMap map;
     get_one_mapping(in, map);
     const auto address = in.value<uint64_t>();
-    std::optional<x86::ArrayNest> arrays;
-    if (in.ok()) arrays = resolver_->arrays_at(map, address);
-    out.value(arrays.value_or(x86::ArrayNest()));
-  }
-
-  void function_at(wire::Reader& in, wire::Writer& out) {
-    events::ModuleMap map;
-    get_one_mapping(in, map);
-    const auto address = in.value<uint64_t>();
-    std::optional<x86::FunctionFacts> facts;
-    if (in.ok()) facts = resolver_->function_at(map, address);
-    out.value(facts.value_or(x86::FunctionFacts()));
+    std::optional<Answer> answer;
+    if (in.ok()) answer = (resolver_.get()->*question)(map, address);
+    out.value(answer.value_or(Answer()));
   }
 
   void backtrace(wire::Reader& in, wire::Writer& out) {
@@ -122,18 +116,16 @@ class IsolatedResolver final : public Resolver {
                                           uint64_t address) override {
     const auto* mapping = find_data_mapping(modules, address);
     if (mapping == nullptr) return std::nullopt;
-    if (process_->workers_started() > kMaxWorkers) return std::nullopt;
-    const auto answer = process_->ask(about(Request::Arrays, modules, *mapping, address));
-    if (!answer) return std::nullopt;
-    wire::Reader in(*answer);
-    const auto arrays = in.value<x86::ArrayNest>();
-    const bool known = in.ok() && arrays.count != 0 && arrays.count <= x86::ArrayNest::kMax;
-    return known ? std::optional(arrays) : std::nullopt;
+    const auto arrays = find<x86::ArrayNest>(Request::Arrays, modules, *mapping, address);
+    const bool known = arrays && arrays->count != 0 && arrays->count <= x86::ArrayNest::kMax;
+    return known ? arrays : std::nullopt;
   }
 
   std::optional<x86::FunctionFacts> function_at(const events::ModuleMap& modules,
                                                 uint64_t address) override {
-    const auto facts = find<x86::FunctionFacts>(Request::Function, modules, address);
+    const auto* mapping = find_mapping(modules, address);
+    if (mapping == nullptr || !is_module(*mapping)) return std::nullopt;
+    const auto facts = find<x86::FunctionFacts>(Request::Function, modules, *mapping, address);
     const bool knows = facts && are_sound(*facts) && *facts != x86::FunctionFacts();
     return knows ? facts : std::nullopt;
   }
@@ -160,11 +152,10 @@ class IsolatedResolver final : public Resolver {
 
  private:
   template <class Answer>
-  std::optional<Answer> find(Request request, const events::ModuleMap& modules, uint64_t address) {
-    const auto* mapping = find_mapping(modules, address);
-    if (mapping == nullptr || !is_module(*mapping)) return std::nullopt;
+  std::optional<Answer> find(Request request, const events::ModuleMap& modules,
+                             const events::Mapping& mapping, uint64_t address) {
     if (process_->workers_started() > kMaxWorkers) return std::nullopt;
-    const auto answer = process_->ask(about(request, modules, *mapping, address));
+    const auto answer = process_->ask(about(request, modules, mapping, address));
     if (!answer) return std::nullopt;
     wire::Reader in(*answer);
     const auto found = in.value<Answer>();

@@ -119,26 +119,23 @@ bool CheckTraps::find_function(void* self, uint64_t address, x86::CodePlace& out
   return elf::function_around(found->image, address, traps.memory_.reader(), out.function);
 }
 
-bool CheckTraps::find_arrays(void* self, uint64_t address, x86::ArrayNest& out) noexcept {
-  auto& traps = *static_cast<CheckTraps*>(self);
-  if (traps.trap_messages_ == nullptr) return false;
-  traps.follow_mappings();
-  const std::shared_ptr<const events::ModuleMap>& map = traps.modules_.last();
+template <class Answer>
+bool CheckTraps::ask(Question<Answer> question, uint64_t address, Answer& out) {
+  if (trap_messages_ == nullptr) return false;
+  follow_mappings();
+  const std::shared_ptr<const events::ModuleMap>& map = modules_.last();
   if (map == nullptr) return false;
-  const auto arrays = traps.trap_messages_->arrays_at(*map, address);
-  if (arrays) out = *arrays;
-  return arrays.has_value();
+  const std::optional<Answer> answer = (trap_messages_->*question)(*map, address);
+  if (answer) out = *answer;
+  return answer.has_value();
+}
+
+bool CheckTraps::find_arrays(void* self, uint64_t address, x86::ArrayNest& out) noexcept {
+  return static_cast<CheckTraps*>(self)->ask(&events::TrapMessages::arrays_at, address, out);
 }
 
 bool CheckTraps::find_facts(void* self, uint64_t address, x86::FunctionFacts& out) noexcept {
-  auto& traps = *static_cast<CheckTraps*>(self);
-  if (traps.trap_messages_ == nullptr) return false;
-  traps.follow_mappings();
-  const std::shared_ptr<const events::ModuleMap>& map = traps.modules_.last();
-  if (map == nullptr) return false;
-  const auto facts = traps.trap_messages_->function_at(*map, address);
-  if (facts) out = *facts;
-  return facts.has_value();
+  return static_cast<CheckTraps*>(self)->ask(&events::TrapMessages::function_at, address, out);
 }
 
 const std::string& CheckTraps::message_at(uint64_t address, bool is_in_file) {

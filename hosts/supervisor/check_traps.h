@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,13 @@ class CheckTraps {
     elf::Image image;
     bool numbers_its_traps = false;
   };
+
+  // What debug information says of `address`.
+  template <class Answer>
+  using Question = std::optional<Answer> (events::TrapMessages::*)(const events::ModuleMap&,
+                                                                   uint64_t);
+  template <class Answer>
+  [[nodiscard]] bool ask(Question<Answer> question, uint64_t address, Answer& out);
 
   static bool find_function(void* self, uint64_t address, x86::CodePlace& out) noexcept;
   static bool find_arrays(void* self, uint64_t address, x86::ArrayNest& out) noexcept;

@@ -198,17 +198,17 @@ Signs read_width(const CheckView& view, CheckSite& site) noexcept {
 }
 
 // What a compiler may have known about the number at `ranged`, by the code.
-NumberRange judge_range(const CheckView& view, const Signs& signs, Op trap, FlowAnalysis& flow,
-                        Place ranged, CheckSite& site) noexcept {
+NumberRange judge_range(const CheckView& view, const Signs& signs, FlowAnalysis& flow, Place ranged,
+                        CheckSite& site) noexcept {
   const bool native64 = flow.code().mode() == CodeMode::Bits64;
   const uint8_t bits = view.compare.operands[0].bits;
   const Value& compared = view.state.values[view.operand];
-  const NumberRange number = index_range(flow, view.edge.compare, trap, view.state, ranged);
+  const NumberRange number = index_range(flow, view.edge.compare, view.trap, view.state, ranged);
   site.range = number.range;
   // An int that is sign-extended behind the check, see index_range.
   const bool is_int = native64 && bits == 32 && signs.is_signed && !signs.is_unsigned;
   if ((site.range == IndexRange::Given || site.range == IndexRange::Stored) &&
-      (is_int || is_limit_unfolded(flow, view.compare, site.shape, view.state))) {
+      (is_int || site.unfolded)) {
     site.range = IndexRange::Unknown;
   }
   // Of what is even, "k + 1 < 10" is "k < 10": clang leaves bits out that make no difference.
@@ -329,7 +329,8 @@ Confidence confidence_by(const CheckSite& site, bool folds) noexcept {
 
 // Asks about the function where that makes a difference.
 void judge_by_facts(const CheckView& view, const RecoverySource& source, const FlowAnalysis& flow,
-                    const NumberRange& number, bool is_ud1, CheckSite& site) noexcept {
+                    const NumberRange& number, CheckSite& site) noexcept {
+  const bool is_ud1 = view.trap == Op::Ud1;
   const Confidence folded = confidence_by(site, true);
   const bool perhaps = site.range == number.range &&
                        (site.range == IndexRange::Given || site.range == IndexRange::Stored);
@@ -369,15 +370,14 @@ void judge_check(const CheckView& view, const RecoverySource& source, FlowAnalys
   const Signs signs = read_width(view, site);
   Place ranged = view.operand;
   judge_accesses(view, flow, site, ranged);
-  const bool is_ud1 = view.trap == Op::Ud1;
-  const NumberRange number = judge_range(view, signs, view.trap, flow, ranged, site);
+  site.unfolded = is_limit_unfolded(flow, view.compare, site.shape, view.state);
+  const NumberRange number = judge_range(view, signs, flow, ranged, site);
   const SlotTable& slots = flow.room().slots;
   site.unoptimized = is_unoptimized(view.operand, view.copies, uses, slots) ||
                      jumps_over_a_jump(view.edge, flow.code());
   site.even = is_even_multiple(flow, site);
-  site.unfolded = is_limit_unfolded(flow, view.compare, site.shape, view.state);
   judge_arrays(view, source, flow, site);
-  judge_by_facts(view, source, flow, number, is_ud1, site);
+  judge_by_facts(view, source, flow, number, site);
 }
 
 Confidence static_confidence(const CheckSite& site, bool clang) noexcept {

@@ -159,7 +159,7 @@ class FlowAnalysis {
     return value + 1 == room_.defined_end ? kFirstPhi : value + 1;
   }
   [[nodiscard]] unsigned value_end() const noexcept { return kFirstPhi + room_.phi_count; }
-  void mark_unlinear(ValueId index, unsigned bits) noexcept;
+  void mark_unlinear() noexcept;
   void mark_stale(ValueId value) noexcept;
   // What has only bits of `index` in it that lie above the lower `bits` is none.
   void mark_descendants(uint64_t* marked, ValueId index = kAnonymous, unsigned bits = 0) noexcept;

@@ -56,7 +56,7 @@ void FlowAnalysis::mark_related(ValueId value, unsigned bits) noexcept {
     if (room_.origins[id].more) set_bit(room_.related, static_cast<ValueId>(id));
   }
   mark_descendants(room_.related, index, bits);
-  mark_unlinear(index, bits);
+  mark_unlinear();
   mark_stale(index);
 }
 
@@ -70,7 +70,7 @@ bool FlowAnalysis::uses_entry_of(Gpr reg) const noexcept {
   return false;
 }
 
-void FlowAnalysis::mark_unlinear(ValueId index, unsigned bits) noexcept {
+void FlowAnalysis::mark_unlinear() noexcept {
   for (uint64_t& word : room_.unlinear) word = 0;
   bool any = false;
   for (unsigned id = kFirstDefined; id < room_.defined_end; ++id) {
@@ -80,10 +80,8 @@ void FlowAnalysis::mark_unlinear(ValueId index, unsigned bits) noexcept {
       unlinear |= origin.from[j] != kAnonymous && (origin.loaded >> j & 1) == 0 &&
                   origin.factors[j] == 0 && is_related(origin.from[j]);
     }
-    if (!unlinear) continue;
-    const ValueId from = origin.from[0];
-    const bool whole = from == index && origin.from[1] == kAnonymous;
-    if (whole && reads_above(*this, static_cast<ValueId>(id), bits)) continue;
+    // What has only bits above the index' is calculated from a relative, and is none.
+    if (!unlinear || !is_related(static_cast<ValueId>(id))) continue;
     set_bit(room_.unlinear, static_cast<ValueId>(id));
     any = true;
   }
