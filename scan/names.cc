@@ -31,22 +31,41 @@ Names::Names(const Image& image, const std::string& path)
   map_.generation = 1;
   map_.is_64bit = image.mode() == CodeMode::Bits64;
   for (const report::LoadSegment& segment : image.file().segments()) {
-    if (!segment.executable) continue;
     const uint64_t slack = segment.address & kPageMask;
     if (slack > segment.offset) continue;  // no loader would map it
     events::Mapping mapping;
     mapping.begin = segment.address - slack;
-    mapping.end = segment.address + segment.memory_size;
+    // Variables that begin as zero are behind it, as the loader has them.
+    mapping.end = (segment.address + segment.file_size + kPageMask) & ~kPageMask;
     mapping.file_offset = segment.offset - slack;
-    mapping.executable = true;
+    mapping.executable = segment.executable;
     mapping.path = mapping.open_path = full;
     map_.mappings.push_back(std::move(mapping));
   }
+  std::stable_sort(map_.mappings.begin(), map_.mappings.end(),
+                   [](const auto& a, const auto& b) { return a.begin < b.begin; });
+}
+
+report::Location Names::locate(uint64_t address) {
+  if (!resolver_) return {};
+  const std::lock_guard lock(asking_);
+  return resolver_->locate(map_, address);
 }
 
 std::vector<report::SourceFrame> Names::frames_at(uint64_t address) {
-  if (!resolver_) return {};
-  return resolver_->locate(map_, address).frames;
+  return locate(address).frames;
+}
+
+std::optional<x86::ArrayNest> Names::arrays_at(uint64_t address) {
+  if (!resolver_) return std::nullopt;
+  const std::lock_guard lock(asking_);
+  return resolver_->arrays_at(map_, address);
+}
+
+std::optional<x86::FunctionFacts> Names::function_at(uint64_t address) {
+  if (!resolver_) return std::nullopt;
+  const std::lock_guard lock(asking_);
+  return resolver_->function_at(map_, address);
 }
 
 Place place_of(const std::vector<report::SourceFrame>& frames) {
@@ -59,8 +78,7 @@ Place place_of(const std::vector<report::SourceFrame>& frames) {
 }
 
 std::string Names::hardening_message_at(uint64_t address) {
-  if (!resolver_) return {};
-  const std::string message = resolver_->locate(map_, address).trap_message;
+  const std::string message = locate(address).trap_message;
   // "category: file:line: assertion condition failed: message\n"
   std::string_view text = message;
   if (const size_t failed = text.find(kFailed); failed != text.npos) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <thread>
 
+#include "scan/names.h"
 #include "scan/operand_text.h"
 #include "trap/x86/check_site.h"
 #include "trap/x86/compare.h"
@@ -46,19 +47,25 @@ Callers find_callers(const Image& image, const std::vector<OutwardJump>& jumps) 
 // known: the search is shown nothing but the functions that jump to the one with the trap.
 class Recoverer {
  public:
-  Recoverer(const Image& image, const Callers& callers) : image_(image), callers_(callers) {}
+  Recoverer(const Image& image, const Callers& callers, Names* names)
+      : image_(image), callers_(callers), names_(names) {}
 
-  RecoveredTrap recover(uint64_t trap);
+  RecoveredTrap recover(const Trap& trap);
 
  private:
   [[nodiscard]] x86::RecoverySource source(uint64_t trap);
   [[nodiscard]] bool shows(CodeRange read) const;
   static bool find_place(void* self, uint64_t address, CodePlace& out) noexcept;
   static size_t read_some(void* self, uint64_t address, void* buffer, size_t size) noexcept;
-  void recover_edge(const x86::TrapEdge& edge, const x86::RecoverySource& source, Recovered& out);
+  static bool find_arrays(void* self, uint64_t address, x86::ArrayNest& out) noexcept;
+  static bool find_facts(void* self, uint64_t address, x86::FunctionFacts& out) noexcept;
+  // `folds`: the check was optimized like code, as clang's own are and its library's.
+  void recover_edge(const x86::TrapEdge& edge, const x86::RecoverySource& source, bool folds,
+                    Recovered& out);
 
   const Image& image_;
   const Callers& callers_;
+  Names* const names_;
   std::vector<CodeRange> shown_;
   CodeRange text_;  // around all of `shown_`
   x86::FunctionCode code_;
@@ -83,6 +90,10 @@ x86::RecoverySource Recoverer::source(uint64_t trap_address) {
   out.mode = image_.mode();
   out.memory = {this, read_some};
   out.functions = {this, find_place};
+  if (names_ != nullptr) {
+    out.arrays = {this, find_arrays};
+    out.facts = {this, find_facts};
+  }
   return out;
 }
 
@@ -106,6 +117,20 @@ size_t Recoverer::read_some(void* self, uint64_t address, void* buffer, size_t s
   if (size > kShortRead && !recoverer.shows({address, address + size})) return 0;
   const MemoryReader memory = recoverer.image_.reader();
   return memory.read_some(memory.self, address, buffer, size);
+}
+
+template <class Answer>
+bool take(const std::optional<Answer>& answer, Answer& out) {
+  if (answer) out = *answer;
+  return answer.has_value();
+}
+
+bool Recoverer::find_arrays(void* self, uint64_t address, x86::ArrayNest& out) noexcept {
+  return take(static_cast<Recoverer*>(self)->names_->arrays_at(address), out);
+}
+
+bool Recoverer::find_facts(void* self, uint64_t address, x86::FunctionFacts& out) noexcept {
+  return take(static_cast<Recoverer*>(self)->names_->function_at(address), out);
 }
 
 Known known_of(Confidence confidence) {
@@ -138,7 +163,7 @@ void describe_limit(const Instruction& compare, const BoundShape& shape, Recover
 }
 
 void Recoverer::recover_edge(const x86::TrapEdge& edge, const x86::RecoverySource& source,
-                             Recovered& out) {
+                             bool folds, Recovered& out) {
   out.branch = edge.branch;
   out.compare = edge.compare;
   Instruction compare;
@@ -148,7 +173,8 @@ void Recoverer::recover_edge(const x86::TrapEdge& edge, const x86::RecoverySourc
     out.doubt = Doubt::NoCompare;
     return;
   }
-  if (!x86::bound_shape(compare, edge.condition, shape)) {
+  if (!x86::bound_shape(compare, edge.condition, shape) &&
+      !(folds && x86::equal_shape(compare, edge.condition, shape))) {
     out.doubt = Doubt::NotABoundsCheck;
     return;
   }
@@ -157,8 +183,8 @@ void Recoverer::recover_edge(const x86::TrapEdge& edge, const x86::RecoverySourc
     return;
   }
   x86::analyze_check(edge, shape, code_, source, check_, site_);
-  const bool clang = trap_.trap.kind == x86::CompilerTrapKind::UbsanUd1;
-  out.known = known_of(x86::static_confidence(site_, clang));
+  out.known = known_of(x86::static_confidence(site_, folds));
+  out.is_check = out.known != Known::No || x86::is_bounds_check(site_, folds);
   if (out.known == Known::No) {
     out.doubt = x86::static_doubt(site_);
     return;
@@ -170,28 +196,31 @@ void Recoverer::recover_edge(const x86::TrapEdge& edge, const x86::RecoverySourc
   out.resumable = out.doubt == Doubt::None;
 }
 
-RecoveredTrap Recoverer::recover(uint64_t trap) {
-  const x86::RecoverySource from = source(trap);
-  x86::TrapEntries entries;
-  x86::find_trap_edges(trap, from, code_, entries, trap_);
+RecoveredTrap Recoverer::recover(const Trap& trap) {
   RecoveredTrap out;
+  if (!trap.numbered && names_ != nullptr) out.message = names_->hardening_message_at(trap.address);
+  const bool folds = trap.numbered || !out.message.empty();
+  x86::RecoverySource from = source(trap.address);
+  from.evidence.hardening_message = !out.message.empty();
+  x86::TrapEntries entries;
+  x86::find_trap_edges(trap.address, from, code_, entries, trap_);
   out.doubt = trap_.doubt;
   for (unsigned i = 0; i < trap_.edge_count; ++i) {
-    recover_edge(trap_.edges[i], from, out.checks.emplace_back());
+    recover_edge(trap_.edges[i], from, folds, out.checks.emplace_back());
   }
   return out;
 }
 
 }  // namespace
 
-std::vector<RecoveredTrap> recover_all(const Image& image, const Sweep& swept) {
+std::vector<RecoveredTrap> recover_all(const Image& image, const Sweep& swept, Names* names) {
   const Callers callers = find_callers(image, swept.jumps);
   std::vector<RecoveredTrap> out(swept.traps.size());
   std::atomic<size_t> next{0};
   const auto work = [&] {
-    const auto recoverer = std::make_unique<Recoverer>(image, callers);
+    const auto recoverer = std::make_unique<Recoverer>(image, callers, names);
     for (size_t i = next++; i < out.size(); i = next++) {
-      out[i] = recoverer->recover(swept.traps[i].address);
+      out[i] = recoverer->recover(swept.traps[i]);
     }
   };
   const size_t wanted = std::min<size_t>(

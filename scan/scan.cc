@@ -67,7 +67,7 @@ class Scanner {
       result.accesses = function.accesses;
       out_.functions.push_back(std::move(result));
     }
-    const std::vector<RecoveredTrap> recovered = recover_all(image_, swept_);
+    const std::vector<RecoveredTrap> recovered = recover_all(image_, swept_, names_);
     for (size_t i = 0; i < recovered.size(); ++i) add_trap(swept_.traps[i], recovered[i]);
     for (const CheckCall& call : swept_.calls) add_call(call);
     for (const HardwareCheck& check : swept_.hardware) add_hardware(check);
@@ -97,7 +97,7 @@ class Scanner {
     if (trap.numbered) {
       check.source = BoundSource::ClangTrap;
     } else {
-      if (names_ != nullptr) check.message = names_->hardening_message_at(trap.address);
+      check.message = recovered.message;
       if (!check.message.empty()) {
         check.source = BoundSource::LibcxxHardening;
         check.kind = CheckKind::Assertion;
@@ -109,11 +109,11 @@ class Scanner {
   }
 
   // A check for each branch that leads to the trap. `is_bounds`: it is one of bounds in any case;
-  // else only where an index is compared.
+  // else only where the code behind it shows that.
   void add_edges(const RecoveredTrap& recovered, const Check& prototype, bool is_bounds) {
     size_t added = 0;
     for (const Recovered& edge : recovered.checks) {
-      if (!is_bounds && edge.known == Known::No) continue;
+      if (!is_bounds && !edge.is_check) continue;
       ++added;
       Check check = prototype;
       check.branch = edge.branch;

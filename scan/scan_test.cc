@@ -111,6 +111,25 @@ TEST(Scan, TrapsOfGccAreKnownByTheirCompares) {
   EXPECT_EQ(result.other_traps, 0u);
 }
 
+TEST(Scan, ArraysDecideWhereTheCodeDoesNot) {
+  const auto known = [](const Result& result) {
+    std::map<std::string, Known> out;
+    for (const Check& check : result.checks) {
+      if (check.source == BoundSource::ClangTrap) {
+        out[result.functions[check.function].name] = check.known;
+      }
+    }
+    return out;
+  };
+  EXPECT_THAT(known(scan_file(fixture("arrays"))),
+              ElementsAre(std::pair("member", Known::Certain), std::pair("sum", Known::No)));
+  Refusal refusal;
+  const auto image = Image::open(fixture("arrays"), refusal);
+  ASSERT_NE(image, nullptr) << refusal.why;
+  EXPECT_THAT(known(scan_image(*image, nullptr)),
+              ElementsAre(std::pair("member", Known::No), std::pair("sum", Known::No)));
+}
+
 TEST(Scan, AStrippedProgramLosesNamesOnly) {
   const Result named = scan_file(fixture("gcc_o2"));
   const Result stripped = scan_file(fixture("gcc_o2_stripped"));

@@ -16,6 +16,7 @@ NAMES = {64: "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".spl
          16: "ax cx dx bx sp bp si di r8w r9w r10w r11w r12w r13w r14w r15w".split(),
          8: "al cl dl bl spl bpl sil dil r8b r9b r10b r11b r12b r13b r14b r15b".split()}
 WIDTHS = {name: (width, number) for width, names in NAMES.items() for number, name in enumerate(names)}
+SIGNED = re.compile(r"jn?[gl]e?$")  # lets negative numbers pass, so that 0 is not the lower limit
 COMPARE = re.compile(r"(cmp|test)[bwlq]?$")
 LOOK_BACK = 3  # instructions between compare and branch
 CHOICE_LOOK_BACK = 16  # instructions between the choice of an operand and the compare
@@ -57,6 +58,8 @@ class Code:
 
     def compares(self, trap):
         for branch in self.edges(trap):
+            if SIGNED.match(self.instructions[branch][1]):
+                continue
             for i in range(branch - 1, max(branch - 1 - LOOK_BACK, -1), -1):
                 if COMPARE.match(self.instructions[i][1]):
                     if not self.compares_limit_with_itself(i, branch):

@@ -22,8 +22,12 @@ TRAPS = ("clang-trap", "check-trap", "libc++")
 CALLS = ("libstdc++",)
 
 
-def missing_compare(code, events, expected):
-    """Why there is no compare of index and limit that they could be read from; None if there is one."""
+def missing_compare(code, events, expected, unreported):
+    """Why there is no compare of index and limit that they could be read from; None if there is one.
+
+    `unreported` is where the shape's trap is, and its registers, as the program says itself: for one that no event tells of."""
+    if not events and unreported is not None:
+        return None if compares.has_compare(code, *unreported, expected) else compares.NO_COMPARE
     if not events or events[0]["trap_ip"] is None or events[0]["module_offset"] is None:
         return None
     trap = int(events[0]["module_offset"], 16) + int(events[0]["trap_ip"], 16) - int(events[0]["ip"], 16)
@@ -33,6 +37,31 @@ def missing_compare(code, events, expected):
     if events[0]["source"] in CALLS:
         return None if compares.left_at_call(code, trap, registers, expected) else compares.OVERWRITTEN
     return None  # it has said what it knows
+
+
+class Scan:
+    """What kebound scan says of a program beforehand, which has to be what an event says in the end."""
+
+    def __init__(self, kebound, program):
+        done = subprocess.run([kebound, "scan", "--report", "json", program], capture_output=True, text=True, timeout=120, check=True)
+        self.checks = {}  # by trap
+        for check in json.loads(done.stdout)["checks"]:
+            self.checks.setdefault(int(check["failure_address"], 16), []).append(check)
+
+    def disagreement(self, event):
+        """None where it has said so."""
+        if event["source"] not in TRAPS or event["module_offset"] is None or event["trap_ip"] is None:
+            return None
+        file_address = int(event["module_offset"], 16) - int(event["ip"], 16)
+        checks = self.checks.get(file_address + int(event["trap_ip"], 16))
+        if checks is None:
+            return "scan has no check with this trap"
+        if event["ip"] == event["trap_ip"]:
+            # Of several that lead there, it is not known which one failed.
+            known = {check["known"] for check in checks}
+            return None if len(checks) > 1 or known == {event["confidence"]} else f"scan says {known}, the event {event['confidence']}"
+        own = [check["known"] for check in checks if int(check["address"], 16) == int(event["module_offset"], 16)]
+        return None if own == [event["confidence"]] else f"scan says {own}, the event {event['confidence']}"
 
 
 class Matrix:
@@ -61,6 +90,14 @@ class Matrix:
         assert set(results) == set(ends) and all(end == ["exit", "0"] for end in ends.values()), ends
         return results
 
+    def own_words(self, program, shapes):
+        """{shape: (address of its trap in the file, registers)} of those that trap, by the program's own handler, without kebound."""
+        if not shapes:
+            return {}
+        done = subprocess.run([os.path.join(self.folder, program), "--where", *shapes], capture_output=True, text=True, timeout=60, check=True)
+        traps = [line.split() for line in done.stdout.splitlines() if line.startswith("trap ")]
+        return {name: (int(address, 16), dict(r.split("=") for r in registers)) for _, name, address, *registers in traps}
+
     def judge_program(self, config, program):
         """One row per shape: verdicts of both hosts, the clamp's, and where the hosts differ."""
         wanted = self.natively(guests.reference_name(program, config.mode))
@@ -70,13 +107,19 @@ class Matrix:
         code = compares.Code(os.path.join(self.folder, name))
         same = twins.twinned([os.path.join(self.folder, name) for name in guests.shapes_objects(config)],
                              os.path.join(self.folder, guests.twins_object(config))) if program == "c" else set()
+        shapes = propagate["supervisor"].shapes
+        silent = self.own_words(name, [shape for shape in shapes if not propagate["supervisor"].events(shape)])
+        scan = Scan(self.kebound, os.path.join(self.folder, name))
         rows = {}
-        for shape, expected in propagate["supervisor"].shapes.items():
-            row = rows[shape] = {"problems": [], "missing": missing_compare(code, propagate["supervisor"].events(shape), expected)}
+        for shape, expected in shapes.items():
+            row = rows[shape] = {"problems": [],
+                                 "missing": missing_compare(code, propagate["supervisor"].events(shape), expected, silent.get(shape))}
             if shape in same:
                 row["missing"] = row["missing"] or twins.SAME_CODE
             for host in HOSTS:
                 self.judge_host(row, host, shape, expected, propagate[host], clamp[host], wanted[shape])
+            for event in propagate["supervisor"].events(shape)[:1]:
+                row["problems"] += filter(None, [scan.disagreement(event)])
             for runs in (propagate, clamp):
                 pair = [runs[host].events(shape) for host in HOSTS]
                 if len(pair[0]) != len(pair[1]):
