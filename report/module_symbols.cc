@@ -11,17 +11,11 @@
 #include <utility>
 
 #include "report/demangle.h"
-#include "report/die_path.h"
 #include "report/module_functions.h"
 
 namespace kebound::report {
 namespace {
 
-// A real unit of a large C++ program has some 100,000 entries, nested some 20 deep.
-constexpr size_t kMaxEntries = 4'000'000;
-constexpr size_t kMaxDepth = 128;
-constexpr size_t kMaxUnits = 200'000;
-constexpr size_t kMaxInlined = 32;
 constexpr size_t kMaxName = 4096;
 
 std::string bounded(const char* text) {
@@ -70,56 +64,6 @@ std::string call_file(Dwarf_Die* unit, Dwarf_Die* die) {
   return absolute_name(bounded(dwarf_filesrc(files, index, nullptr, nullptr)), unit);
 }
 
-// What a walk does with an entry of the unit.
-enum class Visit { Skip, Descend, Enter };
-
-Visit classify(Dwarf_Die* die, Dwarf_Addr pc) {
-  switch (dwarf_tag(die)) {
-    case DW_TAG_subprogram:
-    case DW_TAG_inlined_subroutine:
-      return dwarf_haspc(die, pc) > 0 ? Visit::Enter : Visit::Skip;
-    case DW_TAG_lexical_block:
-    case DW_TAG_try_block:
-    case DW_TAG_catch_block:
-      return dwarf_haspc(die, pc) > 0 ? Visit::Descend : Visit::Skip;
-    case DW_TAG_namespace:
-    case DW_TAG_module:
-    case DW_TAG_class_type:
-    case DW_TAG_structure_type:
-    case DW_TAG_union_type:
-      return Visit::Descend;
-    default:
-      return Visit::Skip;
-  }
-}
-
-// The functions around `pc`, outermost first: the subprogram and what is inlined in it.
-std::vector<Dwarf_Die> functions_around(Dwarf_Die* unit, Dwarf_Addr pc) {
-  std::vector<Dwarf_Die> functions;
-  DiePath path(1);
-  if (dwarf_child(unit, &path[0]) != 0) return functions;
-  for (size_t visited = 0; visited < kMaxEntries && !path.empty(); ++visited) {
-    Dwarf_Die child;
-    const Visit visit = classify(&path.back(), pc);
-    if (visit == Visit::Enter) {
-      // A nested subprogram is a function of its own (a lambda, a local class's member), not
-      // inlined.
-      if (dwarf_tag(&path.back()) == DW_TAG_subprogram) functions.clear();
-      functions.push_back(path.back());
-      if (functions.size() > kMaxInlined || dwarf_child(&path.back(), &child) != 0) break;
-      path.assign(1, child);  // code is in one place only: nothing beside the path matters any more
-      continue;
-    }
-    if (visit == Visit::Descend && path.size() < kMaxDepth &&
-        dwarf_child(&path.back(), &child) == 0) {
-      path.push_back(child);
-      continue;
-    }
-    leave_entry(path);
-  }
-  return functions;
-}
-
 }  // namespace
 
 ScopedElf open_elf(const ElfFile& file) {
@@ -152,6 +96,7 @@ ModuleSymbols::ModuleSymbols(std::shared_ptr<const ElfFile> file, std::string op
     *userdata = this;
   }
   if (dwfl_report_end(dwfl_.get(), nullptr, nullptr) != 0) module_ = nullptr;
+  if (module_ != nullptr) index_.emplace(module_);
 }
 
 ModuleSymbols::~ModuleSymbols() = default;
@@ -184,20 +129,9 @@ int ModuleSymbols::find_debuginfo(Dwfl_Module*, void** userdata, const char*, Dw
   return fd;
 }
 
-Dwarf_Die* ModuleSymbols::unit_of(Dwarf_Addr address, Dwarf_Addr* bias) {
-  if (Dwarf_Die* unit = dwfl_module_addrdie(module_, address, bias)) return unit;
-  // clang writes no .debug_aranges: ask each unit.
-  Dwarf_Die* unit = nullptr;
-  for (size_t i = 0; i < kMaxUnits; ++i) {
-    unit = dwfl_module_nextcu(module_, unit, bias);
-    if (unit == nullptr || dwarf_haspc(unit, address - *bias) > 0) return unit;
-  }
-  return nullptr;
-}
-
 bool ModuleSymbols::add_debug_frames(uint64_t address, std::vector<SourceFrame>& frames) {
   Dwarf_Addr bias = 0;
-  Dwarf_Die* unit = unit_of(address, &bias);
+  Dwarf_Die* unit = index_->unit_at(address, &bias);
   if (unit == nullptr) return false;
   const Dwarf_Addr pc = address - bias;
   SourceFrame frame;
@@ -206,7 +140,7 @@ bool ModuleSymbols::add_debug_frames(uint64_t address, std::vector<SourceFrame>&
     frame.file = absolute_name(bounded(dwarf_linesrc(line, nullptr, nullptr)), unit);
     if (dwarf_lineno(line, &number) == 0 && number > 0) frame.line = static_cast<uint32_t>(number);
   }
-  auto functions = functions_around(unit, pc);
+  auto functions = index_->functions_around(unit, pc);
   for (size_t i = functions.size(); i-- > 0;) {
     frame.function = function_name(&functions[i]);
     frame.inlined = i > 0;
@@ -232,9 +166,9 @@ std::optional<x86::FunctionFacts> ModuleSymbols::function_at(uint64_t address) {
   x86::FunctionFacts facts;
   facts.linkage = linkage_of(module_, address);
   Dwarf_Addr bias = 0;
-  if (Dwarf_Die* const unit = unit_of(address, &bias)) {
+  if (Dwarf_Die* const unit = index_->unit_at(address, &bias)) {
     read_producer(producer_of(unit), facts);
-    auto functions = functions_around(unit, address - bias);
+    auto functions = index_->functions_around(unit, address - bias);
     if (!functions.empty()) read_parameters(&functions[0], address - bias, facts);
   }
   return facts != x86::FunctionFacts() ? std::optional(facts) : std::nullopt;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "report/elf_file.h"
+#include "report/function_index.h"
 #include "report/location.h"
 #include "report/module_arrays.h"
 #include "trap/x86/function_facts.h"
@@ -76,7 +77,6 @@ class ModuleSymbols {
                             const char*, GElf_Word, char**);
   static const Dwfl_Callbacks kCallbacks;
 
-  Dwarf_Die* unit_of(Dwarf_Addr address, Dwarf_Addr* bias);
   bool add_debug_frames(uint64_t address, std::vector<SourceFrame>& frames);
 
   std::shared_ptr<const ElfFile> file_;
@@ -85,6 +85,7 @@ class ModuleSymbols {
   std::string debug_path_;
   ScopedDwfl dwfl_;
   Dwfl_Module* module_ = nullptr;
+  std::optional<FunctionIndex> index_;  // wherever there is a module
   std::optional<ModuleArrays> arrays_;  // read when one is asked for
 };
 
