@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <iterator>
 
-#include "hosts/posix/module_map.h"
 #include "hosts/posix/process_facts.h"
 
 namespace kebound::inproc_run {
@@ -64,10 +63,11 @@ RingAnswers::RingAnswers(kebound_ring_header* ring, events::TrapMessages* messag
   question_.state = messages != nullptr ? KEBOUND_QUESTION_IDLE : KEBOUND_QUESTION_NONE;
 }
 
-std::string RingAnswers::find(pid_t pid, uint32_t subject, uint64_t address) const {
+std::string RingAnswers::find(pid_t pid, uint32_t subject, uint64_t address) {
   if (!is_descendant(pid)) return {};
-  posix::ModuleMapReader reader;
-  const auto modules = reader.read(pid, posix::executable_is_64bit(pid));
+  if (pid != asker_) modules_.forget();
+  asker_ = pid;
+  const auto modules = modules_.read(pid, posix::executable_is_64bit(pid));
   if (modules == nullptr) return {};
   if (subject == KEBOUND_QUESTION_ABOUT_TRAP) return messages_->at(*modules, address);
   if (subject == KEBOUND_QUESTION_ABOUT_FUNCTION) {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "events/trap_messages.h"
+#include "hosts/posix/module_map.h"
 #include "include/kebound/abi.h"
 
 namespace kebound::inproc_run {
@@ -23,10 +24,13 @@ class RingAnswers {
 
  private:
   void end_what_was_left(uint32_t state);
-  [[nodiscard]] std::string find(pid_t pid, uint32_t subject, uint64_t address) const;
+  [[nodiscard]] std::string find(pid_t pid, uint32_t subject, uint64_t address);
 
   kebound_ring_question& question_;
   events::TrapMessages* const messages_;
+  // Of the process that asked last: a check that is new asks several times.
+  posix::ModuleMapReader modules_;
+  pid_t asker_ = 0;
   uint32_t seen_ = 0;
   int64_t seen_since_ns_ = 0;
 };
