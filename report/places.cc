@@ -11,6 +11,15 @@ namespace {
 // A target that makes code and faults in it could otherwise grow these without end.
 constexpr size_t kMaxPlaces = 65'536;
 
+// A trap of several checks has the line of one of them, or of none, and what is inlined there may
+// be another check's.
+void leave_function_only(std::vector<SourceFrame>& frames) {
+  if (frames.empty()) return;
+  SourceFrame function;
+  function.function = std::move(frames.back().function);
+  frames = {std::move(function)};
+}
+
 }  // namespace
 
 std::shared_ptr<Place> Places::resolve(const events::BoundException& exception) {
@@ -25,6 +34,7 @@ std::shared_ptr<Place> Places::resolve(const events::BoundException& exception) 
         location.frames = std::move(access.frames);
       }
     }
+    if (event.doubt == Doubt::SeveralCandidates) leave_function_only(location.frames);
     // The message is that of the trap; the check is before it.
     if (event.trap_ip != 0 && event.trap_ip != event.ip && location.trap_message.empty()) {
       location.trap_message = resolver_.locate(*exception.modules, event.trap_ip).trap_message;

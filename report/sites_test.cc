@@ -56,6 +56,17 @@ TEST_F(SitesOfARun, TellDifferentChecksAtOnePlaceApart) {
   EXPECT_EQ(sites_.all().size(), 2u);
 }
 
+TEST_F(SitesOfARun, HaveNoLineWhereMoreThanOneCheckMayHaveFailed) {
+  auto exception = exception_at(0x8049000);
+  exception.event.doubt = Doubt::SeveralCandidates;
+  sites_.add(exception, false);
+  const std::vector<SourceFrame>& frames = sites_.all()[0].location.frames;
+  ASSERT_EQ(frames.size(), 1u);
+  EXPECT_EQ(frames[0].function, "main");
+  EXPECT_EQ(frames[0].file, "");
+  EXPECT_EQ(frames[0].line, 0u);
+}
+
 TEST_F(SitesOfARun, KeepTheRangeOfIndicesTheTimesAndTheOutcomes) {
   for (const int64_t index : {12, -3, 40}) {
     auto exception = exception_at(0x8049000);
