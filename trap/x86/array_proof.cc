@@ -24,11 +24,16 @@ struct Place0 {
   int64_t others[AddressSum::kMax] = {};  // of other numbers
 };
 
+// The compared number itself, or one that has passed the check as well.
+bool is_compared(ValueId value, const IndexCopies& copies) noexcept {
+  return value != kAnonymous && (value == copies.value || copies.is_again(value));
+}
+
 // The term is one of the compared number, or of what that was calculated from.
 bool add_compared(const AddressSum::Term& term, const IndexCopies& copies, Place0& place) noexcept {
   int64_t divisor = 1;
   int64_t shift = 0;
-  if (term.value != copies.value && !copies.is_again(term.value)) {
+  if (!is_compared(term.value, copies)) {
     const unsigned link = copies.chain.find(term.value);
     divisor = copies.chain.factors[link];
     shift = copies.chain.sums[link];
@@ -57,8 +62,7 @@ bool take_apart(const IndexedMemory& memory, const IndexCopies& copies, FlowAnal
 }
 
 bool is_own_number(ValueId value, const IndexCopies& copies) noexcept {
-  return value == copies.value || copies.is_again(value) ||
-         copies.chain.find(value) != copies.chain.count;
+  return is_compared(value, copies) || copies.chain.find(value) != copies.chain.count;
 }
 
 bool locate(const IndexedMemory& memory, const IndexCopies& copies, FlowAnalysis& flow,
@@ -91,7 +95,23 @@ bool is_masked(const FlowAnalysis& flow, ValueId value) noexcept {
          !is_address(in.operands[1].immediate);
 }
 
-// What is passed on is a sum without an address in it.
+// The sum of the compared number and an element that it is the index of: table[k] + k. If that is a
+// pointer, what is checked of it is checked behind the element, and one check of both would not
+// have the limit that the element's array has, or fails where that one's does.
+bool adds_to_element(FlowAnalysis& flow, ValueId value, const IndexCopies& copies) noexcept {
+  Instruction in;
+  uint64_t at = 0;
+  FlowState state;
+  if (!definition(flow, value, in, at) || in.op != Op::Add ||
+      in.operands[0].kind != OperandKind::Register || in.operands[1].kind != OperandKind::Memory ||
+      in.memory.index == kNoRegister || !flow.state_before(at, state)) {
+    return false;
+  }
+  return is_compared(state.values[in.operands[0].reg & 15].id, copies) &&
+         is_compared(state.values[in.memory.index & 15].id, copies);
+}
+
+// What is passed on is a sum without an address in it, or with one that is another check's matter.
 bool is_number(const IndexedMemory& memory, const IndexCopies& copies,
                FlowAnalysis& flow) noexcept {
   AddressSum sum;
@@ -101,8 +121,8 @@ bool is_number(const IndexedMemory& memory, const IndexCopies& copies,
   for (unsigned i = 0; i < sum.count; ++i) {
     const AddressSum::Term& term = sum.terms[i];
     // What has passed the check is as small as the limit.
-    const bool is_small =
-        term.value == copies.value || copies.is_again(term.value) || is_masked(flow, term.value);
+    const bool is_small = is_compared(term.value, copies) || is_masked(flow, term.value) ||
+                          adds_to_element(flow, term.value, copies);
     if (term.factor == 1 && !is_small) return false;
   }
   return true;
@@ -112,7 +132,7 @@ bool is_number(const IndexedMemory& memory, const IndexCopies& copies,
 bool are_indices(const Place0& place, const ArrayNest& nest, unsigned own) noexcept {
   unsigned taken = 1u << own;
   for (unsigned i = 0; i < place.other_count; ++i) {
-    unsigned level = 0;
+    unsigned level = nest.alternatives();
     while (level < nest.count &&
            ((taken >> level & 1) != 0 ||
             static_cast<int64_t>(nest.levels[level].element_size) != place.others[i])) {
@@ -124,14 +144,28 @@ bool are_indices(const Place0& place, const ArrayNest& nest, unsigned own) noexc
   return true;
 }
 
+// What lies in one place as one or another array: a shorter element's array, of which the number's
+// multiple would be the index, or several elements are accessed at once, has the limit as well.
+bool is_multiple(const Place0& place, uint64_t limit, const ArrayLevel& level) noexcept {
+  const uint64_t factor = static_cast<uint64_t>(place.factor);
+  const uint64_t size = level.count * level.element_size;
+  return level.element_size < factor && size / factor <= limit && limit <= size / factor + 1;
+}
+
 // `passed`: as an address, of which those of all elements and the one behind them are in bounds.
 ArrayVerdict judge(const Place0& place, unsigned bytes, uint64_t limit, bool passed,
                    const ArrayNest& nest) noexcept {
   bool is_nearly = false;
+  for (unsigned i = 0; i < nest.alternatives(); ++i) {
+    const ArrayLevel& level = nest.levels[i];
+    if (passed || !is_multiple(place, limit, level)) continue;
+    return level.element_size < bytes ? ArrayVerdict::Contradicted : ArrayVerdict::Unknown;
+  }
   for (unsigned i = 0; i < nest.count; ++i) {
     const ArrayLevel& level = nest.levels[i];
     if (level.element_size != static_cast<uint64_t>(place.factor)) continue;
     if (level.offset >= level.element_size) continue;
+    if (i < nest.alternatives() && (passed || place.other_count != 0)) continue;
     // All multiples of 0 are the first element: only whole ones tell which array it is of.
     const bool is_whole = limit == 1 ? level.offset == 0 && bytes == level.element_size
                                      : bytes <= level.element_size - level.offset;

@@ -12,6 +12,11 @@ SHAPE_DATA int twin_single[1] = {77};
 SHAPE_DATA int twin_data[40];
 SHAPE_DATA int twin_tenner[10];
 SHAPE_DATA int twin_seven[7];
+SHAPE_DATA union {
+  int words[10];
+  short halves[20];
+  int first;
+} twin_widths;
 
 #ifdef __clang__
 // 2 * k is 0 where k is: the index is not what is compared.
@@ -74,6 +79,14 @@ SHAPE_FUNCTION long twin_halved(long input) {
   (void)twin_halves[i];
   const int read = place[half];
   return read + other[i / 8];
+}
+
+SHAPE_FUNCTION long twin_union_in_pairs(long input) {
+  const unsigned char i = (unsigned char)input;
+  (void)twin_widths.halves[2 * i + 1];
+  twin_widths.halves[2 * i] = 1;
+  twin_widths.halves[2 * i + 1] = 1;
+  return twin_widths.halves[0];
 }
 
 SHAPE_FUNCTION long twin_read_in_pairs(long input) {
@@ -259,5 +272,5 @@ long (*const twins[])(long) = {twin_limit_of_one,     twin_over_the_end,  twin_c
                                twin_written_in_pairs, twin_read_in_pairs, twin_member_by_pointer,
                                twin_member_of_row,    twin_outer_of_two,  twin_middle_of_three,
                                twin_vla_rows,         twin_vla_long,      twin_halved,
-                               twin_counted_by};
+                               twin_counted_by,       twin_union_in_pairs};
 long (*const unsigned_twins[])(twin_index) = {twin_address, twin_structures, twin_row_of_members};
