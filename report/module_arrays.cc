@@ -111,25 +111,66 @@ Within find_member(Dwarf_Die* structure, uint64_t& offset, Dwarf_Die& type) {
   return Within::Unknown;
 }
 
+bool is_plain(int tag) {
+  return tag == DW_TAG_base_type || tag == DW_TAG_pointer_type || tag == DW_TAG_enumeration_type;
+}
+
+// Adds the levels of an array, of which `offset` becomes that in the last one's element. False
+// where there are too many.
+bool add_levels(const Dimensions& array, uint64_t& offset, std::vector<x86::ArrayLevel>& out) {
+  uint64_t size = array.size;
+  for (const uint64_t count : array.counts) {
+    if (out.size() == x86::ArrayNest::kMax) return false;
+    out.push_back({offset, count, size / count});
+    size /= count;
+    offset %= size;
+  }
+  return true;
+}
+
+// The arrays of a union's members, where these are arrays of plain numbers, and plain numbers; none
+// where there are other members, or too many.
+uint32_t add_members(Dwarf_Die* type, uint64_t offset, std::vector<x86::ArrayLevel>& out) {
+  const size_t before = out.size();
+  std::vector<x86::ArrayLevel> levels = out;
+  Dwarf_Die member;
+  bool more = dwarf_child(type, &member) == 0;
+  for (unsigned i = 0; more && i < kMaxMembers; ++i) {
+    Dwarf_Die its;
+    Dimensions array;
+    if (dwarf_tag(&member) != DW_TAG_member || !type_of(&member, its) ||
+        dwarf_hasattr(&member, DW_AT_bit_size) != 0 ||
+        number(&member, DW_AT_data_member_location).value_or(0) != 0) {
+      return 0;
+    }
+    if (dwarf_tag(&its) == DW_TAG_array_type) {
+      uint64_t within = offset;
+      if (!read_array(&its, array, 0) || !is_plain(dwarf_tag(&array.element))) return 0;
+      if (offset < array.size && !add_levels(array, within, levels)) return 0;
+    } else if (!is_plain(dwarf_tag(&its))) {
+      return 0;
+    }
+    more = dwarf_siblingof(&member, &member) == 0;
+  }
+  if (more) return 0;
+  out = std::move(levels);
+  return static_cast<uint32_t>(out.size() - before);
+}
+
 // The arrays around the byte at `offset` of the type, outermost first; false where there are too
-// many. `unknown`: there may be others within.
-bool arrays_in(Dwarf_Die type, uint64_t offset, std::vector<x86::ArrayLevel>& out, bool& unknown) {
-  unknown = false;
+// many. `unknown`: as ArrayNest::more_within.
+bool arrays_in(Dwarf_Die type, uint64_t offset, std::vector<x86::ArrayLevel>& out,
+               uint32_t& unknown) {
+  unknown = 0;
   for (unsigned i = 0; i < kMaxNesting; ++i) {
     switch (dwarf_tag(&type)) {
       case DW_TAG_array_type: {
         Dimensions array;
         if (!read_array(&type, array, 0)) {
-          unknown = true;
+          unknown = 1;
           return true;
         }
-        uint64_t size = array.size;
-        for (const uint64_t count : array.counts) {
-          if (out.size() == x86::ArrayNest::kMax) return false;
-          out.push_back({offset, count, size / count});
-          size /= count;
-          offset %= size;
-        }
+        if (!add_levels(array, offset, out)) return false;
         type = array.element;
         break;
       }
@@ -137,21 +178,20 @@ bool arrays_in(Dwarf_Die type, uint64_t offset, std::vector<x86::ArrayLevel>& ou
       case DW_TAG_class_type: {
         Dwarf_Die member;
         const Within within = find_member(&type, offset, member);
-        unknown = within == Within::Unknown;
+        unknown = within == Within::Unknown ? 1 : 0;
         if (within != Within::Inside) return true;
         type = member;
         break;
       }
-      case DW_TAG_base_type:
-      case DW_TAG_pointer_type:
-      case DW_TAG_enumeration_type:
+      case DW_TAG_union_type:
+        unknown = 1 + add_members(&type, offset, out);
         return true;
       default:
-        unknown = true;
+        unknown = is_plain(dwarf_tag(&type)) ? 0 : 1;
         return true;
     }
   }
-  unknown = true;
+  unknown = 1;
   return true;
 }
 
@@ -245,7 +285,7 @@ bool ModuleArrays::is_written(uint64_t address) const {
 std::optional<x86::ArrayNest> ModuleArrays::around(uint64_t address) {
   if (!complete_ || !is_written(address)) return std::nullopt;
   std::vector<x86::ArrayLevel> levels;
-  bool is_unknown = false;
+  uint32_t unknown_within = 0;
   bool is_found = false;
   for (Variable& variable : variables_) {
     if (address < variable.begin) continue;
@@ -254,18 +294,18 @@ std::optional<x86::ArrayNest> ModuleArrays::around(uint64_t address) {
     // What has no known size is taken to end where it begins, or it would be everywhere.
     if (size == 0 ? offset != 0 : offset >= size) continue;
     std::vector<x86::ArrayLevel> its;
-    bool unknown = false;
+    uint32_t unknown = 0;
     if (!arrays_in(variable.type, offset, its, unknown)) return std::nullopt;
     // Two variables, or one that several units know.
-    if (is_found && (!are_same(levels, its) || is_unknown != unknown)) return std::nullopt;
+    if (is_found && (!are_same(levels, its) || unknown_within != unknown)) return std::nullopt;
     levels = std::move(its);
-    is_unknown = unknown;
+    unknown_within = unknown;
     is_found = true;
   }
   if (levels.empty()) return std::nullopt;
   x86::ArrayNest nest;
   nest.count = static_cast<uint32_t>(levels.size());
-  nest.more_within = is_unknown;
+  nest.more_within = unknown_within;
   std::copy(levels.rbegin(), levels.rend(), nest.levels);
   return nest;
 }

@@ -162,7 +162,9 @@ typedef struct kebound_array_around {
 } kebound_array_around;
 typedef struct kebound_arrays_answer {
   uint32_t count;
-  uint32_t more_within;  // there may be others within the first one
+  // 0: that is all; 1: there may be others within the first one; more: the first more_within - 1
+  // are those of a union's members
+  uint32_t more_within;
   kebound_array_around arrays[KEBOUND_ARRAYS_ANSWERED];
 } kebound_arrays_answer;
 enum { KEBOUND_COMPILER_UNKNOWN = 0, KEBOUND_COMPILER_GCC = 1, KEBOUND_COMPILER_CLANG = 2 };

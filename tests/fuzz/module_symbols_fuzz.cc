@@ -10,7 +10,7 @@ using namespace kebound::report;
 
 namespace {
 
-// Each lies within an element of the next one, and has the byte in it.
+// Each lies within an element of the next one, but for members of a union, and has the byte in it.
 void check_arrays(const std::optional<kebound::x86::ArrayNest>& arrays) {
   using kebound::fuzz::fail_if;
   if (!arrays) return;
@@ -18,6 +18,7 @@ void check_arrays(const std::optional<kebound::x86::ArrayNest>& arrays) {
   uint64_t size = 1;
   for (uint32_t i = 0; i < arrays->count; ++i) {
     const auto& level = arrays->levels[i];
+    if (i <= arrays->alternatives()) size = 1;
     fail_if(level.element_size >= size && level.count != 0 ? "" : "an array of nothing");
     size = level.count * level.element_size;
     fail_if(level.offset < size ? "" : "an array that does not have the byte");

@@ -12,8 +12,8 @@ constexpr int64_t kMaxFactor = int64_t{1} << 31;
 
 class Summing {
  public:
-  Summing(FlowAnalysis& flow, ValueId compared, const IndexChain& chain, AddressSum& sum) noexcept
-      : flow_(flow), compared_(compared), chain_(chain), sum_(sum) {}
+  Summing(FlowAnalysis& flow, const IndexCopies& compared, AddressSum& sum) noexcept
+      : flow_(flow), compared_(compared), sum_(sum) {}
 
   bool run(Value value, int64_t factor) noexcept {
     push(value, factor);
@@ -72,8 +72,9 @@ class Summing {
   bool take_apart(Value value, int64_t factor) noexcept {
     Instruction in;
     uint64_t at = 0;
-    if (value.id == compared_ || chain_.find(value.id) != chain_.count ||
-        !definition(flow_, value.id, in, at)) {
+    const bool is_own = value.id == compared_.value || compared_.is_again(value.id) ||
+                        compared_.chain.find(value.id) != compared_.chain.count;
+    if (is_own || !definition(flow_, value.id, in, at)) {
       return false;
     }
     if (in.op == Op::Call) {
@@ -150,8 +151,7 @@ class Summing {
   }
 
   FlowAnalysis& flow_;
-  const ValueId compared_;
-  const IndexChain& chain_;
+  const IndexCopies& compared_;
   AddressSum& sum_;
   Pending pending_[kMaxPending];
   unsigned count_ = 0;
@@ -161,9 +161,9 @@ class Summing {
 
 }  // namespace
 
-bool add_to_sum(FlowAnalysis& flow, Value value, int64_t factor, ValueId compared,
-                const IndexChain& chain, AddressSum& sum) noexcept {
-  return Summing(flow, compared, chain, sum).run(value, factor);
+bool add_to_sum(FlowAnalysis& flow, Value value, int64_t factor, const IndexCopies& compared,
+                AddressSum& sum) noexcept {
+  return Summing(flow, compared, sum).run(value, factor);
 }
 
 }  // namespace kebound::x86

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "trap/x86/flow_analysis.h"
-#include "trap/x86/index_chain.h"
+#include "trap/x86/index_use.h"
 
 namespace kebound::x86 {
 
@@ -25,10 +25,10 @@ struct AddressSum {
   Term terms[kMax];
 };
 
-// Adds `value`, `factor` times, as far as the code shows how it was made; what is in `chain`, or
-// `compared`, is not taken apart. False where there are too many terms, or nothing is known of one.
-// Context: anywhere; bounded.
-[[nodiscard]] bool add_to_sum(FlowAnalysis& flow, Value value, int64_t factor, ValueId compared,
-                              const IndexChain& chain, AddressSum& sum) noexcept;
+// Adds `value`, `factor` times, as far as the code shows how it was made; the compared number and
+// what it was made of is not taken apart. False where there are too many terms, or nothing is known
+// of one. Context: anywhere; bounded.
+[[nodiscard]] bool add_to_sum(FlowAnalysis& flow, Value value, int64_t factor,
+                              const IndexCopies& compared, AddressSum& sum) noexcept;
 
 }  // namespace kebound::x86

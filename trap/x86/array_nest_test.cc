@@ -116,6 +116,18 @@ TEST_F(ArrayNests, A_row_s_number_is_confirmed_by_the_rows) {
   EXPECT_EQ(said(), Confidence::Certain);
 }
 
+// union { int flat[12]; int rows[3][4]; }: of flat[4 * i] clang compares i with 3, too.
+TEST_F(ArrayNests, Rows_in_a_union_with_a_flat_array_are_none) {
+  code(kStructures, 13, 5);
+  for (const uint64_t flat : {30u, 15u, 14u, 1u}) {
+    outer_arrays.clear();
+    outer_arrays.insert({table, {5, 24}});
+    outer_arrays.insert({table, {flat, 8}});
+    members_of_union = 2;
+    EXPECT_EQ(said(), flat < 14 || flat == 30 ? Confidence::Certain : Confidence::Unknown) << flat;
+  }
+}
+
 // A flat array of twelve, of which the fourth, eighth, ... are checked.
 TEST_F(ArrayNests, A_flat_array_has_no_rows) {
   code(kRow, 16, 3);

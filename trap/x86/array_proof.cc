@@ -24,11 +24,16 @@ struct Place0 {
   int64_t others[AddressSum::kMax] = {};  // of other numbers
 };
 
+// The compared number itself, or one that has passed the check as well.
+bool is_compared(ValueId value, const IndexCopies& copies) noexcept {
+  return value != kAnonymous && (value == copies.value || copies.is_again(value));
+}
+
 // The term is one of the compared number, or of what that was calculated from.
 bool add_compared(const AddressSum::Term& term, const IndexCopies& copies, Place0& place) noexcept {
   int64_t divisor = 1;
   int64_t shift = 0;
-  if (term.value != copies.value) {
+  if (!is_compared(term.value, copies)) {
     const unsigned link = copies.chain.find(term.value);
     divisor = copies.chain.factors[link];
     shift = copies.chain.sums[link];
@@ -42,42 +47,92 @@ bool add_compared(const AddressSum::Term& term, const IndexCopies& copies, Place
   return true;
 }
 
-bool locate(const IndexedMemory& memory, const IndexCopies& copies, FlowAnalysis& flow,
-            Place0& place) noexcept {
-  AddressSum sum;
+// What `memory` is the address of, as a sum.
+bool take_apart(const IndexedMemory& memory, const IndexCopies& copies, FlowAnalysis& flow,
+                AddressSum& sum) noexcept {
   const Value parts[2] = {memory.base, memory.index};
   const int64_t factors[2] = {1, memory.scale};
   for (unsigned i = 0; i < 2; ++i) {
-    if (parts[i].bits != 0 &&
-        !add_to_sum(flow, parts[i], factors[i], copies.value, copies.chain, sum)) {
-      return false;
-    }
+    if (parts[i].bits != 0 && !add_to_sum(flow, parts[i], factors[i], copies, sum)) return false;
   }
   const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
-  place.begin = sum.constant + static_cast<uint64_t>(memory.displacement);
+  sum.constant += static_cast<uint64_t>(memory.displacement);
+  sum.constant &= width_mask(native);
+  return true;
+}
+
+bool is_own_number(ValueId value, const IndexCopies& copies) noexcept {
+  return is_compared(value, copies) || copies.chain.find(value) != copies.chain.count;
+}
+
+bool locate(const IndexedMemory& memory, const IndexCopies& copies, FlowAnalysis& flow,
+            Place0& place) noexcept {
+  AddressSum sum;
+  if (!take_apart(memory, copies, flow, sum)) return false;
+  place.begin = sum.constant;
   bool by_pointer = false;
   for (unsigned i = 0; i < sum.count; ++i) {
     const AddressSum::Term& term = sum.terms[i];
-    const bool is_own =
-        term.value == copies.value || copies.chain.find(term.value) != copies.chain.count;
-    if (is_own) {
+    if (is_own_number(term.value, copies)) {
       if (!add_compared(term, copies, place)) return false;
     } else if (term.factor != 0) {
       by_pointer |= term.factor == 1;
       place.others[place.other_count++] = term.factor;
     }
   }
-  place.begin &= width_mask(native);
+  place.begin &= width_mask(flow.code().mode() == CodeMode::Bits64 ? 64 : 32);
   // Code that is not position-independent has addresses as numbers.
   if (!sum.fixed && (by_pointer || !is_address(static_cast<int64_t>(place.begin)))) return false;
   return place.factor > 0;
+}
+
+// No pointer has so few bits.
+bool is_masked(const FlowAnalysis& flow, ValueId value) noexcept {
+  Instruction in;
+  uint64_t at = 0;
+  return definition(flow, value, in, at) && in.op == Op::And &&
+         in.operands[1].kind == OperandKind::Immediate && in.operands[1].immediate >= 0 &&
+         !is_address(in.operands[1].immediate);
+}
+
+// The sum of the compared number and an element that it is the index of: table[k] + k. If that is a
+// pointer, what is checked of it is checked behind the element, and one check of both would not
+// have the limit that the element's array has, or fails where that one's does.
+bool adds_to_element(FlowAnalysis& flow, ValueId value, const IndexCopies& copies) noexcept {
+  Instruction in;
+  uint64_t at = 0;
+  FlowState state;
+  if (!definition(flow, value, in, at) || in.op != Op::Add ||
+      in.operands[0].kind != OperandKind::Register || in.operands[1].kind != OperandKind::Memory ||
+      in.memory.index == kNoRegister || !flow.state_before(at, state)) {
+    return false;
+  }
+  return is_compared(state.values[in.operands[0].reg & 15].id, copies) &&
+         is_compared(state.values[in.memory.index & 15].id, copies);
+}
+
+// What is passed on is a sum without an address in it, or with one that is another check's matter.
+bool is_number(const IndexedMemory& memory, const IndexCopies& copies,
+               FlowAnalysis& flow) noexcept {
+  AddressSum sum;
+  if (!memory.passed || memory.certain || !take_apart(memory, copies, flow, sum)) return false;
+  const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
+  if (sum.fixed || is_address(sign_extend(sum.constant, native))) return false;
+  for (unsigned i = 0; i < sum.count; ++i) {
+    const AddressSum::Term& term = sum.terms[i];
+    // What has passed the check is as small as the limit.
+    const bool is_small = is_compared(term.value, copies) || is_masked(flow, term.value) ||
+                          adds_to_element(flow, term.value, copies);
+    if (term.factor == 1 && !is_small) return false;
+  }
+  return true;
 }
 
 // Each of the other numbers is the index of another array around the same byte.
 bool are_indices(const Place0& place, const ArrayNest& nest, unsigned own) noexcept {
   unsigned taken = 1u << own;
   for (unsigned i = 0; i < place.other_count; ++i) {
-    unsigned level = 0;
+    unsigned level = nest.alternatives();
     while (level < nest.count &&
            ((taken >> level & 1) != 0 ||
             static_cast<int64_t>(nest.levels[level].element_size) != place.others[i])) {
@@ -89,16 +144,35 @@ bool are_indices(const Place0& place, const ArrayNest& nest, unsigned own) noexc
   return true;
 }
 
-ArrayVerdict judge(const Place0& place, unsigned bytes, uint64_t limit,
+// What lies in one place as one or another array: a shorter element's array, of which the number's
+// multiple would be the index, or several elements are accessed at once, has the limit as well.
+bool is_multiple(const Place0& place, uint64_t limit, const ArrayLevel& level) noexcept {
+  const uint64_t factor = static_cast<uint64_t>(place.factor);
+  const uint64_t size = level.count * level.element_size;
+  return level.element_size < factor && size / factor <= limit && limit <= size / factor + 1;
+}
+
+// `passed`: as an address, of which those of all elements and the one behind them are in bounds.
+ArrayVerdict judge(const Place0& place, unsigned bytes, uint64_t limit, bool passed,
                    const ArrayNest& nest) noexcept {
   bool is_nearly = false;
+  for (unsigned i = 0; i < nest.alternatives(); ++i) {
+    const ArrayLevel& level = nest.levels[i];
+    if (passed || !is_multiple(place, limit, level)) continue;
+    return level.element_size < bytes ? ArrayVerdict::Contradicted : ArrayVerdict::Unknown;
+  }
   for (unsigned i = 0; i < nest.count; ++i) {
     const ArrayLevel& level = nest.levels[i];
     if (level.element_size != static_cast<uint64_t>(place.factor)) continue;
     if (level.offset >= level.element_size) continue;
-    const bool is_whole = bytes <= level.element_size - level.offset;
-    if (is_whole && level.count == limit && are_indices(place, nest, i)) {
-      return ArrayVerdict::Confirmed;
+    if (i < nest.alternatives() && (passed || place.other_count != 0)) continue;
+    // All multiples of 0 are the first element: only whole ones tell which array it is of.
+    const bool is_whole = limit == 1 ? level.offset == 0 && bytes == level.element_size
+                                     : bytes <= level.element_size - level.offset;
+    if (is_whole && are_indices(place, nest, i)) {
+      if (level.count == limit) return ArrayVerdict::Confirmed;
+      const bool to_end = passed && level.offset == 0 && level.count > 1;
+      if (to_end && level.count + 1 == limit) return ArrayVerdict::Likely;
     }
     // An index may be equal to the length where the element is not read by it (docs/recovery.md),
     // several elements may be accessed at once, and the other numbers may be offsets in bytes.
@@ -151,7 +225,7 @@ ArrayVerdict judge_step(const AccessForm& form, uint64_t limit, const RecoverySo
   place.begin = (form.base + static_cast<uint64_t>(form.offset)) & width_mask(native);
   place.factor = form.factor;
   const ArrayNest* const nest = asking.around(place.begin);
-  return nest == nullptr ? ArrayVerdict::Unknown : judge(place, form.bytes, limit, *nest);
+  return nest == nullptr ? ArrayVerdict::Unknown : judge(place, form.bytes, limit, false, *nest);
 }
 
 }  // namespace
@@ -159,9 +233,7 @@ ArrayVerdict judge_step(const AccessForm& form, uint64_t limit, const RecoverySo
 ArrayVerdict judge_by_arrays(const UseRoom& uses, const IndexCopies& copies,
                              const BoundShape& shape, const SisterChecks& sisters, bool followed,
                              const RecoverySource& source, FlowAnalysis& flow) noexcept {
-  // Of one element all multiples are the first.
-  if (source.arrays.find == nullptr || shape.limit != BoundShape::Limit::Constant ||
-      shape.greatest == 0) {
+  if (source.arrays.find == nullptr || shape.limit != BoundShape::Limit::Constant) {
     return ArrayVerdict::Unknown;
   }
   Asking asking(source);
@@ -175,29 +247,34 @@ ArrayVerdict judge_by_arrays(const UseRoom& uses, const IndexCopies& copies,
       nest = asking.around(place.begin);
     }
     if (nest == nullptr) continue;
-    verdicts[i] = judge(place, memory.bytes, shape.greatest + 1, *nest);
-    const bool is_own = verdicts[i] == ArrayVerdict::Confirmed && !memory.passed;
+    verdicts[i] = judge(place, memory.bytes, shape.greatest + 1, memory.passed, *nest);
+    const bool is_own = memory.passed ? verdicts[i] == ArrayVerdict::Likely && memory.certain
+                                      : verdicts[i] == ArrayVerdict::Confirmed;
     if (is_own && own.factor == 0) own = place;
   }
   bool steps = false;
   for (unsigned i = 0; i < uses.form_count; ++i) steps |= uses.forms[i].in_step;
-  bool has_neighbour = false;
+  bool is_doubtful = false;
   bool confirmed = followed && !uses.more_forms && !uses.more_memory && !uses.more_steps &&
                    (own.factor != 0 || (steps && uses.memory_count == 0));
   for (unsigned i = 0; i < uses.memory_count; ++i) {
     Place0 place;
+    if (verdicts[i] == ArrayVerdict::Likely) {
+      is_doubtful = true;
+      continue;
+    }
     if (own.factor != 0 && verdicts[i] != ArrayVerdict::Confirmed &&
         locate(uses.memory[i], copies, flow, place) && is_of_sister(place, own, sisters)) {
-      has_neighbour = true;
+      is_doubtful = true;
       continue;
     }
     // Of another array, whose length the number is compared with as well.
     if (verdicts[i] == ArrayVerdict::Contradicted && own.factor != 0 && sisters.has(0)) {
-      has_neighbour = true;
+      is_doubtful = true;
       continue;
     }
     if (verdicts[i] == ArrayVerdict::Contradicted) return verdicts[i];
-    confirmed &= verdicts[i] == ArrayVerdict::Confirmed;
+    confirmed &= verdicts[i] == ArrayVerdict::Confirmed || is_number(uses.memory[i], copies, flow);
   }
   for (unsigned i = 0; i < uses.form_count; ++i) {
     if (!uses.forms[i].in_step) continue;
@@ -206,7 +283,7 @@ ArrayVerdict judge_by_arrays(const UseRoom& uses, const IndexCopies& copies,
     confirmed &= verdict == ArrayVerdict::Confirmed;
   }
   if (!confirmed) return ArrayVerdict::Unknown;
-  return has_neighbour ? ArrayVerdict::OneOfTwo : ArrayVerdict::Confirmed;
+  return is_doubtful ? ArrayVerdict::Likely : ArrayVerdict::Confirmed;
 }
 
 bool is_step_of_another(const UseRoom& uses, const BoundShape& shape,

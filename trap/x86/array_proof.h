@@ -11,9 +11,11 @@
 namespace kebound::x86 {
 
 enum class ArrayVerdict : uint8_t {
-  Unknown,      // nothing is known of what is accessed, or not of all of it
-  Confirmed,    // the compared number is the index
-  OneOfTwo,     // as well, but a neighbour has a check of its own, which may be the source's first
+  Unknown,    // nothing is known of what is accessed, or not of all of it
+  Confirmed,  // the compared number is the index
+  // As well, but a neighbour has a check of its own, which may be the source's first; or all that
+  // is seen is that an element's address is passed on.
+  Likely,
   Contradicted  // where the number 0 leads are arrays, and the one that has the limit is none
 };
 

@@ -93,6 +93,53 @@ TEST_F(ArrayProof, An_address_that_is_made_leaves_it_open) {
   EXPECT_EQ(event.confidence, Confidence::Unknown);
 }
 
+// Of table[k] + k nothing is known but that it is a number: if table has pointers in it, what they
+// point to is checked later.
+TEST_F(ArrayProof, A_sum_with_the_element_leaves_nothing_open) {
+  // movzbl 4(%esp),%ecx; cmp $100,%ecx; jae 1f; mov %ecx,%eax; add kTable(,%ecx,4),%eax; ret; 1:
+  // ud1
+  at_trap({0x0f, 0xb6, 0x4c, 0x24, 0x04, 0x83, 0xf9, 0x64, 0x73, 0x0a, 0x89, 0xc8,
+           0x03, 0x04, 0x8d, 0x00, 0x40, 0x00, 0x08, 0xc3, 0x0f, 0xb9, 0x40, 0x12});
+  arrays[kTable] = {101, 4};
+  ASSERT_TRUE(recover());
+  EXPECT_EQ(event.confidence, Confidence::Unknown);
+  cache = std::make_unique<RecoveryCache>();
+  arrays[kTable] = {100, 4};
+  ASSERT_TRUE(recover());
+  EXPECT_EQ(event.confidence, Confidence::Certain);
+}
+
+// mov kTable(,%ecx,4),%ecx; add kOther(,%edx,4),%eax: another number's pointer.
+TEST_F(ArrayProof, A_sum_with_another_element_may_be_an_address) {
+  at_trap({0x0f, 0xb6, 0x4c, 0x24, 0x04, 0x83, 0xf9, 0x64, 0x73, 0x11, 0x89,
+           0xc8, 0x8b, 0x0c, 0x8d, 0x00, 0x40, 0x00, 0x08, 0x03, 0x04, 0x95,
+           0x00, 0x50, 0x00, 0x08, 0xc3, 0x0f, 0xb9, 0x40, 0x12});
+  arrays[kTable] = {100, 4};
+  ASSERT_TRUE(recover());
+  EXPECT_EQ(event.confidence, Confidence::Unknown);
+}
+
+// union { int flat[100]; int rows[25][4]; } and the like.
+TEST_F(ArrayProof, A_member_of_a_union_confirms_it_where_no_other_one_has_the_limit) {
+  const auto said = [this](const std::vector<KnownArray>& members) {
+    cache = std::make_unique<RecoveryCache>();
+    ranges.clear();
+    outer_arrays.clear();
+    for (const KnownArray& member : members) outer_arrays.insert({kTable, member});
+    members_of_union = static_cast<uint32_t>(members.size());
+    plain();
+    EXPECT_TRUE(recover());
+    return event.confidence;
+  };
+  EXPECT_EQ(said({{4, 4}, {25, 16}, {100, 4}}), Confidence::Certain);
+  EXPECT_EQ(said({{100, 4}, {10, 2}}), Confidence::Certain);
+  EXPECT_EQ(said({{25, 16}, {101, 4}}), Confidence::Unknown);
+  // Two of the shorter ones at once.
+  EXPECT_EQ(said({{100, 4}, {200, 2}}), Confidence::Unknown);
+  EXPECT_EQ(said({{100, 4}, {199, 2}}), Confidence::Unknown);
+  EXPECT_EQ(said({{100, 4}, {400, 1}}), Confidence::Unknown);
+}
+
 // The same where it was made before the check.
 TEST_F(ArrayProof, An_address_from_before_leaves_it_open) {
   // movzbl 4(%esp),%ecx; lea kOther+12(,%ecx,4),%edx; cmp $100,%ecx; jae 1f; mov (%edx),%edx;

@@ -20,9 +20,17 @@ struct ArrayLevel {
 struct ArrayNest {
   static constexpr uint32_t kMax = 4;
   uint32_t count = 0;
-  // There may be others within the first level: members of a union, for instance.
-  uint32_t more_within = 0;  // a bool
+  // 0: these are all; 1: there may be others within the first level, members of a union for
+  // instance. More: the first more_within - 1 levels are those of a union's members, which are
+  // arrays and plain numbers, and not within each other but for rows and columns.
+  uint32_t more_within = 0;
   ArrayLevel levels[kMax];
+
+  // Levels of a union's members.
+  [[nodiscard]] constexpr uint32_t alternatives() const noexcept {
+    const uint32_t members = more_within > 1 ? more_within - 1 : 0;
+    return members < count ? members : count;
+  }
 };
 
 // How the recovery learns which arrays lie where. `find` is false where the byte at `address` is in

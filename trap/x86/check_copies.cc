@@ -3,6 +3,13 @@
 
 namespace kebound::x86 {
 
+bool IndexCopies::is_again(ValueId id) const noexcept {
+  for (unsigned i = 0; i < again_count; ++i) {
+    if (again[i] == id) return true;
+  }
+  return false;
+}
+
 // What lies between compare and branch is executed a second time: it must not see what it did the
 // first time, and must not have changed the index.
 bool is_repeatable(const TrapEdge& edge, const FunctionCode& code) noexcept {

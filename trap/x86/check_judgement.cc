@@ -22,15 +22,6 @@ bool is_unoptimized(Place operand, const IndexCopies& copies, const IndexUses& u
   return true;
 }
 
-// jae 1f; jmp 2f; 1: the trap. Whoever optimizes inverts the condition and has no jump.
-bool jumps_over_a_jump(const TrapEdge& edge, const FunctionCode& code) noexcept {
-  Instruction branch;
-  Instruction jump;
-  if (!code.decode(edge.branch, branch) || branch.op != Op::Jcc) return false;
-  const uint64_t next = edge.branch + branch.length;
-  return code.decode(next, jump) && jump.op == Op::Jmp && branch.target == next + jump.length;
-}
-
 // The elements that are accessed are an even number of those that are read or written apart.
 bool is_even_multiple(const FlowAnalysis& flow, const CheckSite& site) noexcept {
   Instruction in;
@@ -250,7 +241,7 @@ void judge_arrays(const CheckView& view, const RecoverySource& source, FlowAnaly
   const bool is_ud1 = view.trap == Op::Ud1;
   // A ud2 may be a condition of the program's own.
   site.likely_by_array =
-      verdict == ArrayVerdict::OneOfTwo || (!is_ud1 && verdict == ArrayVerdict::Confirmed);
+      verdict == ArrayVerdict::Likely || (!is_ud1 && verdict == ArrayVerdict::Confirmed);
   site.another_array = verdict == ArrayVerdict::Contradicted;
   if (!is_ud1) return;
   site.by_array = verdict == ArrayVerdict::Confirmed;
@@ -271,12 +262,14 @@ void judge_arrays(const CheckView& view, const RecoverySource& source, FlowAnaly
 // the check is one whose sums are folded as well.
 Confidence confidence_by(const CheckSite& site, bool folds) noexcept {
   if (site.unlinear && !site.unoptimized) return Confidence::Unknown;
-  // 8 * k < 7 is k < 1, whatever k is: no product of that is left in the access.
-  if (site.only_zero && !site.unoptimized && !site.by_array) return Confidence::Unknown;
   if (folds && site.merged && !site.unoptimized && !site.by_array) return Confidence::Unknown;
   if (site.divisor != 1 && (site.merged || site.displaced)) return Confidence::Unknown;
   if (site.another_array && !site.unoptimized) return Confidence::Unknown;
   if (site.by_array) return Confidence::Certain;
+  // 8 * k < 7 is k < 1, whatever k is: no product of that is left in the access.
+  if (site.only_zero && !site.unoptimized) {
+    return site.likely_by_array ? Confidence::Likely : Confidence::Unknown;
+  }
   // Of what moves in step with the number, where it begins is not in the code: p runs from table +
   // 3 for table[k + 3]. A compiler that asks whether the number is the limit may as well count
   // something else up to another one. A limit that nothing was moved to is one of the number
@@ -317,6 +310,7 @@ Confidence confidence_by(const CheckSite& site, bool folds) noexcept {
       return site.proof == IndexProof::Structure && site.even ? Confidence::Unknown
                                                               : Confidence::Likely;
     case IndexProof::Address:
+      if (site.likely_by_array) return Confidence::Likely;
       return ranged && (folds || site.even) && !site.unoptimized ? Confidence::Unknown
                                                                  : Confidence::Likely;
     case IndexProof::None:

@@ -82,6 +82,22 @@ Doubt choose_places(const CheckView& view, const FunctionCode& code, const SlotT
   return code.has_indirect_jumps() ? Doubt::CopiesUnknown : Doubt::None;
 }
 
+// The values of the results that are the index, calculated anew.
+void note_again(FlowAnalysis& flow, const IndexAgain& again, IndexCopies& copies) noexcept {
+  for (unsigned i = 0; i < again.count; ++i) {
+    const IndexAgain::Result& result = again.results[i];
+    Instruction in;
+    FlowState state;
+    FlowEffect effect;
+    if (!flow.code().decode(result.at, in) || !flow.state_before(result.at, state)) continue;
+    flow.step(in, flow.number_of(result.at), state, effect);
+    const Value& value = state.values[result.place];
+    if (value.id != kAnonymous && value.bits >= copies.bits) {
+      copies.again[copies.again_count++] = value.id;
+    }
+  }
+}
+
 // An access of an element by the compared number was seen, or by what that was calculated from.
 bool is_proven(const IndexUses& uses, const UseRoom& accesses) noexcept {
   bool proven = uses.proof >= IndexProof::Structure;
@@ -136,9 +152,12 @@ void analyze_check(const TrapEdge& edge, const BoundShape& shape, const Function
   IndexAgain again;
   IndexUse use(flow, room.uses, edge, site.shape);
   Doubt doubt = use.run(state, copies, again, uses);
-  if (doubt == Doubt::None && !is_proven(uses, room.uses)) {
+  if (doubt == Doubt::None) {
     find_again(flow, edge, state, copies.value, room.formula, again);
-    if (again.count != 0) doubt = use.run(state, copies, again, uses);
+    note_again(flow, again, copies);
+    if (again.count != 0 && !is_proven(uses, room.uses)) {
+      doubt = use.run(state, copies, again, uses);
+    }
   }
   LinearForm index;
   const Value compared = narrowed(state.values[operand], compare.operands[0].bits);

@@ -161,8 +161,14 @@ class FlowAnalysis {
   [[nodiscard]] unsigned value_end() const noexcept { return kFirstPhi + room_.phi_count; }
   void mark_unlinear() noexcept;
   void mark_stale(ValueId value) noexcept;
-  // What has only bits of `index` in it that lie above the lower `bits` is none.
-  void mark_descendants(uint64_t* marked, ValueId index = kAnonymous, unsigned bits = 0) noexcept;
+  // The part of a value that an index was made of.
+  struct LowBits {
+    ValueId value = kAnonymous;
+    unsigned bits = 0;
+  };
+  // What has only bits in it that lie above one of both `parts` is none.
+  void mark_descendants(uint64_t* marked, const LowBits* parts = nullptr) noexcept;
+  [[nodiscard]] bool is_apart(ValueId value, const LowBits* parts) noexcept;
   void mark_suspects_of(uint16_t block, uint64_t end) noexcept;
   [[nodiscard]] bool is_guarded(ValueId loaded, ValueId by) noexcept;
   [[nodiscard]] uint16_t only_predecessor(uint16_t block) const noexcept;

@@ -17,23 +17,49 @@ bool has_bit(const uint64_t* words, ValueId id) noexcept {
 }
 void set_bit(uint64_t* words, ValueId id) noexcept { words[id / 64] |= uint64_t{1} << (id % 64); }
 
+// How many low bits of `from` an instruction's result `value` depends on, where it is a sum or a
+// multiple of it: those of both are the same.
+unsigned bits_read(FlowAnalysis& flow, ValueId value, ValueId from) noexcept {
+  constexpr unsigned kAll = 64;
+  Instruction in;
+  uint64_t at = 0;
+  FlowState state;
+  if (!definition(flow, value, in, at) || !flow.state_before(at, state)) return kAll;
+  unsigned bits = 0;
+  for (unsigned i = 0; i < kFirstSlot; ++i) {
+    const Value& held = state.values[i];
+    if ((in.reads >> i & 1) == 0 || held.id != from) continue;
+    const unsigned known = held.rest == Rest::Unrelated ? kAll : held.bits;
+    if (bits < known) bits = known;
+  }
+  return bits == 0 ? kAll : bits;
+}
+
 // What lies above the lower bits of a value has nothing of them.
-bool reads_above(const FlowAnalysis& flow, ValueId value, unsigned bits) noexcept {
+bool reads_above(FlowAnalysis& flow, ValueId value, unsigned bits) noexcept {
   Instruction in;
   uint64_t at = 0;
   if (!definition(flow, value, in, at)) return false;
   if (in.op == Op::Movzx || in.op == Op::Movsx || in.op == Op::Mov) {
     return bits <= 8 && in.operands[1].high_byte;
   }
-  return (in.op == Op::Shr || in.op == Op::Sar) && in.operands[1].kind == OperandKind::Immediate &&
-         in.operands[1].immediate >= static_cast<int64_t>(bits) &&
-         in.operands[1].immediate < in.operands[0].bits;
+  const bool shifts = (in.op == Op::Shr || in.op == Op::Sar) &&
+                      in.operands[1].kind == OperandKind::Immediate &&
+                      in.operands[1].immediate >= static_cast<int64_t>(bits) &&
+                      in.operands[1].immediate < in.operands[0].bits;
+  if (!shifts || in.operands[0].kind != OperandKind::Register) return shifts;
+  // Copies of the sign are no bits of their own.
+  FlowState state;
+  if (!flow.state_before(at, state)) return false;
+  const Value& held = state.values[in.operands[0].reg & 15];
+  return held.bits > bits || held.rest == Rest::Zero || held.rest == Rest::Unrelated;
 }
 
 }  // namespace
 
 void FlowAnalysis::mark_related(ValueId value, unsigned bits) noexcept {
   const ValueId index = value;
+  LowBits root = {value, bits};
   for (uint64_t& word : room_.related) word = 0;
   // Up: what the value is one to one with.
   for (unsigned i = 0; i < kMaxFlowInstructions && value != kAnonymous && !is_related(value); ++i) {
@@ -49,13 +75,17 @@ void FlowAnalysis::mark_related(ValueId value, unsigned bits) noexcept {
       if (origin.factors[j] != 0) only = origin.from[j];
     }
     if (value >= kFirstPhi || count != 1) break;
+    // The low bits of a sum are made of the low bits of what is added.
+    const unsigned read = only == kAnonymous ? 0 : bits_read(*this, value, only);
+    if (only != kAnonymous) root = {only, read < root.bits ? read : root.bits};
     value = only;
   }
   // Down: all that has one of them in it.
   for (unsigned id = kFirstDefined; id < value_end(); id = next_value(id)) {
     if (room_.origins[id].more) set_bit(room_.related, static_cast<ValueId>(id));
   }
-  mark_descendants(room_.related, index, bits);
+  const LowBits parts[2] = {{index, bits}, root};
+  mark_descendants(room_.related, parts);
   mark_unlinear();
   mark_stale(index);
 }
@@ -106,8 +136,21 @@ void FlowAnalysis::mark_stale(ValueId index) noexcept {
   if (any) mark_descendants(room_.stale);
 }
 
+// The instruction has made `value` of bits that lie above one of `parts`, and of nothing else.
+bool FlowAnalysis::is_apart(ValueId value, const LowBits* parts) noexcept {
+  const Origin& origin = room_.origins[value];
+  if (parts == nullptr || origin.factors[0] != 0 || origin.from[1] != kAnonymous) return false;
+  for (unsigned i = 0; i < 2; ++i) {
+    if (parts[i].value != kAnonymous && origin.from[0] == parts[i].value &&
+        reads_above(*this, value, parts[i].bits)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // Adds what was calculated from what is marked.
-void FlowAnalysis::mark_descendants(uint64_t* marked, ValueId index, unsigned bits) noexcept {
+void FlowAnalysis::mark_descendants(uint64_t* marked, const LowBits* parts) noexcept {
   bool changed = true;
   for (unsigned pass = 0; changed; ++pass) {
     changed = false;
@@ -121,10 +164,7 @@ void FlowAnalysis::mark_descendants(uint64_t* marked, ValueId index, unsigned bi
                    has_bit(marked, origin.from[j]);
       }
       if (!related) continue;
-      const bool whole = index != kAnonymous && origin.from[0] == index && origin.factors[0] == 0 &&
-                         origin.from[1] == kAnonymous;
-      if (whole && pass < kMaxPasses && reads_above(*this, static_cast<ValueId>(id), bits))
-        continue;
+      if (pass < kMaxPasses && is_apart(static_cast<ValueId>(id), parts)) continue;
       set_bit(marked, static_cast<ValueId>(id));
       changed = true;
     }

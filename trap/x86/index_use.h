@@ -118,6 +118,11 @@ struct IndexCopies {
   bool all = true;  // there was room for all
   Place places[kMaxCopies] = {};
   IndexChain chain;
+  // Results behind the check that are the same number (index_again.h).
+  uint8_t again_count = 0;
+  ValueId again[IndexAgain::kMax] = {};
+
+  [[nodiscard]] bool is_again(ValueId id) const noexcept;
 };
 
 class IndexUse {

@@ -85,7 +85,8 @@ class CheckRecovery : public testing::Test {
   };
   std::map<uint64_t, KnownArray> arrays;
   std::multimap<uint64_t, KnownArray> outer_arrays;
-  FunctionFacts facts;  // of all functions; nothing is known by default
+  uint32_t members_of_union = 0;  // how many of the first ones are that
+  FunctionFacts facts;            // of all functions; nothing is known by default
   unsigned asked_for_facts = 0;
   std::unique_ptr<RecoveryCache> cache{new RecoveryCache()};
   BoundEvent event;
@@ -102,6 +103,7 @@ class CheckRecovery : public testing::Test {
     };
     for (const auto& [begin, array] : test.arrays) add(begin, array);
     for (const auto& [begin, array] : test.outer_arrays) add(begin, array);
+    if (test.members_of_union != 0) out.more_within = 1 + test.members_of_union;
     return out.count != 0;
   }
   static bool find_facts(void* self, uint64_t address, FunctionFacts& out) noexcept {

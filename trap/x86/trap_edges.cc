@@ -289,4 +289,12 @@ void find_trap_edges(uint64_t trap_ip, const RecoverySource& source, FunctionCod
   }
 }
 
+bool jumps_over_a_jump(const TrapEdge& edge, const FunctionCode& code) noexcept {
+  Instruction branch;
+  Instruction jump;
+  if (!code.decode(edge.branch, branch) || branch.op != Op::Jcc) return false;
+  const uint64_t next = edge.branch + branch.length;
+  return code.decode(next, jump) && jump.op == Op::Jmp && branch.target == next + jump.length;
+}
+
 }  // namespace kebound::x86

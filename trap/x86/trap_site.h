@@ -30,6 +30,9 @@ struct TrapEdge {
 // between.
 void find_branch_compare(const FunctionCode& code, TrapEdge& edge) noexcept;
 
+// jae 1f; jmp 2f; 1: the trap. Whoever optimizes inverts the condition and has no jump.
+[[nodiscard]] bool jumps_over_a_jump(const TrapEdge& edge, const FunctionCode& code) noexcept;
+
 // Loads the function around `address`. Context: as find_trap_edges().
 [[nodiscard]] bool load_function(uint64_t address, const RecoverySource& source,
                                  FunctionCode& code) noexcept;

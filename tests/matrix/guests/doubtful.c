@@ -29,7 +29,13 @@ SHAPE_DATA struct pair pairs[8] = {[7] = {7, 8}};
 SHAPE_DATA union {
   int flat[12];
   int rows[3][4];
+  int first;  // the last array would be taken for a flexible one
 } both_ways;
+SHAPE_DATA union {
+  int words[10];
+  short halves[20];
+  int first;
+} two_widths;
 SHAPE_DATA struct counts counts = {{0, 0}, {1, 2, 3, 4, 5, 6, 7}, {0}, 1};
 
 // The access goes by a pointer, which has no check; what is checked is not read.
@@ -55,7 +61,8 @@ SHAPE_FUNCTION long written_in_pairs(long input) {
   return halves[0];
 }
 
-// gcc without optimization calculates an index of constants twice, for the check and for the access.
+// gcc without optimization calculates an index of constants twice, for the check and for the
+// access.
 SHAPE_FUNCTION long halved(long input) {
   const unsigned i = (unsigned)input;
 #ifdef SHAPES_CLAMPED
@@ -188,6 +195,26 @@ SHAPE_FUNCTION long union_rows(long input) {
   return both_ways.flat[4 * i];  // at union_rows
 }
 
+// The other way: 13 of 12 is row 3 of 3.
+SHAPE_FUNCTION long union_columns(long input) {
+  const unsigned char i = (unsigned char)input;
+#ifdef SHAPES_CLAMPED
+  return both_ways.rows[2][i % 4];
+#endif
+  return both_ways.rows[i / 4][i % 4];  // at union_columns
+}
+// Two halves at once are a word, and both arrays have the same bytes.
+SHAPE_FUNCTION long union_in_pairs(long input) {
+  const unsigned char i = (unsigned char)input;
+#ifdef SHAPES_CLAMPED
+  two_widths.halves[19] = 1;
+  return two_widths.halves[0];
+#endif
+  two_widths.halves[2 * i] = 1;  // at union_in_pairs
+  two_widths.halves[2 * i + 1] = 1;
+  return two_widths.halves[0];
+}
+
 // Compared as it is, with 8 bits: the sum has more.
 SHAPE_GLOBAL long byte_parameter_of(unsigned char i) {
 #ifdef SHAPES_CLAMPED
@@ -267,6 +294,8 @@ static const struct shape doubtful[] = {
     {"doubtful", "column_and_one", column_and_one, 0x103, 4, 0, 3},
     {"doubtful", "pair_doubled", pair_doubled, 4, 8, 0, 7},
     {"doubtful", "union_rows", union_rows, 3, 12, 0, 11},
+    {"doubtful", "union_columns", union_columns, 13, 3, 0, 2},
+    {"doubtful", "union_in_pairs", union_in_pairs, 12, 24, 0, 19},
     {"doubtful", "byte_parameter", byte_parameter, 9, 12, 0, 9},
     {"doubtful", "unsigned_doubled", unsigned_doubled, 3, 12, 0, 9},
     {"doubtful", "multiple_and_sum", multiple_and_sum, 0, 11, 0, 9},

@@ -222,7 +222,7 @@ struct packet {
   short data[] COUNTED_BY(length);
 };
 
-SHAPE_FUNCTION long of_packet(const struct packet* packet, int i) {
+SHAPE_FUNCTION long counted_by_of(const struct packet* packet, int i) {
   CLAMP(i, 0, packet->length - 1);
   return packet->data[i];  // at counted_by
 }
@@ -233,7 +233,7 @@ SHAPE_FUNCTION long counted_by(long input) {
   if (packet == NULL) return 0;
   packet->length = length;
   for (int k = 0; k < length; ++k) packet->data[k] = (short)(k + 1);
-  return of_packet(packet, LOW(input));
+  return counted_by_of(packet, LOW(input));
 }
 #endif
 

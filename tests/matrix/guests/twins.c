@@ -4,10 +4,19 @@
 // checks, for which a compiler makes the very same instructions. Where it does, code cannot tell
 // which of both it is, and the cell counts as one without a compare to read the index from.
 // twins.py compares the code.
+#include <stdlib.h>
+
 #include "shape.h"
 
 SHAPE_DATA int twin_single[1] = {77};
 SHAPE_DATA int twin_data[40];
+SHAPE_DATA int twin_tenner[10];
+SHAPE_DATA int twin_seven[7];
+SHAPE_DATA union {
+  int words[10];
+  short halves[20];
+  int first;
+} twin_widths;
 
 #ifdef __clang__
 // 2 * k is 0 where k is: the index is not what is compared.
@@ -61,6 +70,25 @@ SHAPE_FUNCTION long twin_written_in_pairs(long input) {
   return twin_halves[0];
 }
 
+// Of an unread array twice as long as the one that is read by half of the index.
+SHAPE_FUNCTION long twin_halved(long input) {
+  const unsigned i = (unsigned)input;
+  const int* const place = twin_tenner;
+  const int* const other = twin_seven;
+  const unsigned half = i / 2;
+  (void)twin_halves[i];
+  const int read = place[half];
+  return read + other[i / 8];
+}
+
+SHAPE_FUNCTION long twin_union_in_pairs(long input) {
+  const unsigned char i = (unsigned char)input;
+  (void)twin_widths.halves[2 * i + 1];
+  twin_widths.halves[2 * i] = 1;
+  twin_widths.halves[2 * i + 1] = 1;
+  return twin_widths.halves[0];
+}
+
 SHAPE_FUNCTION long twin_read_in_pairs(long input) {
   const unsigned char i = (unsigned char)input;
   (void)twin_octets[2 * i + 1];
@@ -73,6 +101,8 @@ SHAPE_FUNCTION long twin_read_in_pairs(long input) {
 // program says so, as here.
 #define IS_NOT_NEGATIVE(i) \
   if ((i) < 0) __builtin_unreachable()
+#define IS_SMALL(i) \
+  if ((unsigned long)(i) > 999) __builtin_unreachable()
 // As a size, from an unsigned number of 32 bits: no product of it overflows in 64-bit code.
 #define SIZE(i) (unsigned long)(unsigned)(i)
 #if __SIZEOF_LONG__ == 8
@@ -178,30 +208,55 @@ SHAPE_FUNCTION long twin_middle_of_three(long input) {
   return twin_middle_of_three_of(HIGH(input), MIDDLE(input), LOW(input));
 }
 
+// Two halves of each row: the first one is what is checked.
 SHAPE_FUNCTION long twin_vla_rows_of(int length, int i, int k) {
-  IS_NOT_NEGATIVE(i);
-  int all[3 * SIZE(length)];
-  int(*const values)[3] = (int(*)[3])all;
+  struct half_row {
+    short numbers[3];
+  };
+  int values[length][3];
   for (int row = 0; row < length; ++row) values[row][0] = values[row][1] = values[row][2] = row;
   __asm__ volatile("" : : "r"(values) : "memory");
-  (void)all[3 * SIZE(i)];
-  return values[i][k];
+  IS_SMALL(length);
+  IS_SMALL(i);
+  struct half_row(*const all)[2 * SIZE(length)] = (void*)values;
+  int(*const rows)[3] = values;
+  (void)(*all)[2 * SIZE(i)].numbers[0];
+  return rows[i][k];
 }
 
 SHAPE_FUNCTION long twin_vla_rows(long input) {
   return twin_vla_rows_of(HIGH(input), MIDDLE(input), LOW(input));
 }
 
+// Beginning one number before those of the packet, which are as many as it says and one more.
+struct twin_packet {
+  int length;
+  short data[];
+};
+
+SHAPE_FUNCTION long twin_counted_by_of(const struct twin_packet* packet, int i) {
+  const short(*const all)[SIZE(packet->length) + 1] =
+      (const void*)((const char*)packet->data - sizeof(short));
+  return (*all)[SIZE(i) + 1];
+}
+
+SHAPE_FUNCTION long twin_counted_by(long input) {
+  struct twin_packet* const packet = malloc(sizeof *packet + 8 * sizeof(short));
+  if (packet == NULL) return 0;
+  packet->length = 7;
+  return twin_counted_by_of(packet, LOW(input));
+}
+
 // Two of them in each long. That i is 0 is known behind the check, as it is in the shape, where no
 // caller gives more.
 SHAPE_FUNCTION long twin_vla_long_of(long length, long i) {
-  IS_NOT_NEGATIVE(length);
-  IS_NOT_NEGATIVE(i);
-  half halves[2 * length];
-  long* const values = (long*)halves;
+  long values[length];
   for (long k = 0; k < length; ++k) values[k] = 3 * k;
   __asm__ volatile("" : : "r"(values) : "memory");
-  (void)halves[2 * i];
+  IS_SMALL(length);
+  IS_SMALL(i);
+  half(*const halves)[2 * length] = (void*)values;
+  (void)(*halves)[2 * i];
   if (i != 0) __builtin_unreachable();
   *values = 5;
   long five = 5;
@@ -216,5 +271,6 @@ SHAPE_FUNCTION long twin_vla_long(long input) {
 long (*const twins[])(long) = {twin_limit_of_one,     twin_over_the_end,  twin_copied_between,
                                twin_written_in_pairs, twin_read_in_pairs, twin_member_by_pointer,
                                twin_member_of_row,    twin_outer_of_two,  twin_middle_of_three,
-                               twin_vla_rows,         twin_vla_long};
+                               twin_vla_rows,         twin_vla_long,      twin_halved,
+                               twin_counted_by,       twin_union_in_pairs};
 long (*const unsigned_twins[])(twin_index) = {twin_address, twin_structures, twin_row_of_members};
