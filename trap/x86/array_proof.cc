@@ -126,16 +126,38 @@ class Asking {
 
   // Null: nothing is known.
   const ArrayNest* around(uint64_t address) noexcept {
-    if (asked_ == 0 || last_ != address) {
+    if (asked_ == 0 || (last_ != address && !move_to(address))) {
       if (asked_ == kMaxQuestions) return nullptr;
       ++asked_;
       last_ = address;
       if (!lookup_.find(lookup_.self, address, nest_)) nest_ = {};
     }
-    return nest_.count != 0 && nest_.count <= ArrayNest::kMax ? &nest_ : nullptr;
+    return is_known() ? &nest_ : nullptr;
   }
 
  private:
+  [[nodiscard]] bool is_known() const noexcept {
+    return nest_.count != 0 && nest_.count <= ArrayNest::kMax;
+  }
+
+  // Around the same byte of another element of the innermost array are the same arrays: no question
+  // is needed.
+  bool move_to(uint64_t address) noexcept {
+    if (!is_known()) return false;
+    const ArrayLevel& inner = nest_.levels[0];
+    if (inner.element_size == 0) return false;
+    const int64_t distance = static_cast<int64_t>(address - last_);
+    const int64_t size = static_cast<int64_t>(inner.element_size);
+    if (distance % size != 0) return false;
+    const uint64_t moved = inner.offset + static_cast<uint64_t>(distance);
+    if (moved / inner.element_size >= inner.count) return false;
+    for (unsigned i = 0; i < nest_.count; ++i) {
+      nest_.levels[i].offset += static_cast<uint64_t>(distance);
+    }
+    last_ = address;
+    return true;
+  }
+
   const ArrayLookup& lookup_;
   unsigned asked_ = 0;
   uint64_t last_ = 0;

@@ -152,6 +152,7 @@ class IndexUse {
   void note_memory(const Instruction& in, const FlowState& before, const IndexTag& base,
                    const IndexTag& index) noexcept;
   void note_related(PlaceSet places, const IndexTags& tags) noexcept;
+  void note_related_use(const Instruction& in, PlaceSet places, const IndexTags& tags) noexcept;
   void note_passed(const FlowState& before, PlaceSet places, const IndexTags& tags) noexcept;
   void note_store(const Instruction& in, const FlowState& before, const FlowEffect& effect,
                   const IndexTags& tags) noexcept;
@@ -162,6 +163,7 @@ class IndexUse {
   void note_extension(const Instruction& in, const IndexTags& tags) noexcept;
   void leave(uint16_t index, uint64_t last, const Instruction& in, const FlowState& state,
              const Pending& pending, const IndexTags& tags, bool quiet, bool& changed) noexcept;
+  [[nodiscard]] bool is_checked(const Value& value, ValueId checked, bool own) const noexcept;
   [[nodiscard]] bool begins_with(uint64_t address, Op op) const noexcept;
   void enter(uint16_t block, const IndexTags& tags, bool& changed) noexcept;
   [[nodiscard]] uint16_t all_of(const IndexTags& tags, PlaceSet places) const noexcept;
@@ -173,6 +175,7 @@ class IndexUse {
   const BoundShape& shape_;
   IndexUses uses_;
   const IndexAgain* again_ = nullptr;
+  const IndexChain* chain_ = nullptr;
   uint8_t bits_ = 0;                 // of the index; with fewer it is another number
   uint16_t first_block_ = kNoBlock;  // behind the check
   bool is_ud1_ = false;              // its trap
