@@ -13,6 +13,8 @@
 namespace kebound::x86 {
 namespace {
 
+static_assert(AddressSum::kMax <= LinearForm::kMax);
+
 // Each is a question that may cost a process switch.
 constexpr unsigned kMaxQuestions = 4;
 
@@ -21,7 +23,7 @@ struct Place0 {
   uint64_t begin = 0;
   int64_t factor = 0;  // of the compared number
   uint8_t other_count = 0;
-  int64_t others[AddressSum::kMax] = {};  // of other numbers
+  int64_t others[LinearForm::kMax] = {};  // of other numbers
 };
 
 // The term is one of the compared number, or of what that was calculated from.
@@ -168,10 +170,13 @@ class Asking {
 ArrayVerdict judge_step(const AccessForm& form, uint64_t limit, const RecoverySource& source,
                         Asking& asking) noexcept {
   Place0 place;
-  if (!form.constant || form.bytes == 0 || form.factor <= 0) return ArrayVerdict::Unknown;
+  if (!form.placed || form.bytes == 0 || form.factor <= 0) return ArrayVerdict::Unknown;
   const unsigned native = source.mode == CodeMode::Bits64 ? 64 : 32;
-  place.begin = (form.base + static_cast<uint64_t>(form.offset)) & width_mask(native);
+  place.begin = form.place & width_mask(native);
   place.factor = form.factor;
+  for (unsigned i = 0; i < form.other_count; ++i) {
+    place.others[place.other_count++] = form.others[i];
+  }
   const ArrayNest* const nest = asking.around(place.begin);
   return nest == nullptr ? ArrayVerdict::Unknown : judge(place, form.bytes, limit, *nest);
 }
@@ -237,9 +242,9 @@ bool is_step_of_another(const UseRoom& uses, const BoundShape& shape,
   Asking asking(source);
   bool another = false;
   for (unsigned i = 0; i < uses.form_count; ++i) {
-    if (!uses.forms[i].in_step || uses.forms[i].proof < IndexProof::Structure) continue;
-    if (judge_step(uses.forms[i], shape.greatest + 1, source, asking) !=
-        ArrayVerdict::Contradicted) {
+    const AccessForm& form = uses.forms[i];
+    if (!form.in_step || form.loose || form.proof < IndexProof::Structure) continue;
+    if (judge_step(form, shape.greatest + 1, source, asking) != ArrayVerdict::Contradicted) {
       return false;
     }
     another = true;

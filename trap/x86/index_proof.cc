@@ -239,6 +239,7 @@ const AccessForm* own_form(const UseRoom& uses, const SisterChecks& sisters,
     bool explains = true;
     for (unsigned j = 0; j < uses.form_count && explains; ++j) {
       const AccessForm& other = uses.forms[j];
+      if (other.loose && !own.loose) continue;
       const int64_t distance = other.offset - own.offset;
       // Of another array, if it begins where the other base is; or rows of the same one. With a
       // multiple of the index among them, the check may be that.

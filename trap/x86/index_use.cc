@@ -190,8 +190,8 @@ void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const
   enter(pass, passing, changed);
 }
 
-// The check says of `value` that it is in bounds: it is what was compared or, where the check is the
-// own one, a constant away from it.
+// The check says of `value` that it is in bounds: it is what was compared or, where the check is
+// the own one, a constant away from it.
 bool IndexUse::is_checked(const Value& value, ValueId checked, bool own) const noexcept {
   if (value.bits == 0 || value.id == checked) return value.bits != 0;
   if (!own || value.bits < bits_) return false;
@@ -315,6 +315,7 @@ Doubt IndexUse::run(const FlowState& at_compare, const IndexCopies& copies, cons
   room_.displaced_address = false;
   room_.in_step = false;
   room_.more_steps = false;
+  room_.beside = false;
   for (uint64_t& word : room_.followed) word = 0;
   uses_ = {};
   bits_ = copies.bits;

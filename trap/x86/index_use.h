@@ -31,6 +31,13 @@ struct AccessForm {
   bool in_step = false;
   // In step, and the base is a sum of several values; `base` only tells it from other bases.
   bool summed = false;
+  // As well, and only the arrays tell whether the sum leads to another element.
+  bool loose = false;
+  // In step: where it is while all numbers are 0 is known, and what others are multiplied by.
+  bool placed = false;
+  uint64_t place = 0;
+  uint8_t other_count = 0;
+  int32_t others[LinearForm::kMax] = {};
 };
 
 // Memory that depends on the index, by base + index * scale + displacement: what is accessed, or an
@@ -57,6 +64,7 @@ struct UseRoom {
   bool related_access = false;     // by what was calculated from the same number before the check
   bool in_step = false;            // or move in step with it, without having been made from it
   bool more_steps = false;         // and it is not known which element that is
+  bool beside = false;             // or move in step with a part of it, and not with all
   bool displaced_address = false;  // with a displacement, of an element that was not seen
   uint8_t form_count = 0;
   AccessForm forms[kMaxForms];
