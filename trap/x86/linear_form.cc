@@ -111,9 +111,7 @@ bool LinearForms::instruction_of(ValueId value, Instruction& in, uint64_t& at) c
   const FlowRoom& room = flow_.room();
   if (value < kFirstDefined || value >= kFirstPhi) return false;
   const unsigned number = (value - kFirstDefined) / kDefinitionsEach;
-  if (number >= room.instruction_count || (value - kFirstDefined) % kDefinitionsEach != 0) {
-    return false;
-  }
+  if (number >= room.instruction_count) return false;
   at = flow_.code().range().begin + room.offsets[number];
   return flow_.code().decode(at, in);
 }
@@ -149,7 +147,8 @@ bool LinearForms::of_instruction(ValueId value, LinearForm& out) const noexcept 
   const FlowRoom& room = flow_.room();
   Instruction in;
   uint64_t at = 0;
-  if (!instruction_of(value, in, at)) return false;
+  if ((value - kFirstDefined) % kDefinitionsEach != 0 || !instruction_of(value, in, at))
+    return false;
   const Origin& origin = room.origins[value];
   const auto source = [&](unsigned i, int64_t factor) {
     const bool known = origin.from[i] != kAnonymous && origin.factors[i] != 0 &&
@@ -158,8 +157,8 @@ bool LinearForms::of_instruction(ValueId value, LinearForm& out) const noexcept 
   };
   const Operand& target = in.operands[0];
   const Operand& last = in.operands[in.operand_count == 0 ? 0 : in.operand_count - 1];
-  if (in.op == Op::Call && in.calls_next) {
-    out.constant = in.target;
+  if (in.op == Op::Call && (in.calls_next || flow_.reads_ip(in) != kNoRegister)) {
+    out.constant = at + in.length;
     return true;
   }
   if (target.bits < kLeastBits || target.high_byte) return false;
