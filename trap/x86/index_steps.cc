@@ -67,7 +67,7 @@ class StepFinder {
       form.place = form.base;
       return is_place ? Step::Known : Step::Unrelated;
     }
-    if (rest.count == 1 && rest.factors[0] == 1) {
+    if (rest.count == 1 && multiple_of(rest.atoms[0], rest.factors[0]) == 1) {
       form.base = rest.atoms[0];
       form.summed = rest.atoms[0] > UINT16_MAX;
       // A table's address and a number are no pointer: the index is the sum of both numbers.
@@ -92,6 +92,14 @@ class StepFinder {
            is_address(in.operands[1].immediate);
   }
 
+  // What an offset in bytes is a multiple of, if it is one: 2 of (2 * i & 6).
+  [[nodiscard]] int64_t multiple_of(LinearForm::Atom atom, int64_t factor) const noexcept {
+    constexpr unsigned kMost = 12;
+    if (factor != 1 || atom > UINT16_MAX) return factor;
+    const unsigned zeros = flow_.room().zeros[atom];
+    return zeros > kMost ? factor : factor << zeros;
+  }
+
   // A pointer, and rows or structures that are chosen by other numbers.
   [[nodiscard]] Step summed(const LinearForm& rest, AccessForm& form) const noexcept {
     const bool fixed = is_address(form.offset);
@@ -100,13 +108,13 @@ class StepFinder {
     for (unsigned i = 0; i < rest.count; ++i) {
       name += (rest.atoms[i] * 0x9e3779b97f4a7c15u ^ static_cast<uint64_t>(rest.factors[i])) *
               0xbf58476d1ce4e5b9u;
-      if (rest.factors[i] == 1) {
+      const int64_t factor = multiple_of(rest.atoms[i], rest.factors[i]);
+      if (factor == 1) {
         ++pointers;
-      } else if (length_ == 0 ||
-                 magnitude(rest.factors[i]) < length_ * magnitude(int64_t{form.factor})) {
+      } else if (length_ == 0 || magnitude(factor) < length_ * magnitude(int64_t{form.factor})) {
         form.loose = true;
       }
-      form.others[form.other_count++] = static_cast<int32_t>(rest.factors[i]);
+      form.others[form.other_count++] = static_cast<int32_t>(factor);
     }
     form.summed = true;
     form.base = name;

@@ -182,7 +182,7 @@ SHAPE_FUNCTION long address_in_step(long input) {
 }
 
 // Members, at an address that is given; and the next member, whose offset is like a sum.
-SHAPE_FUNCTION long members_of(const struct window* from) {
+SHAPE_FUNCTION long members_in_step_of(const struct window* from) {
   long sum = 0;
   for (int k = 0; k < turns; ++k) {
     int i = k;
@@ -191,7 +191,7 @@ SHAPE_FUNCTION long members_of(const struct window* from) {
   }
   return sum;
 }
-SHAPE_FUNCTION long members_in_step(long input) { return members_of(&window + input); }
+SHAPE_FUNCTION long members_in_step(long input) { return members_in_step_of(&window + input); }
 
 SHAPE_FUNCTION long next_member_of(const struct window* from) {
   long sum = 0;
