@@ -112,7 +112,7 @@ def twins_object(config):
 
 
 def shapes_objects(config):
-    return [f"{config.name}-c-{source}.o" for source in ("arrays.c", "objects.c", "doubtful.c")]
+    return [f"{config.name}-c-{source}.o" for source in ("arrays.c", "objects.c", "doubtful.c", "stepping.c")]
 
 
 def write_ninja(folder):

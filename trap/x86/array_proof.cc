@@ -13,6 +13,8 @@
 namespace kebound::x86 {
 namespace {
 
+static_assert(AddressSum::kMax <= LinearForm::kMax);
+
 // Each is a question that may cost a process switch.
 constexpr unsigned kMaxQuestions = 4;
 
@@ -21,7 +23,7 @@ struct Place0 {
   uint64_t begin = 0;
   int64_t factor = 0;  // of the compared number
   uint8_t other_count = 0;
-  int64_t others[AddressSum::kMax] = {};  // of other numbers
+  int64_t others[LinearForm::kMax] = {};  // of other numbers
 };
 
 // The compared number itself, or one that has passed the check as well.
@@ -200,16 +202,38 @@ class Asking {
 
   // Null: nothing is known.
   const ArrayNest* around(uint64_t address) noexcept {
-    if (asked_ == 0 || last_ != address) {
+    if (asked_ == 0 || (last_ != address && !move_to(address))) {
       if (asked_ == kMaxQuestions) return nullptr;
       ++asked_;
       last_ = address;
       if (!lookup_.find(lookup_.self, address, nest_)) nest_ = {};
     }
-    return nest_.count != 0 && nest_.count <= ArrayNest::kMax ? &nest_ : nullptr;
+    return is_known() ? &nest_ : nullptr;
   }
 
  private:
+  [[nodiscard]] bool is_known() const noexcept {
+    return nest_.count != 0 && nest_.count <= ArrayNest::kMax;
+  }
+
+  // Around the same byte of another element of the innermost array are the same arrays: no question
+  // is needed.
+  bool move_to(uint64_t address) noexcept {
+    if (!is_known()) return false;
+    const ArrayLevel& inner = nest_.levels[0];
+    if (inner.element_size == 0) return false;
+    const int64_t distance = static_cast<int64_t>(address - last_);
+    const int64_t size = static_cast<int64_t>(inner.element_size);
+    if (distance % size != 0) return false;
+    const uint64_t moved = inner.offset + static_cast<uint64_t>(distance);
+    if (moved / inner.element_size >= inner.count) return false;
+    for (unsigned i = 0; i < nest_.count; ++i) {
+      nest_.levels[i].offset += static_cast<uint64_t>(distance);
+    }
+    last_ = address;
+    return true;
+  }
+
   const ArrayLookup& lookup_;
   unsigned asked_ = 0;
   uint64_t last_ = 0;
@@ -220,10 +244,13 @@ class Asking {
 ArrayVerdict judge_step(const AccessForm& form, uint64_t limit, const RecoverySource& source,
                         Asking& asking) noexcept {
   Place0 place;
-  if (!form.constant || form.bytes == 0 || form.factor <= 0) return ArrayVerdict::Unknown;
+  if (!form.placed || form.bytes == 0 || form.factor <= 0) return ArrayVerdict::Unknown;
   const unsigned native = source.mode == CodeMode::Bits64 ? 64 : 32;
-  place.begin = (form.base + static_cast<uint64_t>(form.offset)) & width_mask(native);
+  place.begin = form.place & width_mask(native);
   place.factor = form.factor;
+  for (unsigned i = 0; i < form.other_count; ++i) {
+    place.others[place.other_count++] = form.others[i];
+  }
   const ArrayNest* const nest = asking.around(place.begin);
   return nest == nullptr ? ArrayVerdict::Unknown : judge(place, form.bytes, limit, false, *nest);
 }
@@ -292,9 +319,9 @@ bool is_step_of_another(const UseRoom& uses, const BoundShape& shape,
   Asking asking(source);
   bool another = false;
   for (unsigned i = 0; i < uses.form_count; ++i) {
-    if (!uses.forms[i].in_step || uses.forms[i].proof < IndexProof::Structure) continue;
-    if (judge_step(uses.forms[i], shape.greatest + 1, source, asking) !=
-        ArrayVerdict::Contradicted) {
+    const AccessForm& form = uses.forms[i];
+    if (!form.in_step || form.loose || form.proof < IndexProof::Structure) continue;
+    if (judge_step(form, shape.greatest + 1, source, asking) != ArrayVerdict::Contradicted) {
       return false;
     }
     another = true;

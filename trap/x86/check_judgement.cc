@@ -66,8 +66,9 @@ bool is_split(const FlowAnalysis& flow, const TrapEdge& edge) noexcept {
 }
 
 // What the accesses behind the check say, beyond what they say of the compared number alone.
-void judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
-                    Place& ranged) noexcept {
+// `by_arrays`: one that proves something only if the arrays say so; otherwise null.
+void judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site, Place& ranged,
+                    const AccessForm*& by_arrays) noexcept {
   const TrapEdge& edge = view.edge;
   UseRoom& uses = view.accesses;
   const IndexCopies& copies = view.copies;
@@ -94,10 +95,14 @@ void judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
   for (unsigned i = 0; i < uses.form_count; ++i) {
     site.merged |= own == nullptr && uses.forms[i].proof >= IndexProof::Structure;
   }
-  site.in_step = uses.in_step;
+  site.in_step = uses.in_step || uses.beside;
   // gcc divides both sides of 2 * k < 10 where k is not negative, as a counter is.
-  const bool may_be_multiple = own != nullptr && own->in_step && own->proof != IndexProof::Element;
-  if (may_be_multiple && site.proof < IndexProof::Structure) return;
+  const bool may_be_multiple =
+      own != nullptr && own->in_step && (own->proof != IndexProof::Element || own->loose);
+  if (may_be_multiple && site.proof < IndexProof::Structure) {
+    if (site.proof == IndexProof::None) by_arrays = own;
+    return;
+  }
   if (own != nullptr) {
     site.by_step = own->in_step && site.proof < IndexProof::Structure;
     if (site.proof < IndexProof::Structure) {
@@ -107,7 +112,7 @@ void judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
     if (site.proof < own->proof) site.proof = own->proof;
     site.access = own->access;
     leave_out_sisters(uses, sisters, *own);
-    site.in_step = uses.more_steps;
+    site.in_step = uses.more_steps || uses.beside;
     for (unsigned i = 0; i < uses.form_count; ++i) site.in_step |= uses.forms[i].in_step;
     return;
   }
@@ -127,34 +132,6 @@ void judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site,
     site.factor = own->bytes;
     break;
   }
-}
-
-// To fold k + 3 < m + 3, or 2 * k < 2 * m, into k < m, a compiler must know that m leaves room for
-// it; of what was read from memory as it is, or is the quotient of a difference, it does not.
-bool is_limit_unfolded(FlowAnalysis& flow, const Instruction& compare, const BoundShape& shape,
-                       const FlowState& state) noexcept {
-  const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
-  if (shape.limit != BoundShape::Limit::Operand || compare.operands[0].bits != native) return false;
-  const Operand& limit = compare.operands[shape.limit_operand];
-  const bool stack = limit.base == Rsp || limit.base == Rbp;  // a parameter, or a spilled one
-  if (limit.kind == OperandKind::Memory) return !stack;
-  const Place place = place_of(limit, state, flow.room().slots, false);
-  if (place == kNoPlace || state.values[place].bits != native) return false;
-  Instruction in;
-  uint64_t at = 0;
-  if (!definition(flow, state.values[place].id, in, at)) return false;
-  if (in.operands[0].bits != native) return false;
-  const bool loads = in.op == Op::Mov && in.operands[1].kind == OperandKind::Memory &&
-                     in.memory.base != Rsp && in.memory.base != Rbp;
-  if (loads || in.op == Op::Sar) return true;
-  // A difference that was divided by an odd number as well.
-  const Origin& origin = flow.room().origins[state.values[place].id];
-  if (in.op != Op::Imul || in.operand_count != 2) return false;
-  for (const ValueId from : origin.from) {
-    Instruction before;
-    if (definition(flow, from, before, at) && before.op == Op::Sar) return true;
-  }
-  return false;
 }
 
 // How the program reads the index.
@@ -227,8 +204,9 @@ NumberRange judge_range(const CheckView& view, const Signs& signs, FlowAnalysis&
 
 // What the arrays say that are accessed, where the code leaves it open.
 void judge_arrays(const CheckView& view, const RecoverySource& source, FlowAnalysis& flow,
-                  CheckSite& site) noexcept {
-  if (site.unoptimized || site.divisor != 1 || site.proof < IndexProof::Address) return;
+                  const AccessForm* only, CheckSite& site) noexcept {
+  if (site.unoptimized || site.divisor != 1) return;
+  if (only == nullptr && site.proof < IndexProof::Address) return;
   if (view.trap != Op::Ud1 && site.by_step) {
     site.another_array = is_step_of_another(view.accesses, site.shape, source);
     return;
@@ -239,6 +217,13 @@ void judge_arrays(const CheckView& view, const RecoverySource& source, FlowAnaly
   const ArrayVerdict verdict = judge_by_arrays(view.accesses, view.copies, site.shape, view.sisters,
                                                is_followed, source, flow);
   const bool is_ud1 = view.trap == Op::Ud1;
+  if (only != nullptr) {
+    if (verdict != ArrayVerdict::Confirmed) return;
+    site.by_step = true;
+    site.proof = only->proof;
+    site.factor = only->factor;
+    site.access = only->access;
+  }
   // A ud2 may be a condition of the program's own.
   site.likely_by_array =
       verdict == ArrayVerdict::Likely || (!is_ud1 && verdict == ArrayVerdict::Confirmed);
@@ -285,7 +270,8 @@ Confidence confidence_by(const CheckSite& site, bool folds) noexcept {
   // k < 2 is k < 1 where k is even.
   if (folds && site.skips && !site.unoptimized && !site.unfolded) return Confidence::Unknown;
   if (site.by_step) {
-    return site.proof == IndexProof::Element ? Confidence::Likely : Confidence::Unknown;
+    const bool is_element = site.proof == IndexProof::Element || site.likely_by_array;
+    return is_element ? Confidence::Likely : Confidence::Unknown;
   }
   const bool plain = site.proof == IndexProof::Element && !site.displaced;
   switch (site.proof) {
@@ -363,14 +349,15 @@ void judge_check(const CheckView& view, const RecoverySource& source, FlowAnalys
   site.only_zero = site.shape.limit == BoundShape::Limit::Constant && site.shape.greatest == 0;
   const Signs signs = read_width(view, site);
   Place ranged = view.operand;
-  judge_accesses(view, flow, site, ranged);
+  const AccessForm* by_arrays = nullptr;
+  judge_accesses(view, flow, site, ranged, by_arrays);
   site.unfolded = is_limit_unfolded(flow, view.compare, site.shape, view.state);
   const NumberRange number = judge_range(view, signs, flow, ranged, site);
   const SlotTable& slots = flow.room().slots;
   site.unoptimized = is_unoptimized(view.operand, view.copies, uses, slots) ||
                      jumps_over_a_jump(view.edge, flow.code());
   site.even = is_even_multiple(flow, site);
-  judge_arrays(view, source, flow, site);
+  judge_arrays(view, source, flow, by_arrays, site);
   judge_by_facts(view, source, flow, number, site);
 }
 

@@ -188,9 +188,12 @@ class Recoverer {
     if (!only && !choice.agree) {
       // Only where every way to the trap is known: another one may be no check at all.
       is_check_ = (*site_).doubt == Doubt::None && choice.doubt == Doubt::SeveralCandidates &&
-                  all_are_checks(choice);
+                  all_left(choice, false);
       return unknown(is_check_ ? Doubt::SeveralCandidates : choice.doubt);
     }
+
+    if (!only && !all_left(choice, true)) return unknown(choice.doubt);
+    check_.reset();
 
     Instruction compare;
     if (!decode_instruction(edge.bytes, sizeof edge.bytes, edge.compare, source_.mode, compare)) {
@@ -230,8 +233,8 @@ class Recoverer {
   }
 
   // One trap for several checks, and more than one may have failed: it is a failed check all the
-  // same where each of them is one by its proof.
-  bool all_are_checks(const EdgeChoice& choice) noexcept {
+  // same where each of them is one by its proof. `of_index`: and compares the index.
+  bool all_left(const EdgeChoice& choice, bool of_index) noexcept {
     const bool folds = event_.source != BoundSource::CheckTrap;
     for (unsigned i = 0; i < choice.left_count; ++i) {
       const TrapEdge& edge = (*site_).edges[choice.left[i]];
@@ -239,12 +242,14 @@ class Recoverer {
       BoundShape shape;
       if (edge.compare == 0 || !is_still_there(edge) ||
           !decode_instruction(edge.bytes, sizeof edge.bytes, edge.compare, source_.mode, compare) ||
-          !bound_shape(compare, edge.condition, shape)) {
+          !(bound_shape(compare, edge.condition, shape) ||
+            (of_index && folds && equal_shape(compare, edge.condition, shape)))) {
         return false;
       }
       check_.reset();
-      if (!find_check(edge, shape) || !is_still_there(*check_) ||
-          !is_bounds_check(*check_, folds)) {
+      if (!find_check(edge, shape) || !is_still_there(*check_)) return false;
+      if (of_index ? static_confidence(*check_, folds) == Confidence::Unknown
+                   : !is_bounds_check(*check_, folds)) {
         return false;
       }
     }

@@ -30,6 +30,27 @@ Verdict judge(const TrapEdge& edge, const RecoverySource& source, const Register
   return compare.reads_memory ? Verdict::Possible : Verdict::Impossible;
 }
 
+// "a >= 10" and "a > 9" are the same check of the same number.
+struct Compared {
+  uint64_t values[2] = {};
+  uint8_t condition = 0;
+
+  bool operator==(const Compared&) const = default;
+};
+
+Compared compared_by(const CompareResult& result, uint8_t condition) noexcept {
+  Compared compared = {{result.values[0], result.values[1]}, condition};
+  if (condition == kAboveEqual && result.values[1] != 0) {
+    --compared.values[1];
+    compared.condition = kAbove;
+  }
+  if (condition == kBelowEqual && result.values[0] != 0) {
+    --compared.values[0];
+    compared.condition = kBelow;
+  }
+  return compared;
+}
+
 }  // namespace
 
 void choose_edge(const TrapSite& site, const RecoverySource& source, const Registers& registers,
@@ -75,10 +96,10 @@ void choose_edge(const TrapSite& site, const RecoverySource& source, const Regis
   choice.result = results[0];
   // Where code runs into the trap, or not all ways to it are known, what is left need not be it.
   choice.agree = site.doubt == Doubt::None;
+  const Compared first = compared_by(results[0], site.edges[left[0]].condition);
   for (unsigned i = 0; i < count; ++i) {
     if (verdicts[i] != Verdict::Consistent) choice.agree = false;
-    choice.agree &= site.edges[left[i]].condition == site.edges[left[0]].condition;
-    for (unsigned j = 0; j < 2; ++j) choice.agree &= results[i].values[j] == results[0].values[j];
+    choice.agree &= compared_by(results[i], site.edges[left[i]].condition) == first;
   }
   if (count > 1) {
     choice.doubt = Doubt::SeveralCandidates;

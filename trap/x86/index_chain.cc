@@ -144,6 +144,19 @@ bool SisterChecks::has(int64_t sum) const noexcept {
   return false;
 }
 
+// "Trap below -7", of an unsigned number: seven more than that is the index of seven elements. The
+// seven; 0 for what is no such check.
+int64_t added_to_limit(const Instruction& compare, uint8_t condition) noexcept {
+  constexpr int64_t kMost = 4096;
+  const Operand& limit = compare.operands[1];
+  if (compare.op != Op::Cmp || limit.kind != OperandKind::Immediate ||
+      (condition != kBelow && condition != kBelowEqual)) {
+    return 0;
+  }
+  const int64_t least = limit.immediate + (condition == kBelowEqual ? 1 : 0);
+  return compare.operands[0].bits >= 32 && least < 0 && least > -kMost ? -least : 0;
+}
+
 void find_sisters(FlowAnalysis& flow, uint64_t compare, Op trap, ValueId compared,
                   const LinearForms& forms, const LinearForm* index, SisterChecks& out) noexcept {
   out = {};
@@ -166,9 +179,11 @@ void find_sisters(FlowAnalysis& flow, uint64_t compare, Op trap, ValueId compare
     BoundShape shape;
     FlowState state;
     if (edge.compare == 0 || edge.compare == compare || !flow.code().decode(edge.compare, in) ||
-        !bound_shape(in, condition, shape) || !flow.state_before(edge.compare, state)) {
+        !flow.state_before(edge.compare, state)) {
       continue;
     }
+    const int64_t added = added_to_limit(in, condition);
+    if (added == 0 && !bound_shape(in, condition, shape)) continue;
     const Place place = place_of(in.operands[shape.index_operand], state, room.slots, false);
     if (place == kNoPlace || state.values[place].bits == 0) continue;
     // Both are sums of the same value: the values themselves, or what they were calculated from.
@@ -180,7 +195,8 @@ void find_sisters(FlowAnalysis& flow, uint64_t compare, Op trap, ValueId compare
         forms.add(narrowed(state.values[place], in.operands[shape.index_operand].bits), 1,
                   distance) &&
         distance.add(*index, -1) && distance.count == 0;
-    const auto add = [&out](int64_t sum) {
+    const auto add = [&out, added](int64_t sum) {
+      sum += added;
       if (out.has(sum)) return;
       if (out.count == SisterChecks::kMax || !fits(sum, INT32_MIN, INT32_MAX)) {
         out.all = false;

@@ -153,6 +153,14 @@ void IndexUse::note_related(PlaceSet places, const IndexTags& tags) noexcept {
   }
 }
 
+// The second register of a result is what was left in it, most often: the counter of a loop.
+void IndexUse::note_related_use(const Instruction& in, PlaceSet places,
+                                const IndexTags& tags) noexcept {
+  const uint8_t flags = tags.of[Rdx].flags & (IndexTag::kLinear | IndexTag::kBased);
+  if (in.op == Op::Ret && flags == IndexTag::kLinear) places &= ~place_bit(Rdx);
+  note_related(places, tags);
+}
+
 // Addresses that are stored, or given to a function: what is accessed there is not seen.
 void IndexUse::note_passed(const FlowState& before, PlaceSet places,
                            const IndexTags& tags) noexcept {
@@ -231,6 +239,7 @@ const AccessForm* own_form(const UseRoom& uses, const SisterChecks& sisters,
     bool explains = true;
     for (unsigned j = 0; j < uses.form_count && explains; ++j) {
       const AccessForm& other = uses.forms[j];
+      if (other.loose && !own.loose) continue;
       const int64_t distance = other.offset - own.offset;
       // Of another array, if it begins where the other base is; or rows of the same one. With a
       // multiple of the index among them, the check may be that.

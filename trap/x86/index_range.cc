@@ -257,6 +257,32 @@ bool is_unknown_by(const FunctionFacts& facts, const NumberRange& number, unsign
   return is_whole && (is_older || facts.linkage == Linkage::Global);
 }
 
+bool is_limit_unfolded(FlowAnalysis& flow, const Instruction& compare, const BoundShape& shape,
+                       const FlowState& state) noexcept {
+  const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
+  if (shape.limit != BoundShape::Limit::Operand || compare.operands[0].bits != native) return false;
+  const Operand& limit = compare.operands[shape.limit_operand];
+  const bool stack = limit.base == Rsp || limit.base == Rbp;  // a parameter, or a spilled one
+  if (limit.kind == OperandKind::Memory) return !stack;
+  const Place place = place_of(limit, state, flow.room().slots, false);
+  if (place == kNoPlace || state.values[place].bits != native) return false;
+  Instruction in;
+  uint64_t at = 0;
+  if (!definition(flow, state.values[place].id, in, at)) return false;
+  if (in.operands[0].bits != native) return false;
+  const bool loads = in.op == Op::Mov && in.operands[1].kind == OperandKind::Memory &&
+                     in.memory.base != Rsp && in.memory.base != Rbp;
+  if (loads || in.op == Op::Sar) return true;
+  // A difference that was divided by an odd number as well.
+  const Origin& origin = flow.room().origins[state.values[place].id];
+  if (in.op != Op::Imul || in.operand_count != 2) return false;
+  for (const ValueId from : origin.from) {
+    Instruction before;
+    if (definition(flow, from, before, at) && before.op == Op::Sar) return true;
+  }
+  return false;
+}
+
 // gcc's -fsanitize makes its checks when all else is done; others are the program's own.
 bool folds_checks(const FunctionFacts& facts) noexcept {
   return facts.compiler == Compiler::Clang ||

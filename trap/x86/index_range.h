@@ -30,4 +30,9 @@ struct NumberRange {
 // loop's counter. Of "k + 1 < 24", where k is such a multiple, clang makes "k < 24".
 [[nodiscard]] bool may_know_low_bits(const FlowAnalysis& flow, ValueId value) noexcept;
 
+// To fold k + 3 < m + 3, or 2 * k < 2 * m, into k < m, a compiler must know that m leaves room for
+// it; of what was read from memory as it is, or is the quotient of a difference, it does not.
+[[nodiscard]] bool is_limit_unfolded(FlowAnalysis& flow, const Instruction& compare,
+                                     const BoundShape& shape, const FlowState& state) noexcept;
+
 }  // namespace kebound::x86

@@ -39,7 +39,9 @@ class StepFinder {
   }
 
  private:
-  enum class Step : uint8_t { Unrelated, Unknown, Known };
+  // Beside: it moves in step with a part of the index and follows from that alone, but the index
+  // has another part, of which it is not known.
+  enum class Step : uint8_t { Unrelated, Beside, Unknown, Known };
 
   // What lies at `address`, which was accessed, or is passed on to be accessed by others.
   [[nodiscard]] Step form_of(const LinearForm& address, AccessForm& form) const noexcept {
@@ -47,7 +49,8 @@ class StepFinder {
     LinearForm rest;
     bool related = false;
     if (!divide(address, index_, factor, rest, related)) {
-      return related ? Step::Unknown : Step::Unrelated;
+      if (!related) return Step::Unrelated;
+      return is_beside(address) ? Step::Beside : Step::Unknown;
     }
     // A variable is the program's; what compilers keep beside another one is in a register.
     if (magnitude(factor) > INT16_MAX || address.in_memory) return Step::Unknown;
@@ -60,9 +63,11 @@ class StepFinder {
       form.constant = true;
       form.base = rest.constant & width_mask(native);
       form.offset = 0;
+      form.placed = true;
+      form.place = form.base;
       return is_place ? Step::Known : Step::Unrelated;
     }
-    if (rest.count == 1 && rest.factors[0] == 1) {
+    if (rest.count == 1 && multiple_of(rest.atoms[0], rest.factors[0]) == 1) {
       form.base = rest.atoms[0];
       form.summed = rest.atoms[0] > UINT16_MAX;
       // A table's address and a number are no pointer: the index is the sum of both numbers.
@@ -87,23 +92,51 @@ class StepFinder {
            is_address(in.operands[1].immediate);
   }
 
+  // What an offset in bytes is a multiple of, if it is one: 2 of (2 * i & 6).
+  [[nodiscard]] int64_t multiple_of(LinearForm::Atom atom, int64_t factor) const noexcept {
+    constexpr unsigned kMost = 12;
+    if (factor != 1 || atom > UINT16_MAX) return factor;
+    const unsigned zeros = flow_.room().zeros[atom];
+    return zeros > kMost ? factor : factor << zeros;
+  }
+
   // A pointer, and rows or structures that are chosen by other numbers.
   [[nodiscard]] Step summed(const LinearForm& rest, AccessForm& form) const noexcept {
-    unsigned pointers = is_address(form.offset) ? 1 : 0;
+    const bool fixed = is_address(form.offset);
+    unsigned pointers = fixed ? 1 : 0;
     uint64_t name = 0;
     for (unsigned i = 0; i < rest.count; ++i) {
       name += (rest.atoms[i] * 0x9e3779b97f4a7c15u ^ static_cast<uint64_t>(rest.factors[i])) *
               0xbf58476d1ce4e5b9u;
-      if (rest.factors[i] == 1) {
+      const int64_t factor = multiple_of(rest.atoms[i], rest.factors[i]);
+      if (factor == 1) {
         ++pointers;
-      } else if (length_ == 0 ||
-                 magnitude(rest.factors[i]) < length_ * magnitude(int64_t{form.factor})) {
-        return Step::Unknown;
+      } else if (length_ == 0 || magnitude(factor) < length_ * magnitude(int64_t{form.factor})) {
+        form.loose = true;
       }
+      form.others[form.other_count++] = static_cast<int32_t>(factor);
     }
     form.summed = true;
     form.base = name;
-    return pointers == 1 ? Step::Known : Step::Unknown;
+    form.placed = fixed && pointers == 1;
+    form.place = static_cast<uint64_t>(form.offset);
+    return pointers == 1 && (form.placed || !form.loose) ? Step::Known : Step::Unknown;
+  }
+
+  // It begins at a known place and moves with something that the index is a sum of, and the index
+  // has a part, too, that nobody can calculate from that: with different values of it, the same
+  // place has different numbers, so no check of what lies there is one of the index.
+  [[nodiscard]] bool is_beside(const LinearForm& address) const noexcept {
+    const unsigned native = flow_.code().mode() == CodeMode::Bits64 ? 64 : 32;
+    if (address.in_memory || !is_address(sign_extend(address.constant, native))) return false;
+    for (unsigned i = 0; i < address.count; ++i) {
+      if (index_.factor_of(address.atoms[i]) == 0) return false;
+    }
+    for (unsigned i = 0; i < index_.count; ++i) {
+      const LinearForm::Atom atom = index_.atoms[i];
+      if (address.factor_of(atom) == 0 && forms_.is_of_its_own(atom)) return true;
+    }
+    return false;
   }
 
   void access(const Instruction& in, uint64_t at, const FlowState& state) noexcept {
@@ -125,6 +158,10 @@ class StepFinder {
     AccessForm form;
     const Step step = form_of(address, form);
     if (step == Step::Unrelated) return;
+    if (step == Step::Beside) {
+      uses_.beside = true;
+      return;
+    }
     uses_.in_step = true;
     if (step == Step::Unknown) {
       uses_.more_steps = true;

@@ -72,7 +72,7 @@ void IndexUse::instruction(const Instruction& in, uint64_t at, const FlowState& 
     }
   } else {
     uses_.value |= all_of(tags, effect.value_uses);
-    note_related(effect.value_uses, tags);
+    note_related_use(in, effect.value_uses, tags);
     note_passed(before, effect.value_uses, tags);
     if (effect.count != 0 && in.writes_flags) pending = {};
     if (in.writes_flags) pending.flags = all_of(tags, effect.value_uses);
@@ -181,13 +181,22 @@ void IndexUse::leave(uint16_t index, uint64_t last, const Instruction& in, const
   // What follows is guarded by this check again, not by the one whose index the tags speak of.
   for (unsigned i = 0; i < kMaxPlaces && own; ++i) passing.of[i].factor = 0;
   for (unsigned i = 0; i < kMaxPlaces && checked != kAnonymous; ++i) {
-    if (state.values[i].id != checked || state.values[i].bits == 0) continue;
+    if (!is_checked(state.values[i], checked, own)) continue;
     IndexTag& tag = passing.of[i];
     tag.origins &= own ? uint16_t{0} : kCopies;
     tag.flags |= IndexTag::kSpent;
     if (tag.origins == 0) tag = {};
   }
   enter(pass, passing, changed);
+}
+
+// The check says of `value` that it is in bounds: it is what was compared or, where the check is
+// the own one, a constant away from it.
+bool IndexUse::is_checked(const Value& value, ValueId checked, bool own) const noexcept {
+  if (value.bits == 0 || value.id == checked) return value.bits != 0;
+  if (!own || value.bits < bits_) return false;
+  const unsigned link = chain_->find(value.id);
+  return link != chain_->count && (chain_->factors[link] == 1 || chain_->factors[link] == -1);
 }
 
 bool IndexUse::begins_with(uint64_t address, Op op) const noexcept {
@@ -306,10 +315,12 @@ Doubt IndexUse::run(const FlowState& at_compare, const IndexCopies& copies, cons
   room_.displaced_address = false;
   room_.in_step = false;
   room_.more_steps = false;
+  room_.beside = false;
   for (uint64_t& word : room_.followed) word = 0;
   uses_ = {};
   bits_ = copies.bits;
   again_ = &again;
+  chain_ = &copies.chain;
   if (!seed(at_compare, copies)) return Doubt::CopiesUnknown;
   bool changed = true;
   for (unsigned round = 0; round < kMaxRounds && changed; ++round) {

@@ -31,6 +31,13 @@ struct AccessForm {
   bool in_step = false;
   // In step, and the base is a sum of several values; `base` only tells it from other bases.
   bool summed = false;
+  // As well, and only the arrays tell whether the sum leads to another element.
+  bool loose = false;
+  // In step: where it is while all numbers are 0 is known, and what others are multiplied by.
+  bool placed = false;
+  uint64_t place = 0;
+  uint8_t other_count = 0;
+  int32_t others[LinearForm::kMax] = {};
 };
 
 // Memory that depends on the index, by base + index * scale + displacement: what is accessed, or an
@@ -57,6 +64,7 @@ struct UseRoom {
   bool related_access = false;     // by what was calculated from the same number before the check
   bool in_step = false;            // or move in step with it, without having been made from it
   bool more_steps = false;         // and it is not known which element that is
+  bool beside = false;             // or move in step with a part of it, and not with all
   bool displaced_address = false;  // with a displacement, of an element that was not seen
   uint8_t form_count = 0;
   AccessForm forms[kMaxForms];
@@ -157,6 +165,7 @@ class IndexUse {
   void note_memory(const Instruction& in, const FlowState& before, const IndexTag& base,
                    const IndexTag& index) noexcept;
   void note_related(PlaceSet places, const IndexTags& tags) noexcept;
+  void note_related_use(const Instruction& in, PlaceSet places, const IndexTags& tags) noexcept;
   void note_passed(const FlowState& before, PlaceSet places, const IndexTags& tags) noexcept;
   void note_store(const Instruction& in, const FlowState& before, const FlowEffect& effect,
                   const IndexTags& tags) noexcept;
@@ -167,6 +176,7 @@ class IndexUse {
   void note_extension(const Instruction& in, const IndexTags& tags) noexcept;
   void leave(uint16_t index, uint64_t last, const Instruction& in, const FlowState& state,
              const Pending& pending, const IndexTags& tags, bool quiet, bool& changed) noexcept;
+  [[nodiscard]] bool is_checked(const Value& value, ValueId checked, bool own) const noexcept;
   [[nodiscard]] bool begins_with(uint64_t address, Op op) const noexcept;
   void enter(uint16_t block, const IndexTags& tags, bool& changed) noexcept;
   [[nodiscard]] uint16_t all_of(const IndexTags& tags, PlaceSet places) const noexcept;
@@ -178,6 +188,7 @@ class IndexUse {
   const BoundShape& shape_;
   IndexUses uses_;
   const IndexAgain* again_ = nullptr;
+  const IndexChain* chain_ = nullptr;
   uint8_t bits_ = 0;                 // of the index; with fewer it is another number
   uint16_t first_block_ = kNoBlock;  // behind the check
   bool is_ud1_ = false;              // its trap

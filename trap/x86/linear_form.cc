@@ -24,6 +24,30 @@ bool is_zeroing(const Instruction& in) noexcept {
          b.kind == OperandKind::Register && a.reg == b.reg;
 }
 
+bool add_next(const FlowBlock& block, BlockSet& reached) noexcept {
+  bool added = false;
+  const uint16_t ways[2] = {block.taken, block.passed};
+  for (const uint16_t next : ways) {
+    if (next == kNoBlock || reached.has(next)) continue;
+    reached.add(next);
+    added = true;
+  }
+  return added;
+}
+
+// A way leads from the end of `block` back to it.
+bool is_repeated(const FlowRoom& room, uint16_t block) noexcept {
+  BlockSet reached;
+  for (bool added = add_next(room.blocks[block], reached); added && !reached.has(block);) {
+    added = false;
+    for (unsigned n = 0; n < room.block_count; ++n) {
+      const uint16_t from = room.order[n];
+      if (reached.has(from)) added |= add_next(room.blocks[from], reached);
+    }
+  }
+  return reached.has(block);
+}
+
 }  // namespace
 
 bool LinearForm::counts_up() const noexcept {
@@ -83,15 +107,48 @@ bool LinearForm::add(const LinearForm& other, int64_t factor) noexcept {
   return true;
 }
 
+bool LinearForms::instruction_of(ValueId value, Instruction& in, uint64_t& at) const noexcept {
+  const FlowRoom& room = flow_.room();
+  if (value < kFirstDefined || value >= kFirstPhi) return false;
+  const unsigned number = (value - kFirstDefined) / kDefinitionsEach;
+  if (number >= room.instruction_count) return false;
+  at = flow_.code().range().begin + room.offsets[number];
+  return flow_.code().decode(at, in);
+}
+
+// What lies on the stack may be a counter that was put there, if it is read in a loop.
+bool LinearForms::comes_from_elsewhere(ValueId value) const noexcept {
+  Instruction in;
+  uint64_t at = 0;
+  if (!instruction_of(value, in, at)) return false;
+  if (in.op == Op::Call) return !in.calls_next && flow_.reads_ip(in) == kNoRegister;
+  const bool loads = (in.op == Op::Mov || in.op == Op::Movzx || in.op == Op::Movsx) &&
+                     in.operands[0].kind == OperandKind::Register &&
+                     in.operands[1].kind == OperandKind::Memory;
+  if (!loads) return false;
+  if (in.memory.base != Rsp && in.memory.base != Rbp) return true;
+  const uint16_t block = flow_.block_at(at);
+  return block != kNoBlock && !is_repeated(flow_.room(), block);
+}
+
+bool LinearForms::is_of_its_own(LinearForm::Atom atom) const noexcept {
+  if ((atom & LinearForm::kTurns) != 0) return false;
+  const ValueId value = static_cast<ValueId>(atom & UINT16_MAX);
+  if (value < kFirstDefined) return value >= kFirstEntry;
+  if (value < kFirstPhi) return comes_from_elsewhere(value);
+  const unsigned phi = value - kFirstPhi;
+  const LoopCounter& counter = room_.counters[phi];
+  return is_value(atom) && counter.other && counter.wanders &&
+         flow_.room().phi_place[phi] < kFirstSlot;
+}
+
 // What made a value, where that is a sum of at least 32 bits.
 bool LinearForms::of_instruction(ValueId value, LinearForm& out) const noexcept {
   const FlowRoom& room = flow_.room();
-  const unsigned number = (value - kFirstDefined) / kDefinitionsEach;
-  if (number >= room.instruction_count || (value - kFirstDefined) % kDefinitionsEach != 0) {
-    return false;
-  }
   Instruction in;
-  if (!flow_.code().decode(flow_.code().range().begin + room.offsets[number], in)) return false;
+  uint64_t at = 0;
+  if ((value - kFirstDefined) % kDefinitionsEach != 0 || !instruction_of(value, in, at))
+    return false;
   const Origin& origin = room.origins[value];
   const auto source = [&](unsigned i, int64_t factor) {
     const bool known = origin.from[i] != kAnonymous && origin.factors[i] != 0 &&
@@ -100,8 +157,8 @@ bool LinearForms::of_instruction(ValueId value, LinearForm& out) const noexcept 
   };
   const Operand& target = in.operands[0];
   const Operand& last = in.operands[in.operand_count == 0 ? 0 : in.operand_count - 1];
-  if (in.op == Op::Call && in.calls_next) {
-    out.constant = in.target;
+  if (in.op == Op::Call && (in.calls_next || flow_.reads_ip(in) != kNoRegister)) {
+    out.constant = at + in.length;
     return true;
   }
   if (target.bits < kLeastBits || target.high_byte) return false;
@@ -212,6 +269,10 @@ void LinearForms::note(LoopCounter& counter, ValueId phi, uint32_t way,
     counter.step = step;
     return;
   }
+  Instruction in;
+  uint64_t at = 0;
+  counter.wanders |=
+      comes_from_elsewhere(value.id) || (instruction_of(value.id, in, at) && in.op == Op::Cmov);
   counter.other |= counter.entered && counter.entry != value;
   counter.entered = true;
   counter.entry = value;

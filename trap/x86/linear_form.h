@@ -43,7 +43,8 @@ struct LoopCounter {
   uint32_t entries = 0;  // the ways that enter, a bit each
   bool entered = false;
   bool returns = false;
-  bool other = false;  // it is no such place
+  bool other = false;    // it is no such place
+  bool wanders = false;  // a way brings what is of its own, or was chosen
 };
 
 struct LoopRoom {
@@ -64,9 +65,15 @@ class LinearForms {
   // known of it.
   [[nodiscard]] bool add(const Value& value, int64_t factor, LinearForm& form) const noexcept;
 
+  // An atom that no compiler calculates from what counts the turns of a loop: what a caller gave,
+  // what a call returned, what was read from memory, and what changes in some turns only.
+  [[nodiscard]] bool is_of_its_own(LinearForm::Atom atom) const noexcept;
+
  private:
   void join(uint16_t block, const FlowState& from) noexcept;
   void note(LoopCounter& counter, ValueId phi, uint32_t way, const Value& value) noexcept;
+  [[nodiscard]] bool comes_from_elsewhere(ValueId value) const noexcept;
+  [[nodiscard]] bool instruction_of(ValueId value, Instruction& in, uint64_t& at) const noexcept;
   [[nodiscard]] bool is_step(ValueId value, ValueId phi, int32_t& step) const noexcept;
   [[nodiscard]] bool taken_apart(LinearForm::Atom atom, LinearForm& out) const noexcept;
   [[nodiscard]] bool of_instruction(ValueId value, LinearForm& out) const noexcept;

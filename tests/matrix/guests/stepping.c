@@ -182,7 +182,7 @@ SHAPE_FUNCTION long address_in_step(long input) {
 }
 
 // Members, at an address that is given; and the next member, whose offset is like a sum.
-SHAPE_FUNCTION long members_of(const struct window* from) {
+SHAPE_FUNCTION long members_in_step_of(const struct window* from) {
   long sum = 0;
   for (int k = 0; k < turns; ++k) {
     int i = k;
@@ -191,7 +191,7 @@ SHAPE_FUNCTION long members_of(const struct window* from) {
   }
   return sum;
 }
-SHAPE_FUNCTION long members_in_step(long input) { return members_of(&window + input); }
+SHAPE_FUNCTION long members_in_step(long input) { return members_in_step_of(&window + input); }
 
 SHAPE_FUNCTION long next_member_of(const struct window* from) {
   long sum = 0;
@@ -255,6 +255,22 @@ SHAPE_FUNCTION long now_and_then(long input) {
   return sum;
 }
 
+// A counter of all turns is an index with a constant, and a part of another index.
+SHAPE_FUNCTION long part_and_whole(long input) {
+  long sum = input;
+  int k = 0;
+  for (int turn = 0; turn < turns; ++turn) {
+    int i = turn + 3;
+    CLAMP(i, 0, 9);
+    const long first = strip[i];  // at part_and_whole
+    int j = k + turn;
+    CLAMP(j, 0, 6);
+    sum = sum * 3 + first + week[j];
+    k = zero != 0 ? k + 1 : 0;
+  }
+  return sum;
+}
+
 // The access is one turn behind the check.
 SHAPE_FUNCTION long one_behind(long input) {
   long sum = input;
@@ -288,6 +304,7 @@ static const struct shape stepping[] = {
     {"address in step", "down_the_column", down_the_column, 2, 4, 0, 3},
     {"address in step", "begins_again", begins_again, 5, 8, 0, 6},
     {"address in step", "now_and_then", now_and_then, 5, 7, 0, 6},
+    {"address in step", "part_and_whole", part_and_whole, 5, 10, 0, 9},
     {"address in step", "one_behind", one_behind, 5, 10, 0, 9},
 };
 extern const struct shape_list stepping_list;

@@ -57,10 +57,43 @@ SHAPE_FUNCTION long twin_copied_between(long input) {
   return target[9];
 }
 
+// The same beside what has nothing to do with it.
+SHAPE_DATA long twin_longs[30];
+SHAPE_DATA unsigned char twin_octets[10];
+SHAPE_DATA volatile int twin_turns;
+
+SHAPE_FUNCTION long twin_unread_in_step(long input) {
+  const int* place = twin_data;
+  long sum = input;
+  for (int k = 0; k < twin_turns; ++k) {
+    int i = k + 3;
+    if ((unsigned long)(long)i > 9) __builtin_trap();
+    sum = sum * 3 + *place++;
+  }
+  return sum;
+}
+
+SHAPE_FUNCTION long twin_unread_other_size(long input) {
+  const long* place = twin_longs;
+  long sum = input;
+  for (int k = 0; k < twin_turns; ++k) {
+    int i = 2 * k;
+    if ((unsigned long)(long)i > 9) __builtin_trap();
+    sum = sum * 3 + *place++;
+  }
+  return sum;
+}
+
+SHAPE_FUNCTION long twin_unread_neighbour(long input) {
+  const unsigned char i = (unsigned char)input;
+  const int* const place = twin_data;
+  if ((unsigned long)(i + 3) > 9) __builtin_trap();
+  return place[i];
+}
+
 // Of two neighbours, the second one is checked, and both are accessed: 2 * k + 1 is below an even
 // limit where 2 * k is.
 SHAPE_DATA short twin_halves[20];
-SHAPE_DATA unsigned char twin_octets[10];
 
 SHAPE_FUNCTION long twin_written_in_pairs(long input) {
   const unsigned char i = (unsigned char)input;
@@ -268,9 +301,31 @@ SHAPE_FUNCTION long twin_vla_long(long input) {
   return twin_vla_long_of(MIDDLE(input), -LOW(input));
 }
 
-long (*const twins[])(long) = {twin_limit_of_one,     twin_over_the_end,  twin_copied_between,
-                               twin_written_in_pairs, twin_read_in_pairs, twin_member_by_pointer,
-                               twin_member_of_row,    twin_outer_of_two,  twin_middle_of_three,
-                               twin_vla_rows,         twin_vla_long,      twin_halved,
-                               twin_counted_by,       twin_union_in_pairs};
+// What moves in step with the counter begins behind the first elements of what is checked.
+#define AHEAD (sizeof(long) / sizeof(int))
+struct twin_window {
+  int list[7 + AHEAD];
+  long last;
+};
+SHAPE_DATA struct twin_window twin_window;
+
+SHAPE_FUNCTION long twin_members_in_step_of(const struct twin_window* from) {
+  long sum = 0;
+  for (int k = 0; k < twin_turns; ++k) {
+    int i = k;
+    sum = sum * 3 + from->list[i + (int)AHEAD];
+  }
+  return sum;
+}
+
+SHAPE_FUNCTION long twin_members_in_step(long input) {
+  return twin_members_in_step_of(&twin_window + input);
+}
+
+long (*const twins[])(long) = {
+    twin_unread_in_step,  twin_unread_other_size, twin_unread_neighbour, twin_members_in_step,
+    twin_limit_of_one,    twin_over_the_end,      twin_copied_between,   twin_written_in_pairs,
+    twin_read_in_pairs,   twin_member_by_pointer, twin_member_of_row,    twin_outer_of_two,
+    twin_middle_of_three, twin_vla_rows,          twin_vla_long,         twin_halved,
+    twin_counted_by,      twin_union_in_pairs};
 long (*const unsigned_twins[])(twin_index) = {twin_address, twin_structures, twin_row_of_members};
