@@ -22,6 +22,11 @@ TRAPS = ("clang-trap", "check-trap", "libc++")
 CALLS = ("libstdc++",)
 
 
+def file_address(event, name):
+    """An address of the event as the file has it."""
+    return int(event["module_offset"], 16) + int(event[name], 16) - int(event["ip"], 16)
+
+
 def missing_compare(code, events, expected, unreported):
     """Why there is no compare of index and limit that they could be read from; None if there is one.
 
@@ -30,7 +35,7 @@ def missing_compare(code, events, expected, unreported):
         return None if compares.has_compare(code, *unreported, expected) else compares.NO_COMPARE
     if not events or events[0]["trap_ip"] is None or events[0]["module_offset"] is None:
         return None
-    trap = int(events[0]["module_offset"], 16) + int(events[0]["trap_ip"], 16) - int(events[0]["ip"], 16)
+    trap = file_address(events[0], "trap_ip")
     registers = events[0]["registers"]["before"]
     if events[0]["source"] in TRAPS:
         return None if compares.has_compare(code, trap, registers, expected) else compares.NO_COMPARE
@@ -52,15 +57,14 @@ class Scan:
         """None where it has said so."""
         if event["source"] not in TRAPS or event["module_offset"] is None or event["trap_ip"] is None:
             return None
-        file_address = int(event["module_offset"], 16) - int(event["ip"], 16)
-        checks = self.checks.get(file_address + int(event["trap_ip"], 16))
+        checks = self.checks.get(file_address(event, "trap_ip"))
         if checks is None:
             return "scan has no check with this trap"
         if event["ip"] == event["trap_ip"]:
             # Of several that lead there, it is not known which one failed.
             known = {check["known"] for check in checks}
             return None if len(checks) > 1 or known == {event["confidence"]} else f"scan says {known}, the event {event['confidence']}"
-        own = [check["known"] for check in checks if int(check["address"], 16) == int(event["module_offset"], 16)]
+        own = [check["known"] for check in checks if int(check["address"], 16) == file_address(event, "ip")]
         return None if own == [event["confidence"]] else f"scan says {own}, the event {event['confidence']}"
 
 

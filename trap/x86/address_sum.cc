@@ -72,11 +72,7 @@ class Summing {
   bool take_apart(Value value, int64_t factor) noexcept {
     Instruction in;
     uint64_t at = 0;
-    const bool is_own = value.id == compared_.value || compared_.is_again(value.id) ||
-                        compared_.chain.find(value.id) != compared_.chain.count;
-    if (is_own || !definition(flow_, value.id, in, at)) {
-      return false;
-    }
+    if (compared_.is_own(value.id) || !definition(flow_, value.id, in, at)) return false;
     if (in.op == Op::Call) {
       const bool reads_ip = in.calls_next || flow_.reads_ip(in) != kNoRegister;
       return reads_ip && add_place(at + in.length, factor);
@@ -91,7 +87,7 @@ class Summing {
       add_constant(static_cast<int64_t>(constant), factor);
       return true;
     }
-    const unsigned native = flow_.code().mode() == CodeMode::Bits64 ? 64 : 32;
+    const unsigned native = flow_.code().native_bits();
     if (value.bits != native || in.operands[0].bits != native) return false;
     if (in.op == Op::Lea && in.operands[1].rip_relative) {
       return add_place(static_cast<uint64_t>(in.operands[1].displacement), factor);

@@ -26,16 +26,11 @@ struct Place0 {
   int64_t others[LinearForm::kMax] = {};  // of other numbers
 };
 
-// The compared number itself, or one that has passed the check as well.
-bool is_compared(ValueId value, const IndexCopies& copies) noexcept {
-  return value != kAnonymous && (value == copies.value || copies.is_again(value));
-}
-
 // The term is one of the compared number, or of what that was calculated from.
 bool add_compared(const AddressSum::Term& term, const IndexCopies& copies, Place0& place) noexcept {
   int64_t divisor = 1;
   int64_t shift = 0;
-  if (!is_compared(term.value, copies)) {
+  if (!copies.is_compared(term.value)) {
     const unsigned link = copies.chain.find(term.value);
     divisor = copies.chain.factors[link];
     shift = copies.chain.sums[link];
@@ -57,14 +52,10 @@ bool take_apart(const IndexedMemory& memory, const IndexCopies& copies, FlowAnal
   for (unsigned i = 0; i < 2; ++i) {
     if (parts[i].bits != 0 && !add_to_sum(flow, parts[i], factors[i], copies, sum)) return false;
   }
-  const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
+  const unsigned native = flow.code().native_bits();
   sum.constant += static_cast<uint64_t>(memory.displacement);
   sum.constant &= width_mask(native);
   return true;
-}
-
-bool is_own_number(ValueId value, const IndexCopies& copies) noexcept {
-  return is_compared(value, copies) || copies.chain.find(value) != copies.chain.count;
 }
 
 bool locate(const IndexedMemory& memory, const IndexCopies& copies, FlowAnalysis& flow,
@@ -75,14 +66,14 @@ bool locate(const IndexedMemory& memory, const IndexCopies& copies, FlowAnalysis
   bool by_pointer = false;
   for (unsigned i = 0; i < sum.count; ++i) {
     const AddressSum::Term& term = sum.terms[i];
-    if (is_own_number(term.value, copies)) {
+    if (copies.is_own(term.value)) {
       if (!add_compared(term, copies, place)) return false;
     } else if (term.factor != 0) {
       by_pointer |= term.factor == 1;
       place.others[place.other_count++] = term.factor;
     }
   }
-  place.begin &= width_mask(flow.code().mode() == CodeMode::Bits64 ? 64 : 32);
+  place.begin &= width_mask(flow.code().native_bits());
   // Code that is not position-independent has addresses as numbers.
   if (!sum.fixed && (by_pointer || !is_address(static_cast<int64_t>(place.begin)))) return false;
   return place.factor > 0;
@@ -109,8 +100,8 @@ bool adds_to_element(FlowAnalysis& flow, ValueId value, const IndexCopies& copie
       in.memory.index == kNoRegister || !flow.state_before(at, state)) {
     return false;
   }
-  return is_compared(state.values[in.operands[0].reg & 15].id, copies) &&
-         is_compared(state.values[in.memory.index & 15].id, copies);
+  return copies.is_compared(state.values[in.operands[0].reg & 15].id) &&
+         copies.is_compared(state.values[in.memory.index & 15].id);
 }
 
 // What is passed on is a sum without an address in it, or with one that is another check's matter.
@@ -118,12 +109,12 @@ bool is_number(const IndexedMemory& memory, const IndexCopies& copies,
                FlowAnalysis& flow) noexcept {
   AddressSum sum;
   if (!memory.passed || memory.certain || !take_apart(memory, copies, flow, sum)) return false;
-  const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
+  const unsigned native = flow.code().native_bits();
   if (sum.fixed || is_address(sign_extend(sum.constant, native))) return false;
   for (unsigned i = 0; i < sum.count; ++i) {
     const AddressSum::Term& term = sum.terms[i];
     // What has passed the check is as small as the limit.
-    const bool is_small = is_compared(term.value, copies) || is_masked(flow, term.value) ||
+    const bool is_small = copies.is_compared(term.value) || is_masked(flow, term.value) ||
                           adds_to_element(flow, term.value, copies);
     if (term.factor == 1 && !is_small) return false;
   }

@@ -3,11 +3,16 @@
 
 namespace kebound::x86 {
 
-bool IndexCopies::is_again(ValueId id) const noexcept {
+bool IndexCopies::is_compared(ValueId id) const noexcept {
+  if (id == kAnonymous || id == value) return id != kAnonymous;
   for (unsigned i = 0; i < again_count; ++i) {
     if (again[i] == id) return true;
   }
   return false;
+}
+
+bool IndexCopies::is_own(ValueId id) const noexcept {
+  return is_compared(id) || chain.find(id) != chain.count;
 }
 
 // What lies between compare and branch is executed a second time: it must not see what it did the

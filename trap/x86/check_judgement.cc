@@ -77,7 +77,7 @@ void judge_accesses(const CheckView& view, FlowAnalysis& flow, CheckSite& site, 
   const bool is_ud1 = view.trap == Op::Ud1;
   const SisterChecks& sisters = view.sisters;
   const IndexChain& chain = copies.chain;
-  const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
+  const unsigned native = flow.code().native_bits();
   // Of 3 * (k - 8) + 1 nothing is left to be seen in 3 * (k - 8).
   site.computed = chain.count != 0 && chain.sums[0] != 0 && bits == native &&
                   state.values[view.operand].bits == native;
@@ -330,7 +330,7 @@ void judge_by_facts(const CheckView& view, const RecoverySource& source, const F
   }
   site.folds = !is_ud1 && folds_checks(facts);
   site.merged |= site.folds && is_multiple;
-  const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
+  const unsigned native = flow.code().native_bits();
   if (perhaps && view.compare.operands[0].bits == native && is_unknown_by(facts, number, native)) {
     site.range = IndexRange::Unknown;
     site.by_facts = true;

@@ -132,7 +132,7 @@ bool FlowAnalysis::merge(uint16_t block, FlowState& into, const FlowState& from,
       const ValueId joined = phi(block, place);
       if (joined == kAnonymous) return false;
       add_origin(joined, value.id);
-      const unsigned bits = code_.mode() == CodeMode::Bits64 ? 64 : 32;
+      const unsigned bits = code_.native_bits();
       const unsigned whole = i < kFirstSlot ? bits : room_.slots.slots[i - kFirstSlot].size * 8u;
       value = {joined, static_cast<uint8_t>(whole), Rest::Unrelated};
       changed = true;
@@ -272,7 +272,7 @@ Doubt FlowAnalysis::run() noexcept {
   }
   FlowState entry;
   entry.reached = true;
-  const uint8_t bits = code_.mode() == CodeMode::Bits64 ? 64 : 32;
+  const uint8_t bits = code_.native_bits();
   for (uint8_t reg = 0; reg < 16; ++reg) {
     entry.values[reg] = {static_cast<ValueId>(kFirstEntry + reg), bits, Rest::Unrelated};
   }

@@ -40,6 +40,8 @@ class FunctionCode {
 
   [[nodiscard]] CodeRange range() const noexcept { return range_; }
   [[nodiscard]] CodeMode mode() const noexcept { return mode_; }
+  // Of an address, and of a general register.
+  [[nodiscard]] uint8_t native_bits() const noexcept { return mode_ == CodeMode::Bits64 ? 64 : 32; }
   [[nodiscard]] bool contains(uint64_t address) const noexcept { return range_.contains(address); }
 
   // False outside of the function and where no instruction begins.

@@ -299,7 +299,7 @@ void leave_out_sisters(UseRoom& uses, const SisterChecks& sisters, AccessForm ow
 // `sum`: what an instruction adds up, the index and something unrelated: an address.
 void IndexUse::note_address(const Instruction& in, const FlowState& before,
                             IndexTag& sum) noexcept {
-  const unsigned native = flow_.code().mode() == CodeMode::Bits64 ? 64 : 32;
+  const unsigned native = flow_.code().native_bits();
   const bool adds = in.op == Op::Lea || in.op == Op::Add;
   if (!adds || in.operands[0].bits != native || (sum.flags & IndexTag::kBased) == 0) return;
   const bool certain = adds_address(in, before);

@@ -58,7 +58,7 @@ bool is_given_on_stack(FlowAnalysis& flow, const Operand& memory, uint64_t at) n
 // that it sign-extends, though: if that could not be negative, it would be zero-extended. It knows
 // as well what is stored in a static variable.
 NumberRange by_definition(FlowAnalysis& flow, Value value) noexcept {
-  const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
+  const unsigned native = flow.code().native_bits();
   Instruction in;
   uint64_t at = 0;
   for (unsigned i = 0; i < kMaxSteps; ++i) {
@@ -259,7 +259,7 @@ bool is_unknown_by(const FunctionFacts& facts, const NumberRange& number, unsign
 
 bool is_limit_unfolded(FlowAnalysis& flow, const Instruction& compare, const BoundShape& shape,
                        const FlowState& state) noexcept {
-  const unsigned native = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
+  const unsigned native = flow.code().native_bits();
   if (shape.limit != BoundShape::Limit::Operand || compare.operands[0].bits != native) return false;
   const Operand& limit = compare.operands[shape.limit_operand];
   const bool stack = limit.base == Rsp || limit.base == Rbp;  // a parameter, or a spilled one

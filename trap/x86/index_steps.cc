@@ -56,7 +56,7 @@ class StepFinder {
     if (magnitude(factor) > INT16_MAX || address.in_memory) return Step::Unknown;
     form.in_step = true;
     form.factor = static_cast<int32_t>(factor);
-    const unsigned native = flow_.code().mode() == CodeMode::Bits64 ? 64 : 32;
+    const unsigned native = flow_.code().native_bits();
     form.offset = sign_extend(rest.constant, native);
     if (rest.count == 0) {
       const bool is_place = is_address(form.offset);
@@ -127,7 +127,7 @@ class StepFinder {
   // has a part, too, that nobody can calculate from that: with different values of it, the same
   // place has different numbers, so no check of what lies there is one of the index.
   [[nodiscard]] bool is_beside(const LinearForm& address) const noexcept {
-    const unsigned native = flow_.code().mode() == CodeMode::Bits64 ? 64 : 32;
+    const unsigned native = flow_.code().native_bits();
     if (address.in_memory || !is_address(sign_extend(address.constant, native))) return false;
     for (unsigned i = 0; i < address.count; ++i) {
       if (index_.factor_of(address.atoms[i]) == 0) return false;

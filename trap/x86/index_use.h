@@ -130,7 +130,10 @@ struct IndexCopies {
   uint8_t again_count = 0;
   ValueId again[IndexAgain::kMax] = {};
 
-  [[nodiscard]] bool is_again(ValueId id) const noexcept;
+  // The compared number itself, or one that has passed the check as well.
+  [[nodiscard]] bool is_compared(ValueId id) const noexcept;
+  // As well, or what that was made of.
+  [[nodiscard]] bool is_own(ValueId id) const noexcept;
 };
 
 class IndexUse {

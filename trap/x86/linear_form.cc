@@ -309,7 +309,7 @@ void LinearForms::find_counters(FlowAnalysis& flow) noexcept {
   }
   // The way into the function itself.
   FlowState state;
-  const uint8_t bits = flow.code().mode() == CodeMode::Bits64 ? 64 : 32;
+  const uint8_t bits = flow.code().native_bits();
   for (uint8_t reg = 0; reg < 16; ++reg) {
     state.values[reg] = {static_cast<ValueId>(kFirstEntry + reg), bits, Rest::Unrelated};
   }
