@@ -80,6 +80,8 @@
       focus = frame;
       focus.setAttribute("tabindex", "0");
       focus.focus();
+      // A page without the window's focus gets no event of it.
+      show(frame);
     };
     const visible = (frame) => frame.getAttribute("display") !== "none";
     const near = (from, step) => {
